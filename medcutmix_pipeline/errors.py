@@ -1,0 +1,35 @@
+"""Errors that are a person's to mend. The command line prints them as one line and exits with their code."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process tells the shell."""
+
+    DONE = 0
+    DATA = 1
+    USAGE = 2
+    INTERRUPTED = 130
+
+
+class PipelineError(Exception):
+    """A failure with a message for people: what is wrong, where, and how to mend it, in one line.
+
+    The message never carries anything from a report or an identifier of a patient.
+    """
+
+    exit_code = ExitCode.DATA
+
+
+class DataError(PipelineError):
+    """The input or a dataset on disk is at fault."""
+
+    exit_code = ExitCode.DATA
+
+
+class UsageError(PipelineError):
+    """The call or the configuration is at fault."""
+
+    exit_code = ExitCode.USAGE

@@ -1,0 +1,1 @@
+"""What flows between the stages: records, tables, the manifest, and the configuration."""

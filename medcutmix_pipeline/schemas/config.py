@@ -1,0 +1,144 @@
+"""The configuration: every setting with its default, its meaning and its limits. Unknown keys are errors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A group of settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceConfig(Section):
+    """Where the studies come from."""
+
+    kind: str = Field("manifest", description="openi, mimic-cxr-jpg, chexpert-plus, manifest or phantom")
+    root: str = Field("", description="folder of the data set, or the manifest file itself (local path or fsspec URL)")
+
+
+class IngestConfig(Section):
+    """How inputs are read."""
+
+    studies_per_part: int = Field(1024, ge=1, description="studies that one task reads at a time")
+    guess_view: bool = Field(True, description="tell frontal from lateral by the picture where neither source nor header says")
+    max_pixels: int = Field(100_000_000, ge=1, description="images with more pixels are rejected before they are decoded")
+    max_bytes: int = Field(1 << 29, ge=1, description="image files larger than this are rejected unread")
+
+
+class SentencesConfig(Section):
+    """How reports are understood."""
+
+    lexicon: str | None = Field(None, description="a lexicon file of your own (TOML); null: the 14 CheXpert findings")
+    lexicon_mode: Literal["extend", "replace"] = Field("extend", description="add to the built-in lexicon, or use yours alone")
+    model: str | None = Field(None, description="an installed spaCy pipeline to build on, such as en_core_sci_sm; null: none")
+
+
+class SplitsConfig(Section):
+    """How patients are split where the source has no split of its own."""
+
+    train: Fraction = Field(0.95, description="share of patients in the train split")
+    validate_: Fraction = Field(0.05, alias="validate", description="share of patients in the validate split")
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> SplitsConfig:
+        if abs(self.train + self.validate_ - 1) > 1e-9:
+            raise ValueError("train and validate must sum to 1")
+        return self
+
+
+class PairingConfig(Section):
+    """Who may be mixed with whom."""
+
+    plans_per_host: int = Field(4, ge=1, le=64, description="donors for each finding of a host, at most")
+    clump: int = Field(8, ge=2, description="samples of one finding that are kept together, so that rare findings meet")
+    exclude: tuple[str, ...] = Field(
+        ("No Finding", "Support Devices"), description="findings on which nothing is matched"
+    )
+
+
+class FitConfig(Section):
+    """How `attention.encoder: fit` trains an encoder on the corpus's own images and sentences."""
+
+    max_images: int = Field(4000, ge=16, description="train images used at most, drawn by keyed hash")
+    image_size: int = Field(128, ge=32, le=512, multiple_of=16, description="side of the images that the encoder sees, px")
+    steps: int = Field(600, ge=1, description="optimiser steps at most")
+    batch: int = Field(64, ge=2, description="image–sentence pairs in a step")
+    learning_rate: float = Field(1e-3, gt=0)
+    width: int = Field(96, ge=8, description="channels of the encoder")
+    threads: int = Field(2, ge=1, description="CPU threads of the fit; fixed, because sums depend on it")
+
+
+class AttentionConfig(Section):
+    """Which encoder looks for a sentence in an image, and how wide its maps are."""
+
+    encoder: str = Field("fit", description="fit, or a local path or published name of a transformers CLIP-like model")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    batch: int = Field(32, ge=1, description="images that the encoder takes at a time; never more than one unit's")
+    mass: Fraction = Field(
+        0.5, description="width of a map: the smallest region that holds this share of the attention is filled; 0: raw map"
+    )
+    threads: int = Field(1, ge=1, description="CPU threads of an encoder; fixed, because sums depend on it")
+    trust_remote_code: bool = Field(False, description="run code that comes with a published model")
+    fit: FitConfig = Field(default_factory=FitConfig)
+
+
+class PlansConfig(Section):
+    """What makes a plan good enough."""
+
+    alpha: float = Field(1.0, gt=0, description="λ, the share of the host that is kept, is drawn from Beta(α, α)")
+    min_presence: float = Field(0.0, ge=0, le=1, description="leave out plans whose donor has a lower presence score")
+    min_map_area: Fraction = Field(0.002, description="leave out plans whose donor map covers less of the image")
+    max_map_area: Fraction = Field(0.9, description="leave out plans whose donor map covers more of the image")
+
+
+class ShardsConfig(Section):
+    """What the shards hold."""
+
+    samples_per_shard: int = Field(512, ge=2, le=100_000, description="samples in a shard, at most")
+    image_size: int = Field(448, ge=16, le=4096, description="side of the stored images, px; smaller sources stay small")
+    square: Literal["pad", "crop", "stretch"] = Field("pad", description="how an image becomes square")
+    image_format: Literal["jpg", "png", "webp"] = Field("jpg", description="format of the stored images")
+    quality: int = Field(90, ge=1, le=100, description="quality of jpg and webp")
+
+
+class PrivacyConfig(Section):
+    """How identifiers are hidden."""
+
+    key_file: str | None = Field(
+        None, description="file with the secret key of the pseudonyms (32 bytes or more); null: one is made for this user"
+    )
+
+
+class EngineConfig(Section):
+    """How the work is run; changes nothing in the output."""
+
+    kind: Literal["ray", "serial"] = Field("ray", description="ray, or serial: one process, for debugging")
+    workers: int | None = Field(None, ge=1, description="CPUs used; null: all that Ray finds")
+    ray_address: str | None = Field(None, description="null: a local Ray for this build; auto or ray://HOST:PORT: a cluster")
+    encoders: int | None = Field(None, ge=1, description="encoder processes; null: one for each GPU, or for every two CPUs")
+    gpus_per_encoder: float = Field(1.0, gt=0, description="GPUs (or a share of one) that an encoder process takes")
+    max_reject_rate: Fraction = Field(0.2, description="stop when more than this share of the input is rejected")
+
+
+class Config(Section):
+    """All settings of a build."""
+
+    seed: int = Field(0, description="of every choice that is left to chance")
+    source: SourceConfig = Field(default_factory=SourceConfig)
+    ingest: IngestConfig = Field(default_factory=IngestConfig)
+    sentences: SentencesConfig = Field(default_factory=SentencesConfig)
+    splits: SplitsConfig = Field(default_factory=SplitsConfig)
+    pairing: PairingConfig = Field(default_factory=PairingConfig)
+    attention: AttentionConfig = Field(default_factory=AttentionConfig)
+    plans: PlansConfig = Field(default_factory=PlansConfig)
+    shards: ShardsConfig = Field(default_factory=ShardsConfig)
+    privacy: PrivacyConfig = Field(default_factory=PrivacyConfig)
+    engine: EngineConfig = Field(default_factory=EngineConfig)
