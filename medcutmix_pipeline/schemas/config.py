@@ -20,6 +20,7 @@ class SourceConfig(Section):
 
     kind: str = Field("manifest", description="openi, mimic-cxr-jpg, chexpert-plus, manifest or phantom")
     root: str = Field("", description="folder of the data set, or the manifest file itself (local path or fsspec URL)")
+    limit: int | None = Field(None, ge=1, description="take only the first studies that the source lists; null: all")
 
 
 class IngestConfig(Section):

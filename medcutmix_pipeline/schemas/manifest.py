@@ -1,0 +1,69 @@
+"""`dataset.json`: what a finished dataset says of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class SourceFacts(_Part):
+    """What went in: the kind of source, and how many studies and images it listed."""
+
+    kind: str
+    studies: int
+    images: int
+
+
+class EncoderFacts(_Part):
+    """The encoder that drew the maps: its name and the sha256 of its weights."""
+
+    id: str
+    sha256: str
+
+
+class Counts(_Part):
+    """What came out. `rejects` and `dropped_mixes` count by reason, `plans_by_disease` by finding."""
+
+    samples: int
+    plans: int
+    rejects: dict[str, int]
+    plans_by_disease: dict[str, int]
+    dropped_mixes: dict[str, int]
+
+
+class ShardHashes(_Part):
+    """sha256 of a shard's three files."""
+
+    tar: str
+    plans: str
+    samples: str
+
+
+class ShardFacts(_Part):
+    """One shard; `bytes` is the size of its tar."""
+
+    name: str
+    split: str
+    samples: int
+    plans: int
+    bytes: int
+    sha256: ShardHashes
+
+
+class DatasetManifest(_Part):
+    """The whole file. Fields may be added; none of these may change within a format version."""
+
+    format_version: int
+    tool_version: str
+    config: dict[str, Any]
+    config_hash: str
+    source: SourceFacts
+    encoder: EncoderFacts
+    diseases: list[str]
+    counts: Counts
+    shards: list[ShardFacts] = Field(default_factory=list)

@@ -1,0 +1,45 @@
+"""Which samples of a shard are tried with which: rings in keyed order, one for each finding and view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from medcutmix_pipeline.hashing import keyed_hash
+from medcutmix_pipeline.schemas.records import PlacedSample
+
+# Beyond this many times the wanted donors, a host whose partners all fail the checks goes without.
+_PATIENCE = 4
+
+
+def rings(
+    samples: Sequence[PlacedSample], matchable: Mapping[int, Sequence[str]], seed: int
+) -> Iterator[tuple[str, list[int]]]:
+    """Groups of samples that may be mixed with each other, each in keyed random order.
+
+    Args:
+        samples: the samples of one shard.
+        matchable: for each place in `samples`, the findings on which it may be matched.
+
+    Yields:
+        (finding, places) for each finding and view that two samples or more share, in a fixed order.
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    for place, findings in matchable.items():
+        for finding in findings:
+            groups.setdefault((finding, samples[place].view), []).append(place)
+    for (finding, _view), places in sorted(groups.items()):
+        if len(places) > 1:
+            yield finding, sorted(places, key=lambda p: (keyed_hash(seed, "ring", finding, samples[p].sample_id), p))
+
+
+def partners(ring: Sequence[int], wanted: int) -> Iterator[tuple[int, int]]:
+    """Pairs to try, nearest neighbours on the ring first: each place gets up to 2 × wanted × `_PATIENCE` partners.
+
+    No pair comes twice. The work is linear in the ring's length, however common the finding.
+    """
+    n = len(ring)
+    for distance in range(1, min(n // 2, wanted * _PATIENCE) + 1):
+        # At half the ring's length, i → i + distance and back are the same pair.
+        stop = n // 2 if 2 * distance == n else n
+        for i in range(stop):
+            yield ring[i], ring[(i + distance) % n]
