@@ -1,0 +1,116 @@
+"""What a source is, and the words that sources share for views and splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from medcutmix_pipeline.hashing import keyed_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from medcutmix_pipeline.schemas.records import ImageRef, Study
+    from medcutmix_pipeline.sources.trees import Tree
+
+
+class Source(Protocol):
+    """A data set on disk, told as studies."""
+
+    @property
+    def kind(self) -> str:
+        """As in the configuration."""
+
+    @property
+    def public_ids(self) -> bool:
+        """Whether the source's own terms make its study and image identifiers public; else they are pseudonymised."""
+
+    def studies(self) -> Iterator[Study]:
+        """Every study once, in an order that depends on nothing but the data; starts anew with each call."""
+
+
+class Adapter(Protocol):
+    """One kind of source: how to recognise it and how to open it."""
+
+    @property
+    def description(self) -> SourceDescription:
+        """What it is, for people."""
+
+    def recognises(self, tree: Tree) -> bool:
+        """Whether the folder looks like this kind of source; cheap."""
+
+    def open(self, tree: Tree, root: str) -> Source:
+        """The source at `root`; raises DataError or UsageError with what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDescription:
+    """A kind of source, for people: `layout` is a small tree of what is expected below the root."""
+
+    kind: str
+    title: str
+    layout: str
+    licence: str
+    example: str
+
+
+_FRONTAL = frozenset({"frontal", "pa", "ap", "front", "posteroanterior", "anteroposterior"})
+_LATERAL = frozenset({"lateral", "lat", "ll", "rl", "left lateral", "right lateral"})
+
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "validate": "validate",
+    "validation": "validate",
+    "valid": "validate",
+    "val": "validate",
+    "dev": "validate",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def view_of(word: str | None) -> str | None:
+    """`frontal`, `lateral`, `other` for any other projection, None where nothing is said.
+
+    Other projections lose their names here, because a mistaken column could hold anything.
+    """
+    word = (word or "").strip().lower()
+    if not word:
+        return None
+    if word in _FRONTAL:
+        return "frontal"
+    return "lateral" if word in _LATERAL else "other"
+
+
+def split_of(word: str | None) -> tuple[str | None, str | None]:
+    """The split that a source's word means, and `split-unknown` as the problem where it means none."""
+    word = (word or "").strip().lower()
+    if not word:
+        return None, None
+    split = _SPLITS.get(word)
+    return split, None if split else "split-unknown"
+
+
+def without_duplicates(studies: Iterable[Study]) -> Iterator[Study]:
+    """The same studies; a study or image whose identifier came before has the problem `duplicate-id`.
+
+    Remembers 64 bits for each identifier.
+    """
+    seen_studies: set[int] = set()
+    seen_images: set[int] = set()
+    for study in studies:
+        mark = keyed_hash(0, "study", study.study_id)
+        again = mark in seen_studies
+        seen_studies.add(mark)
+        images = tuple(_marked(image, seen_images) for image in study.images)
+        problem = "duplicate-id" if again else study.problem
+        yield replace(study, images=images, problem=problem)
+
+
+def _marked(image: ImageRef, seen: set[int]) -> ImageRef:
+    mark = keyed_hash(0, "image", image.image_id)
+    if mark in seen:
+        return replace(image, problem="duplicate-id")
+    seen.add(mark)
+    return image

@@ -1,0 +1,177 @@
+"""`manifest`: a table of your own, one row an image."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.schemas.records import ImageRef, Study
+from medcutmix_pipeline.sources.base import SourceDescription, split_of, view_of
+from medcutmix_pipeline.sources.grouping import grouped
+from medcutmix_pipeline.sources.reading import protocol
+from medcutmix_pipeline.sources.tables import Row, columns, rows, suffix_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from medcutmix_pipeline.sources.trees import Tree
+
+REQUIRED = ("image", "study_id", "patient_id")
+REPORT = ("report", "report_path")
+OPTIONAL = ("view", "split", "image_id")
+KNOWN = REQUIRED + REPORT + OPTIONAL
+
+DESCRIPTION = SourceDescription(
+    kind="manifest",
+    title="a table of your own: CSV, TSV, JSON lines or Parquet, plain or .gz, one row an image",
+    layout="""ROOT/                      or the table itself as root
+├── studies.csv            image,report,study_id,patient_id[,view,split,image_id]
+│                          report_path in place of report where reports are files
+└── …                      images and reports, at paths relative to the table, or at URLs (s3://, https://, …)""",
+    licence="yours; study and image identifiers are pseudonymised in the output",
+    example="medcutmix-pipeline build --source manifest --root studies.csv --out out/studies",
+)
+
+
+def check_columns(found: list[str], name: str) -> None:
+    """Raise DataError that says which column is missing.
+
+    The columns found are named only where some are known: else the first line is likely no header but a patient's.
+    """
+    if not set(found) & set(KNOWN):
+        raise DataError(f"{name} has none of the columns {', '.join(KNOWN)}; is its first line a header?")
+    missing = [c for c in REQUIRED if c not in found]
+    if not set(REPORT) & set(found):
+        missing.append("report or report_path")
+    if missing:
+        raise DataError(f"{name} lacks the column {', '.join(missing)}; it has {', '.join(found)}")
+    twice = sorted({c for c in found if c in KNOWN and found.count(c) > 1})
+    if twice:
+        raise DataError(f"{name} has the column {', '.join(twice)} more than once")
+
+
+def fits(tree: Tree, name: str) -> bool:
+    """Whether the file is a table with a manifest's columns."""
+    if suffix_of(name) is None:
+        return False
+    with tree.open(name) as file:
+        found = columns(file, name)
+    return set(REQUIRED) <= set(found) and bool(set(REPORT) & set(found))
+
+
+def tables_in(tree: Tree) -> list[str]:
+    """The names of the manifests in a folder."""
+    return [name for name in tree.names() if fits(tree, name)]
+
+
+@dataclass(frozen=True)
+class ManifestSource:
+    """The studies of one table in a tree; `public_ids` and the way to name images differ for the phantoms."""
+
+    tree: Tree
+    table: str
+    kind: str = "manifest"
+    public_ids: bool = False
+
+    def studies(self) -> Iterator[Study]:
+        """Every study, in the order in which the last row of each stands in the table."""
+        for group in grouped(self._rows, _key):
+            yield self._study(group)
+
+    def _rows(self) -> Iterator[Row]:
+        with self.tree.open(self.table) as file:
+            yield from rows(file, self.table, KNOWN)
+
+    def _study(self, group: list[Row]) -> Study:
+        cells = group[0].cells
+        if cells is None:
+            return Study(f"row-{group[0].place}", "", (), problem="row-malformed")
+        split, problem = split_of(cells.get("split"))
+        if "study_id" not in cells:
+            problem = "study-missing"
+        elif "patient_id" not in cells:
+            problem = "patient-missing"
+        report, report_uri, fingerprint = cells.get("report"), None, ""
+        if report is None and "report_path" in cells:
+            entry = self.tree.find(cells["report_path"].strip())
+            report_uri, fingerprint = entry.uri, entry.fingerprint
+            if entry.problem:
+                report_uri, problem = None, problem or entry.problem.replace("image-", "report-")
+        return Study(
+            study_id=cells.get("study_id", f"row-{group[0].place}").strip(),
+            patient_id=cells.get("patient_id", "").strip(),
+            images=self._images(group),
+            report=report,
+            report_uri=report_uri,
+            report_fingerprint=fingerprint,
+            split=split,
+            problem=problem,
+        )
+
+    def _images(self, group: list[Row]) -> tuple[ImageRef, ...]:
+        images: dict[tuple[str, str], ImageRef] = {}
+        for row in group:
+            if row.cells is None or "image" not in row.cells:
+                continue
+            path = row.cells["image"].strip()
+            name = row.cells.get("image_id", self._name(path)).strip()
+            if (name, path) not in images:
+                entry = self.tree.find(path)
+                view = view_of(row.cells.get("view"))
+                images[name, path] = ImageRef(name, entry.uri, view, entry.fingerprint, entry.problem)
+        return tuple(images.values())
+
+    def _name(self, path: str) -> str:
+        """An image without an identifier is called by its path, or by its file's name where names are public."""
+        return Path(path).stem if self.public_ids else path
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    """What the rows of one study share; rows that contradict each other are two studies, the second a duplicate."""
+    if row.cells is None or "study_id" not in row.cells:
+        return ("", str(row.place))
+    return tuple(row.cells.get(c, "").strip() for c in ("study_id", "patient_id", "split", *REPORT))
+
+
+class ManifestAdapter:
+    """Opens a table, or the folder with one."""
+
+    description = DESCRIPTION
+
+    def recognises(self, tree: Tree) -> bool:
+        """Whether there is a table with a manifest's columns."""
+        return bool(tables_in(tree))
+
+    def open(self, tree: Tree, root: str) -> ManifestSource:
+        """The only manifest in the folder."""
+        found = tables_in(tree)
+        if len(found) == 1:
+            return self.open_table(tree, found[0])
+        if found:
+            raise UsageError(f"{root} has {len(found)} manifests ({', '.join(found)}); name the one you mean as root")
+        tables = [name for name in tree.names() if suffix_of(name)]
+        if len(tables) == 1:
+            return self.open_table(tree, tables[0])
+        raise UsageError(
+            f"{root} has no manifest: no table with the columns {', '.join(REQUIRED)} and report or report_path"
+        )
+
+    def open_table(self, tree: Tree, name: str) -> ManifestSource:
+        """The manifest of that name."""
+        if suffix_of(name) is None:
+            raise UsageError(f"{name} is none of .csv, .tsv, .jsonl, .ndjson, .parquet (plain or .gz)")
+        with tree.open(name) as file:
+            check_columns(columns(file, name), name)
+        with tree.open(name) as file:
+            if next(rows(file, name, KNOWN), None) is None:
+                raise DataError(f"{name} has a header and no rows")
+        return ManifestSource(tree, name)
+
+
+def folder_of(root: str) -> tuple[str, str]:
+    """The folder and the name of a table given as root."""
+    head, name = posixpath.split(root) if protocol(root) else (str(Path(root).parent), Path(root).name)
+    return head, name
