@@ -1,0 +1,131 @@
+"""Phantom studies on disk: images, reports, the listing and the truth."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from PIL import Image
+
+from medcutmix_pipeline.errors import DataError, UsageError
+
+from .dicom import write_dicom
+from .scene import NORMAL, PREVALENCE
+from .study import PhantomStudy, study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+STUDY_COLUMNS = ("image", "report_path", "study_id", "patient_id", "view")
+TRUTH_COLUMNS = ("study", "image", "finding", "assertion", "x0", "y0", "x1", "y1", "width", "height")
+
+
+@dataclass(frozen=True, slots=True)
+class PhantomSummary:
+    """What was written: counts, and the number of studies that assert each finding."""
+
+    directory: Path
+    studies: int
+    patients: int
+    images: int
+    findings: dict[str, int]
+
+
+def generate(
+    directory: Path,
+    studies: int,
+    seed: int,
+    *,
+    image_format: Literal["png", "dicom"] = "png",
+    size: int = 256,
+    contrast: float = 1.0,
+    prevalence: Mapping[str, float] | None = None,
+    normal: float = NORMAL,
+    progress: Callable[[int], None] | None = None,
+) -> PhantomSummary:
+    """Write `studies` phantom studies into `directory`, which must be empty or not exist.
+
+    `studies.csv` lists the images in the columns of the `manifest` source, paths relative to the directory. `truth.csv` has the
+    findings that each report names and, for those asserted, boxes in pixels of the image file (`x1`, `y1` are the first beyond;
+    `width`, `height` are the image's). The same arguments give the same bytes, and a study does not depend on how many there
+    are. `progress` is called with 1 after each study.
+
+    Raises UsageError for an argument out of range, DataError where the directory cannot be written or is not empty.
+    """
+    shares = dict(PREVALENCE if prevalence is None else prevalence)
+    _check(studies, size, contrast, shares, normal)
+    _prepare(directory)
+    findings: Counter[str] = Counter()
+    patients: set[str] = set()
+    images = 0
+    with ExitStack() as stack:
+        listing, truth = (_table(stack, directory / name) for name in ("studies.csv", "truth.csv"))
+        listing.writerow(STUDY_COLUMNS)
+        truth.writerow(TRUTH_COLUMNS)
+        for index in range(studies):
+            one = study(seed, index, size, contrast, prevalence=shares, normal=normal)
+            paths = _write_files(directory, one, image_format, seed)
+            _write_rows(one, paths, size, listing, truth)
+            findings.update({row.finding for row in one.truth if row.assertion == "present"})
+            patients.add(one.patient_id)
+            images += len(paths)
+            if progress:
+                progress(1)
+    return PhantomSummary(directory, studies, len(patients), images, dict(sorted(findings.items())))
+
+
+def _check(studies: int, size: int, contrast: float, shares: Mapping[str, float], normal: float) -> None:
+    if studies < 1:
+        raise UsageError("a phantom corpus needs at least 1 study")
+    if not 64 <= size <= 4096:
+        raise UsageError("the side of phantom images must be from 64 to 4096 pixels")
+    if not 0.1 <= contrast <= 3:
+        raise UsageError("the contrast of phantom lesions must be from 0.1 to 3")
+    unknown = sorted(set(shares) - set(PREVALENCE))
+    if unknown:
+        raise UsageError(f"phantoms cannot show {unknown[0]!r}; they show {', '.join(PREVALENCE)}")
+    if not all(0 <= share <= 1 for share in (*shares.values(), normal)):
+        raise UsageError("prevalence and the share of normal studies must be from 0 to 1")
+
+
+def _prepare(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise DataError(f"{directory} is not empty; phantom studies are written into a new folder")
+        (directory / "images").mkdir()
+        (directory / "reports").mkdir()
+    except OSError as error:
+        raise DataError(f"cannot write to {directory}: {error.strerror}") from error
+
+
+def _table(stack: ExitStack, path: Path) -> Any:
+    handle = stack.enter_context(path.open("w", encoding="utf-8", newline=""))
+    return csv.writer(handle, lineterminator="\n")
+
+
+def _write_files(directory: Path, one: PhantomStudy, image_format: str, seed: int) -> dict[str, str]:
+    """Write a study's report and images; returns the path of each image relative to the directory."""
+    (directory / "reports" / f"{one.study_id}.txt").write_text(one.report, encoding="utf-8", newline="\n")
+    paths = {}
+    for number, image in enumerate(one.images):
+        name = f"images/{image.image_id}.{'dcm' if image_format == 'dicom' else 'png'}"
+        if image_format == "dicom":
+            write_dicom(directory / name, one, number, seed)
+        else:
+            Image.fromarray(image.pixels).save(directory / name, compress_level=1)
+        paths[image.image_id] = name
+    return paths
+
+
+def _write_rows(one: PhantomStudy, paths: Mapping[str, str], size: int, listing: Any, truth: Any) -> None:
+    for image in one.images:
+        report = f"reports/{one.study_id}.txt"
+        listing.writerow((paths[image.image_id], report, one.study_id, one.patient_id, image.view))
+    for row in one.truth:
+        box = row.box or ("", "", "", "")
+        truth.writerow((one.study_id, paths[row.image_id], row.finding, row.assertion, *box, size, size))
