@@ -1,21 +1,21 @@
 """What a phantom patient's chest measures, and how one exposure places it on the detector.
 
-Lengths and positions are fractions of the image's side; x grows to the image's right, which by radiological convention is
-the patient's left, y grows downwards.
+Lengths and positions are fractions of the image's side; x grows to the image's right, which by radiological convention
+is the patient's left, y grows downwards.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import Generator, Philox
+from numpy.typing import NDArray
 
 from medcutmix_pipeline.hashing import keyed_hash
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+Vessels = tuple[int, float, NDArray[np.float64]]
+"""Lung markings of one calibre: side (-1 right, 1 left), width, polylines float64 [lines, points, 2]."""
 
 
 def generator(seed: int, purpose: str, *names: str) -> Generator:
@@ -28,8 +28,8 @@ class Anatomy:
     """A patient's chest. Every study of the patient has the same.
 
     `ctr` is the cardiothoracic ratio, the heart's width over the thorax's: below 0.5 in a normal frontal radiograph.
-    `vessels` are polylines of lung markings as (side, width, points[n, 2]); points are (distance from the midline,
-    height) with the lung's own half-width and height as units.
+    The points of `vessels` are (distance from the midline, depth below the apex) in units of the lung's half-width and
+    height.
     """
 
     midline: float
@@ -53,7 +53,7 @@ class Anatomy:
     depth: float
     sex: str
     age: int
-    vessels: tuple[tuple[int, float, NDArray[np.float64]], ...]
+    vessels: tuple[Vessels, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def draw_anatomy(seed: int, patient: str) -> Anatomy:
         depth=rng.uniform(0.90, 1.05),
         sex=sex,
         age=int(rng.integers(21, 90)),
-        vessels=tuple(_vessels(rng)),
+        vessels=_vessels(rng),
     )
 
 
@@ -116,19 +116,17 @@ def draw_pose(seed: int, image: str) -> Pose:
     )
 
 
-def _vessels(rng: Generator) -> list[tuple[int, float, NDArray[np.float64]]]:
+def _vessels(rng: Generator) -> tuple[Vessels, ...]:
     """Branching lung markings that leave the hila and taper towards the periphery."""
-    lines = []
+    trees = []
+    t = np.linspace(0, 1, 6)
     for side in (-1, 1):
-        for angle in np.linspace(-1.25, 1.35, 9) + rng.uniform(-0.1, 0.1, 9):
-            length = rng.uniform(0.45, 0.7)
-            steps = np.linspace(0, 1, 6)
-            bend = rng.uniform(-0.35, 0.35)
-            turn = angle + bend * steps
-            points = np.stack([0.22 + np.cos(turn) * length * steps, 0.52 + np.sin(turn) * length * 0.75 * steps], 1)
-            lines.append((side, 1.0, points[:4]))
-            lines.append((side, 0.5, points[3:]))
-            away = angle + 0.6 * np.sign(bend)
-            reach = steps[:4] * length * 0.6
-            lines.append((side, 0.5, points[2] + np.stack([np.cos(away) * reach, 0.75 * np.sin(away) * reach], 1)))
-    return lines
+        angle = (np.linspace(-1.25, 1.35, 9) + rng.uniform(-0.1, 0.1, 9))[:, None]
+        length, bend = rng.uniform(0.45, 0.7, (9, 1)), rng.uniform(-0.35, 0.35, (9, 1))
+        turn = angle + bend * t
+        trunk = np.stack([0.22 + np.cos(turn) * length * t, 0.52 + np.sin(turn) * length * 0.75 * t], -1)
+        away = angle + 0.6 * np.sign(bend)
+        reach = length * t[:4] * 0.6
+        fork = trunk[:, 2:3] + np.stack([np.cos(away) * reach, 0.75 * np.sin(away) * reach], -1)
+        trees += [(side, 1.0, trunk[:, :4]), (side, 0.5, trunk[:, 3:]), (side, 0.5, fork)]
+    return tuple(trees)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 if TYPE_CHECKING:
@@ -85,14 +85,16 @@ class Canvas:
         squared: Field = (dx / np.float32(rx)) ** 2 + (dy / np.float32(ry)) ** 2
         return squared
 
-    def strokes(self, lines: Sequence[tuple[float, Sequence[tuple[float, float]]]], blur: float = 0.0) -> Field:
-        """Draw polylines of (width, points) in the patient's coordinates; float32 [size, size] in [0, 1]."""
+    def strokes(self, lines: Sequence[tuple[float, ArrayLike]], blur: float = 0.0) -> Field:
+        """Draw polylines of (width, points [n, 2]) in the patient's coordinates; float32 [size, size] in [0, 1]."""
         image = Image.new("L", (self.size, self.size))
         draw = ImageDraw.Draw(image)
+        shift = np.array((self.pose.dx - 0.5, self.pose.dy - 0.5))
         for width, points in lines:
             px = width * self.pose.zoom * self.size
             shade = int(255 * min(px, 1.0))
-            draw.line([self.pixel(*p) for p in points], fill=shade, width=max(round(px), 1), joint="curve")
+            at = ((np.asarray(points) + shift) * self.pose.zoom + 0.5) * self.size
+            draw.line(at.ravel().tolist(), fill=shade, width=max(round(px), 1), joint="curve")
         if blur:
             image = image.filter(ImageFilter.GaussianBlur(blur * self.size))
         return np.asarray(image, np.float32) / np.float32(255)

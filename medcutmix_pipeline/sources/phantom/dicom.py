@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from medcutmix_pipeline.hashing import keyed_hash, keyed_unit
 
@@ -34,10 +34,10 @@ def write_dicom(path: Path, study: PhantomStudy, number: int, seed: int) -> None
     dataset.save_as(path, enforce_file_format=True)
 
 
-def _uid(seed: int, kind: str, name: str) -> str:
+def _uid(seed: int, kind: str, name: str) -> UID:
     """A UID of the form that needs no registration: 2.25 and 128 bits as one number."""
     high, low = keyed_hash(seed, kind, name, "high"), keyed_hash(seed, kind, name, "low")
-    return f"2.25.{(high << 64) | low}"
+    return UID(f"2.25.{(high << 64) | low}")
 
 
 def _meta(seed: int, image: PhantomImage) -> FileMetaDataset:
@@ -95,7 +95,7 @@ def _tell_pixels(dataset: FileDataset, image: PhantomImage, inverted: bool) -> N
     dataset.PhotometricInterpretation = "MONOCHROME1" if inverted else "MONOCHROME2"
     dataset.PresentationLUTShape = "INVERSE" if inverted else "IDENTITY"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
-    # DICOM's linear window of width w about c runs from c - 0.5 - (w - 1) / 2 to c - 0.5 + (w - 1) / 2 (PS3.3 C.11.2.1.2).
+    # The linear window of width w about c runs from c - 0.5 - (w - 1) / 2 to c - 0.5 + (w - 1) / 2, PS3.3 C.11.2.1.2.
     dataset.WindowCenter = (low + high) / 2 + 0.5
     dataset.WindowWidth = high - low + 1
     dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = 0, 1, "US"

@@ -38,6 +38,7 @@ class Chest:
     cage: Field
     lung: Field
     heart: Field
+    heart_mask: Field
     clouds: Field
     dome: Field
 
@@ -92,7 +93,7 @@ def build_chest(canvas: Canvas, anatomy: Anatomy, lesions: Sequence[Lesion], con
     away = np.abs(offset)
     wide = {x.finding: x for x in lesions}.get("Enlarged Cardiomediastinum")
     spread = 1 + (0.35 + 0.25 * wide.grade) * contrast**0.5 if wide else 1.0
-    flank = a.mediastinum * (1 + 0.25 * np.exp(-(((c.y - 0.45) / 0.12) ** 2)))
+    flank = a.mediastinum * (0.9 + 0.25 * np.exp(-(((c.y - 0.45) / 0.12) ** 2)))
     if wide:
         flank = flank * (1 + (spread - 1) * np.exp(-(((c.y - 0.27) / 0.13) ** 2)))
     medial = step((away - flank) / np.float32(0.012))
@@ -102,9 +103,23 @@ def build_chest(canvas: Canvas, anatomy: Anatomy, lesions: Sequence[Lesion], con
     above = step((dome - c.y) / np.float32(0.008))
     cage = lateral_field(c, a) * medial
     heart = _heart(c, a, lesions)
-    reach = away / np.maximum(_outer(a, c.y), np.float32(0.05))
+    reach = away / np.maximum(_outer(a, c.y), np.float32(0.45 * a.half_width))
     clouds = 0.6 * c.clouds(7) + 0.4 * c.clouds(19)
-    return Chest(c, a, contrast, away, reach, medial, above, cage, cage * above, heart, clouds, dome)
+    return Chest(
+        c,
+        a,
+        contrast,
+        away,
+        reach,
+        medial,
+        above,
+        cage,
+        cage * above,
+        heart,
+        step((1 - heart) * np.float32(9.0)),
+        clouds,
+        dome,
+    )
 
 
 def _outer(anatomy: Anatomy, y: Field) -> Field:
@@ -129,11 +144,16 @@ def draw_chest(chest: Chest, lesions: Sequence[Lesion]) -> None:
     c, a = chest.canvas, chest.anatomy
     air, markings = _air(chest, lesions)
     c.total += _body(chest)
-    c.total -= np.float32(0.66 * a.depth) * air * (0.72 + 0.28 * np.clip(1.25 - chest.reach**2, 0, 1))
+    c.total -= (
+        np.float32(0.66 * a.depth)
+        * air
+        * (1 - 0.72 * chest.heart_mask)
+        * (0.72 + 0.28 * np.clip(1.25 - chest.reach**2, 0, 1))
+    )
     c.total += np.float32(0.26) * (1 - chest.above) * lateral_field(c, a, -0.02, -0.02)
     _mediastinum(chest, lesions)
     plump = 1.0 + 0.6 * any(x.finding == "Edema" for x in lesions)
-    c.total += np.float32(0.26) * _vessels(chest, plump) * markings
+    c.total += np.float32(0.20) * _vessels(chest, plump) * markings
     c.total += _ribs(chest, lesions)
     c.total += _bones(chest)
 
@@ -150,7 +170,7 @@ def _air(chest: Chest, lesions: Sequence[Lesion]) -> tuple[Field, Field]:
 def _pneumothorax(chest: Chest, index: int, lesion: Lesion) -> Field:
     """Air between chest wall and a lung that has drawn in: lucent, without markings, with a thin pleural line."""
     c, a = chest.canvas, chest.anatomy
-    size = (0.03, 0.062, 0.13)[lesion.grade - 1] * (0.85 + 0.3 * lesion.extent)
+    size = (0.036, 0.065, 0.13)[lesion.grade - 1] * (0.85 + 0.3 * lesion.extent)
     inside = lateral_field(c, a, size * 0.75, size * 1.35)
     side = chest.half(lesion.side)
     # The lung stays attached further down in all but the largest.
@@ -160,7 +180,7 @@ def _pneumothorax(chest: Chest, index: int, lesion: Lesion) -> Field:
     line = 4 * inside * (1 - inside) * chest.lung * side
     collapsed = chest.lung * inside * side
     k = np.float32(chest.contrast)
-    c.total += k * (np.float32(0.15) * line - np.float32(0.10) * gap + np.float32(0.02 * lesion.grade) * collapsed)
+    c.total += k * (np.float32(0.32) * line - np.float32(0.16) * gap + np.float32(0.03 * lesion.grade) * collapsed)
     box = box_of(gap, 0.5)
     if box:
         c.boxes.append((index, box))
@@ -188,8 +208,8 @@ def _body(chest: Chest) -> Field:
 def _mediastinum(chest: Chest, lesions: Sequence[Lesion]) -> None:
     """Heart, great vessels, aortic knob, hila, spine and the trachea's air."""
     c, a = chest.canvas, chest.anatomy
-    inside = step((1 - chest.heart) * np.float32(9.0))
-    heart = inside * (0.26 + 0.20 * np.sqrt(np.clip(1 - chest.heart, 0, 1))) * (0.30 + 0.70 * chest.above)
+    inside = chest.heart_mask
+    heart = inside * (0.03 + 0.22 * np.sqrt(np.clip(1 - chest.heart, 0, 1))) * (0.40 + 0.60 * chest.above)
     for index, lesion in enumerate(lesions):
         if lesion.finding == "Cardiomegaly" and lesion.certain:
             c.boxes.append((index, box_of(inside, 0.5) or (0, 0, 1, 1)))
@@ -198,13 +218,13 @@ def _mediastinum(chest: Chest, lesions: Sequence[Lesion]) -> None:
             c.boxes.append((index, box_of(band, 0.5) or (0, 0, 1, 1)))
     tall = step((0.80 - c.y) / np.float32(0.05))
     column = (1 - chest.medial) * tall * (1 - 0.85 * inside)
-    knob = step((1 - c.ellipse(a.midline + a.mediastinum * 0.75, 0.325, a.knob, a.knob * 1.15)) * np.float32(2.0))
-    c.total += heart + np.float32(0.22) * column + np.float32(0.30) * knob * chest.medial
+    knob = step((1 - c.ellipse(a.midline + a.mediastinum * 0.85, 0.325, a.knob, a.knob * 1.15)) * np.float32(2.0))
+    c.total += heart + np.float32(0.10) * column + np.float32(0.42) * knob * chest.medial
     for side, height in ((-1, 0.47), (1, 0.445)):
         hilum = c.ellipse(a.midline + side * (a.mediastinum + 0.03), height, 0.038, 0.060, -side * 0.25)
-        c.total += np.float32(0.15) * np.clip(1 - hilum, 0, 1)
+        c.total += np.float32(0.20) * np.clip(1 - hilum, 0, 1)
     spine = step((0.036 - chest.away) / np.float32(0.008))
-    c.total += spine * (0.13 + 0.05 * np.cos(c.y * np.float32(2 * np.pi / 0.056)))
+    c.total += spine * (0.09 + 0.05 * np.cos(c.y * np.float32(2 * np.pi / 0.056)))
     trachea = step((0.015 - np.abs(chest.away - np.clip(c.y - 0.37, 0, 0.06) * 0.8)) / np.float32(0.006))
     c.total -= np.float32(0.22) * trachea * step((0.44 - c.y) / np.float32(0.02))
     if a.stomach:
@@ -215,38 +235,36 @@ def _mediastinum(chest: Chest, lesions: Sequence[Lesion]) -> None:
 def _vessels(chest: Chest, plump: float) -> Field:
     a = chest.anatomy
     top, height = a.apex, a.dome_right - a.apex
-    lines = [
-        (
-            0.0085 * width * plump**0.5,
-            [(a.midline + side * float(x) * a.half_width, top + float(y) * height) for x, y in points],
-        )
-        for side, width, points in a.vessels
-    ]
+    lines = []
+    for side, width, trees in a.vessels:
+        placed = trees * (side * a.half_width, height) + (a.midline, top)
+        lines += [(0.0085 * width * plump**0.5, points) for points in placed]
     return chest.canvas.strokes(lines, 0.0034 * plump)
 
 
 def _ribs(chest: Chest, lesions: Sequence[Lesion]) -> Field:
-    """Ribs as one periodic field: from the spine outwards and down at the back, and back inwards, fainter, at the front."""
+    """Ribs as a periodic field: from the spine outwards and down at the back, then inwards, fainter, at the front."""
     c, a = chest.canvas, chest.anatomy
     d = chest.reach
     d2 = d * d
     phase = (c.y - np.float32(a.rib_first) - 0.10 * d2 - 0.12 * d2 * d2 + 0.035 * d) / np.float32(a.rib_spacing)
     front = (c.y - np.float32(a.rib_first) - 0.185 - 0.20 * (1 - d)) / np.float32(a.rib_spacing)
-    within = step((1.03 - d) / np.float32(0.02)) * step((c.y - np.float32(a.apex - 0.03)) / np.float32(0.02))
-    within = within * step((0.84 - c.y) / np.float32(0.06))
+    within = lateral_field(c, a, -0.012, -0.012) * step((0.84 - c.y) / np.float32(0.06)) * (0.35 + 0.65 * chest.above)
     plain = _bands(phase) * within
     for index, lesion in enumerate(lesions):
         if lesion.finding == "Fracture" and lesion.certain:
             plain = _broken(chest, index, lesion, phase, plain, within)
     anterior = _bands(front) * within * step((d - 0.42) / np.float32(0.06)) * step((0.66 - c.y) / np.float32(0.04))
-    return np.float32(a.rib_density) * (plain + np.float32(0.45) * anterior)
+    ribs: Field = np.float32(a.rib_density) * (plain + np.float32(0.45) * anterior)
+    return ribs
 
 
 def _bands(phase: Field) -> Field:
     """Rib density over the running number of a rib: bright within, brighter at the cortex, 0 between ribs."""
     t = np.abs(phase - np.floor(phase) - np.float32(0.5))
     inside = np.clip((np.float32(0.24) - t) * np.float32(14.0), 0, 1)
-    return inside * (np.float32(0.7) + np.float32(1.4) * t)
+    density: Field = inside * (np.float32(0.7) + np.float32(1.4) * t)
+    return density
 
 
 def _broken(chest: Chest, index: int, lesion: Lesion, phase: Field, whole: Field, within: Field) -> Field:
@@ -279,7 +297,7 @@ def _bones(chest: Chest) -> Field:
     """Clavicles."""
     c, a = chest.canvas, chest.anatomy
     t = (chest.away - np.float32(0.03)) / np.float32(0.33)
-    curve = np.float32(0.175) - np.float32(0.075) * t - np.float32(0.018) * np.sin(t * np.float32(2 * np.pi))
+    curve = np.float32(a.apex + 0.085) - np.float32(0.085) * t - np.float32(0.018) * np.sin(t * np.float32(2 * np.pi))
     width = np.float32(0.011) + np.float32(0.008) * (1 - t) ** 2
     band = step((width - np.abs(c.y - curve)) / np.float32(0.005))
     reach = step((1.02 - t) / np.float32(0.03)) * step((t + 0.02) / np.float32(0.03))

@@ -77,8 +77,8 @@ def _trunk(p: Profile) -> Field:
     """Soft tissue, less the air of both lungs; arms and shoulders whiten the top."""
     c, a = p.canvas, p.anatomy
     neck = np.clip(0.30 - c.y, 0, None)
-    front = np.float32(FRONT - 0.055 - (0.04 if a.breast else 0.0)) + np.float32(0.75) * neck
-    back = np.float32(BACK + 0.075) - np.float32(0.35) * neck
+    front = np.float32(FRONT - 0.055 - 0.4 * a.breast) + np.float32(2.4) * neck**2 + np.float32(0.2) * neck
+    back = np.float32(BACK + 0.075) - np.float32(1.2) * neck**2
     trunk = step((c.x - front) / np.float32(0.015)) * step((back - c.x) / np.float32(0.015))
     body = trunk * np.float32(0.98 * a.bulk) + np.float32(0.16) * step((0.16 - c.y) / np.float32(0.10)) * trunk
     body += np.float32(0.22) * trunk * step((c.y - p.domes["right"]) / np.float32(0.01))
@@ -97,11 +97,16 @@ def _heart(p: Profile, lesions: Sequence[Lesion]) -> None:
     if big and big[1].certain:
         c.boxes.append((big[0], box_of(inside, 0.5) or (0, 0, 1, 1)))
     arch = c.ellipse(0.53, 0.33, 0.075, 0.065)
-    c.total += np.float32(0.13) * step((1 - arch) * np.float32(3.0)) * p.lung
+    descending = step(
+        (np.float32(0.032) - np.abs(c.x - np.float32(0.60) - np.float32(0.16) * (c.y - 0.35))) / np.float32(0.02)
+    )
+    aorta = np.maximum(step((1 - arch) * np.float32(1.2)), descending * step((c.y - 0.33) / np.float32(0.03)))
+    c.total += np.float32(0.10) * aorta * p.lung
     hilum = c.ellipse(0.50, 0.475, 0.055, 0.065)
     c.total += np.float32(0.20) * np.clip(1.1 - hilum, 0, 1)
     trachea = np.abs(c.x - np.float32(0.455) - np.float32(0.16) * (c.y - np.float32(0.1)))
-    c.total -= np.float32(0.20) * step((0.016 - trachea) / np.float32(0.007)) * step((0.45 - c.y) / np.float32(0.02))
+    air = step((0.016 - trachea) / np.float32(0.008)) * step((0.45 - c.y) / np.float32(0.03))
+    c.total -= np.float32(0.22) * air * (1 - 0.6 * p.lung)
 
 
 def _skeleton(p: Profile) -> None:

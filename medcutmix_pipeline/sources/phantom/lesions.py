@@ -86,7 +86,8 @@ def _atelectasis(chest: Chest, lesion: Lesion, side: str) -> Field:
         thin = np.clip(1 - np.abs(dy) / np.float32(0.0115), 0, 1)
         ends = step((np.float32(length * (1 - 0.2 * n)) - np.abs(c.x - np.float32(x))) / np.float32(0.015))
         added = np.maximum(added, thin * ends)
-    return np.float32(0.42) * added * chest.lung
+    plates: Field = np.float32(0.42) * added * chest.lung
+    return plates
 
 
 def _edema(chest: Chest, lesion: Lesion, side: str) -> Field:
@@ -100,7 +101,8 @@ def _edema(chest: Chest, lesion: Lesion, side: str) -> Field:
     rows = np.clip(np.cos(c.y * np.float32(2 * np.pi / 0.022)) - 0.55, 0, 1) * step(
         (c.y - np.float32(0.58)) / np.float32(0.02)
     )
-    return added + np.float32(0.16) * wall * rows * chest.lung * chest.half(side)
+    added += np.float32(0.16) * wall * rows * chest.lung * chest.half(side)
+    return added
 
 
 def _thickening(chest: Chest, lesion: Lesion, side: str) -> Field:

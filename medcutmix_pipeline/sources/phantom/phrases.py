@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .scene import Lesion
 
 FIELD_MM = 400.0
-"""What the image's side measures in the patient, in mm: it gives a nodule's size in the text and a DICOM's pixel spacing."""
+"""What the image's side measures in the patient, mm: for a nodule's size in the text and a DICOM's pixel spacing."""
 
 _RIBS = {4: "fourth", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth"}
 

@@ -59,4 +59,5 @@ def _expose(canvas: Canvas) -> NDArray[np.float32]:
     film *= (
         step((edge - top) / np.float32(0.003) + 1)[:, None] * step((1 - bottom - edge) / np.float32(0.003) + 1)[:, None]
     )
-    return np.clip(film, 0, 1)
+    clipped: NDArray[np.float32] = np.clip(film, 0, 1)
+    return clipped

@@ -66,8 +66,8 @@ class Lesion:
     """A finding as it is drawn and told.
 
     `grade` is 1 to 3 (small or mild, moderate, large or severe). `along` (0 apex, 1 diaphragm), `across` (0 medial, 1
-    lateral) and `depth` (0 front, 1 back) say where in its lung it lies, `extent` is its own size in [0, 1], `rib` the number of
-    the broken rib. `strength` scales its contrast: 1, or less where the report is not sure.
+    lateral) and `depth` (0 front, 1 back) say where in its lung it lies, `extent` is its own size in [0, 1], `rib` the
+    number of the broken rib. `strength` scales its contrast: 1, or less where the report is not sure.
     """
 
     finding: str

@@ -54,7 +54,7 @@ class PhantomImage:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What the report says of a finding, and where an image shows it: pixels, None where it does not show or is not there."""
+    """What the report says of a finding, and where an image shows it: a box in pixels, None where nothing shows."""
 
     image_id: str
     finding: str
@@ -95,8 +95,8 @@ def study(
 ) -> PhantomStudy:
     """Study number `index`, which depends on nothing but the arguments.
 
-    `size` is the images' side in pixels, `contrast` scales how far lesions stand out, `prevalence` is the share of studies with
-    each finding and `normal` the share kept free of acute ones.
+    `size` is the images' side in pixels, `contrast` scales how far lesions stand out, `prevalence` is the share of
+    studies with each finding and `normal` the share kept free of acute ones.
     """
     patient, ordinal = patient_of(seed, index)
     name = f"phantom-{index:06d}"
@@ -122,6 +122,8 @@ def _truth(image: str, written: Written, lesions: tuple[Lesion, ...], boxes: lis
     """A row for each box of each present finding, and one without a box for every other finding that is named."""
     rows = []
     for finding, assertion in sorted(written.labels.items()):
-        shown = [box for number, box in boxes if assertion == "present" and number in written.lesions.get(finding, ())]
+        shown: list[Box | None] = []
+        if assertion == "present":
+            shown += [box for number, box in boxes if number in written.lesions.get(finding, ())]
         rows += [Truth(image, finding, assertion, box) for box in shown or [None]]
     return rows

@@ -49,10 +49,10 @@ def generate(
 ) -> PhantomSummary:
     """Write `studies` phantom studies into `directory`, which must be empty or not exist.
 
-    `studies.csv` lists the images in the columns of the `manifest` source, paths relative to the directory. `truth.csv` has the
-    findings that each report names and, for those asserted, boxes in pixels of the image file (`x1`, `y1` are the first beyond;
-    `width`, `height` are the image's). The same arguments give the same bytes, and a study does not depend on how many there
-    are. `progress` is called with 1 after each study.
+    `studies.csv` lists the images in the columns of the `manifest` source, paths relative to the directory. `truth.csv`
+    has the findings that each report names and, for those asserted, boxes in pixels of the image file (`x1`, `y1` are
+    the first beyond; `width`, `height` are the image's). The same arguments give the same bytes, and a study does not
+    depend on how many there are. `progress` is called with 1 after each study.
 
     Raises UsageError for an argument out of range, DataError where the directory cannot be written or is not empty.
     """
