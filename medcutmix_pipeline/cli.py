@@ -1,0 +1,234 @@
+"""The commands. Each says what it does with an example, and hands over to the part that does it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from medcutmix_pipeline.errors import ExitCode, PipelineError, UsageError
+from medcutmix_pipeline.version import __version__
+
+app = typer.Typer(
+    add_completion=True,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Build and look at datasets of image–report pairs with disease-matched mix plans, after MedCutMix.",
+    epilog="Start with: [bold]medcutmix-pipeline phantom studies --studies 200[/bold], then "
+    "[bold]medcutmix-pipeline build --source phantom --root studies --out dataset[/bold]",
+)
+_err = Console(stderr=True)
+
+_Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a finished dataset.", show_default=False)]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; returns the exit code. A user's mistake is told in one line, without a traceback."""
+    try:
+        app(args=list(arguments), prog_name="medcutmix-pipeline", standalone_mode=False)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _err.print("interrupted; run the same command again to go on where it stopped", highlight=False)
+        return ExitCode.INTERRUPTED
+    except PipelineError as error:
+        _tell_error(str(error))
+        return error.exit_code
+    except Exception as error:
+        usage = getattr(error, "format_message", None)  # what typer raises for a call it cannot parse
+        if usage is None:
+            raise
+        _tell_error(f"{usage()}; try --help")
+        return ExitCode.USAGE
+    return ExitCode.DONE
+
+
+def _tell_error(message: str) -> None:
+    _err.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"medcutmix-pipeline {__version__}")
+        raise typer.Exit
+
+
+@app.command(epilog="Example: medcutmix-pipeline build --source openi --root data/openi --out dataset --set shards.image_size=224")
+def build(
+    config: Annotated[Path | None, typer.Argument(metavar="[CONFIG.yaml]", help="Settings; `init` writes one.", show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the dataset; an unfinished build there is gone on with.", show_default=False)] = None,
+    source: Annotated[str | None, typer.Option(help="Kind of source; `sources` lists them.", show_default=False)] = None,
+    root: Annotated[str | None, typer.Option(help="Where the source's data are.", show_default=False)] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as pairing.plans_per_host=2; may be repeated.", show_default=False)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take only the first N studies.", show_default=False)] = None,
+    engine: Annotated[Literal["ray", "serial"] | None, typer.Option(help="Ray (default), or one process.", show_default=False)] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="CPUs to use; default all.", show_default=False)] = None,
+    ray_address: Annotated[str | None, typer.Option(help="An existing cluster: auto or ray://HOST:PORT; default a local Ray for this build.", show_default=False)] = None,
+    max_reject_rate: Annotated[float | None, typer.Option(min=0, max=1, help="Stop when a larger share of the images is rejected; default 0.2.", show_default=False)] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, whatever an earlier build left in OUT.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
+) -> None:
+    """Build a dataset of image–report pairs with mix plans.
+
+    Reads the source's studies, finds what their reports assert, pairs studies with the same finding, mixes their reports, computes where each image shows
+    what its sentence says, and writes WebDataset shards and Parquet tables. Run the same command again after a crash
+    or a change of settings: it does only what is not done yet.
+    """
+    from medcutmix_pipeline.schemas.settings import load_config, parse_set
+
+    named: list[tuple[str, Any]] = [
+        ("source.kind", source),
+        ("source.root", root),
+        ("source.limit", limit),
+        ("engine.kind", engine),
+        ("engine.workers", workers),
+        ("engine.ray_address", ray_address),
+        ("engine.max_reject_rate", max_reject_rate),
+    ]
+    overrides = [parse_set(text) for text in settings or []] + [(k, v) for k, v in named if v is not None]
+    resolved = load_config(config, overrides)
+    if not resolved.source.root:
+        raise UsageError("where are the studies? Give --source KIND and --root DIR (`medcutmix-pipeline sources` lists the kinds)")
+    if dry_run:
+        from medcutmix_pipeline.pipeline.dry_run import dry_run as tell
+
+        tell(resolved, out, _console())
+        return
+    if out is None:
+        raise UsageError("where should the dataset go? Give --out FOLDER")
+    _run_build(resolved, out, fresh)
+
+
+def _run_build(config: Any, out: Path, fresh: bool) -> None:
+    from medcutmix_pipeline.pipeline.build import build as run_build
+    from medcutmix_pipeline.pipeline.progress import Reporter
+
+    # A scheduler that ends a job sends SIGTERM: leave as tidily as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = _console()
+    with Reporter(console) as reporter:
+        manifest = run_build(config, out, reporter, fresh=fresh)
+    counts = manifest.counts
+    console.print(
+        f"[bold]{counts.samples:,} samples and {counts.plans:,} plans[/bold] over {len(counts.plans_by_disease)} findings in {escape(str(out))}; "
+        f"{sum(counts.rejects.values()):,} rejects. Look at it: medcutmix-pipeline inspect {escape(str(out))}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command(epilog="Example: medcutmix-pipeline init build.yaml && medcutmix-pipeline build build.yaml --out dataset")
+def init(
+    file: Annotated[Path, typer.Argument(help="The file to write; - for standard output.")] = Path("medcutmix.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write a configuration file with every setting, its default and what it does."""
+    from medcutmix_pipeline.schemas.settings import commented_config
+
+    if str(file) == "-":
+        typer.echo(commented_config(), nl=False)
+        return
+    if file.exists() and not force:
+        raise UsageError(f"{file} exists; give another name, or --force to overwrite it")
+    try:
+        file.write_text(commented_config(), encoding="utf-8")
+    except OSError as why:
+        raise UsageError(f"cannot write {file}: {why.strerror}") from None
+    typer.echo(f"wrote {file}; use it with: medcutmix-pipeline build {file} --out dataset")
+
+
+@app.command(epilog="Example: medcutmix-pipeline phantom studies --studies 200 --seed 1")
+def phantom(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the studies; must be new or empty.", show_default=False)],
+    studies: Annotated[int, typer.Option(min=1, help="How many studies.")] = 200,
+    seed: Annotated[int, typer.Option(help="Same seed, same studies.")] = 0,
+    image_format: Annotated[Literal["png", "dicom"], typer.Option("--format", help="Format of the images.")] = "png",
+    size: Annotated[int, typer.Option(min=64, max=1024, help="Side of the images, px.")] = 256,
+    contrast: Annotated[float, typer.Option(min=0.05, max=4, help="Contrast of the lesions: 1 is plain to see, less is harder.")] = 1.0,
+) -> None:
+    """Generate synthetic chest radiographs with reports, whose truth is known: for demos and tests."""
+    from medcutmix_pipeline.sources.phantom import generate
+
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise UsageError(f"{folder} is not empty; name a new folder")
+        summary = generate(folder, studies, seed, image_format=image_format, size=size, contrast=contrast)
+    except OSError as why:
+        raise UsageError(f"cannot write to {folder}: {why.strerror}") from None
+    typer.echo(f"{summary}; build a dataset with: medcutmix-pipeline build --source phantom --root {folder} --out dataset")
+
+
+@app.command(epilog="Example: medcutmix-pipeline sources")
+def sources() -> None:
+    """List the kinds of source, and the layout that each expects."""
+    from medcutmix_pipeline.sources import describe_sources
+
+    console = _console()
+    for source in describe_sources():
+        console.print(f"[bold]{source.kind}[/bold]  {escape(source.title)}", highlight=False)
+        console.print(escape(source.layout.rstrip()), highlight=False, style="dim")
+        console.print(f"licence: {escape(source.licence)}\nexample: {escape(source.example)}\n", highlight=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: medcutmix-pipeline validate dataset")
+def validate(
+    out: _Out,
+    most: Annotated[int, typer.Option(min=1, help="Show at most so many problems.")] = 50,
+) -> None:
+    """Check a dataset against the format: hashes, schemas, and every promise between host, donor, report and map.
+
+    Exit code 1 and a list where something does not hold.
+    """
+    from medcutmix_pipeline.dataset import Dataset
+    from medcutmix_pipeline.dataset.validate import validate as check
+
+    dataset = Dataset(out)
+    problems = check(dataset)
+    for problem in problems[:most]:
+        typer.echo(str(problem))
+    if problems:
+        more = f" (the first {most} are shown)" if len(problems) > most else ""
+        _tell_error(f"{len(problems):,} problems in {out}{more}: build it again with --fresh")
+        raise typer.Exit(ExitCode.DATA)
+    counts = dataset.manifest.counts
+    typer.echo(f"{out} is valid: {len(dataset.manifest.shards)} shards, {counts.samples:,} samples, {counts.plans:,} plans")
+
+
+@app.command(epilog="Example: medcutmix-pipeline inspect dataset --plan 0123456789abcdef")
+def inspect(
+    out: _Out,
+    plan: Annotated[str | None, typer.Option(metavar="ID", help="Show one plan: both reports, labels, λ.", show_default=False)] = None,
+    random: Annotated[int | None, typer.Option(min=1, metavar="N", help="Show N plans drawn by chance.", show_default=False)] = None,
+    disease: Annotated[str | None, typer.Option(help="With --random: plans matched on this finding.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="With --random: which ones.")] = 0,
+) -> None:
+    """Say what is in a dataset: counts, findings, plans, rejects; or show plans as text."""
+    from medcutmix_pipeline.dataset import Dataset
+    from medcutmix_pipeline.dataset.inspect import overview, tell_plan
+    from medcutmix_pipeline.dataset.pick import random_plans
+
+    dataset, console = Dataset(out), _console()
+    if plan is not None:
+        console.print(tell_plan(dataset.plan(plan)), highlight=False)
+    elif random is not None or disease is not None:
+        for row in random_plans(dataset, random or 1, seed, disease):
+            console.print(tell_plan(row), highlight=False)
+    else:
+        console.print(overview(dataset), highlight=False)
+
+
+def _console() -> Console:
+    from medcutmix_pipeline.dataset.inspect import open_console
+
+    return open_console(file=sys.stdout)

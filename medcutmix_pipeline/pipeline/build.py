@@ -1,0 +1,197 @@
+"""A build from beginning to end: list → read → place → fit → shards → finish, each step skipped where it is already done."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.pipeline.atomic import write_json
+from medcutmix_pipeline.pipeline.engine import Engine, SerialEngine
+from medcutmix_pipeline.pipeline.finish import Made, finish
+from medcutmix_pipeline.pipeline.fitting import ensure_fitted
+from medcutmix_pipeline.pipeline.identity import part_key, unit_key
+from medcutmix_pipeline.pipeline.layout import Layout
+from medcutmix_pipeline.pipeline.listing import Listing, list_studies
+from medcutmix_pipeline.pipeline.lock import exclusive
+from medcutmix_pipeline.pipeline.placement import Unit, choose_for_fit, distribute, load_corpus, place_corpus
+from medcutmix_pipeline.pipeline.progress import Reporter, Stage
+from medcutmix_pipeline.pipeline.secrets import load_key
+from medcutmix_pipeline.pipeline.work import Context, PartTask, UnitTask
+from medcutmix_pipeline.schemas.config import Config
+from medcutmix_pipeline.schemas.manifest import DatasetManifest, EncoderFacts
+from medcutmix_pipeline.sources import Source, describe_sources, open_source
+from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_image_size, load_encoder
+
+
+Facts = dict[str, Any]
+
+
+def build(config: Config, out: Path, reporter: Reporter, *, fresh: bool = False) -> DatasetManifest:
+    """Build a dataset into a folder, or go on with a build that was cut off.
+
+    Args:
+        out: the output folder; made where it is missing.
+        fresh: forget what an earlier build left there.
+
+    Raises:
+        UsageError: the call or the configuration is at fault; nothing has been written.
+        DataError: the input is at fault.
+    """
+    source = open_source(config.source)
+    check_encoder(config.attention)
+    layout = Layout(out.resolve())
+    _claim(layout, fresh)
+    context = Context(layout.out, config, load_key(config.privacy.key_file), source.public_ids)
+    _ = context.reader  # a lexicon that cannot be read is to be told before anything is started
+    with exclusive(layout.build / "lock"), ExitStack() as stack:
+        reporter.keep_log(layout.build / "run.log")
+        engine = stack.enter_context(closing(_engine(config)))
+        reporter.say(f"engine: {engine.description}")
+        return _Build(context, source, engine, reporter).run()
+
+
+def _claim(layout: Layout, fresh: bool) -> None:
+    """Make sure that the output folder is ours to write to."""
+    try:
+        if layout.out.exists() and any(layout.out.iterdir()):
+            if not layout.is_ours():
+                raise UsageError(f"{layout.out} is not empty and holds no dataset of ours: name a new folder with --out")
+            if fresh:
+                with exclusive(layout.build / "lock"):
+                    layout.clear()
+        layout.build.mkdir(parents=True, exist_ok=True)
+    except OSError as why:
+        raise UsageError(f"cannot write to {layout.out}: {why.strerror}") from None
+
+
+def _engine(config: Config) -> Engine:
+    if config.engine.kind == "serial":
+        return SerialEngine()
+    from medcutmix_pipeline.pipeline.ray_engine import RayEngine  # Ray takes seconds to import, and serial needs none
+
+    return RayEngine(config.engine, config.attention)
+
+
+@dataclass
+class _Build:
+    """One run of a build over an output that is locked."""
+
+    context: Context
+    source: Source
+    engine: Engine
+    reporter: Reporter
+
+    def __post_init__(self) -> None:
+        self.layout = self.context.layout
+        self.config = self.context.config
+        self.rejects: Counter[str] = Counter()
+        self.images = 0
+        self.started = time.monotonic()
+
+    def run(self) -> DatasetManifest:
+        self.reporter.log("start", engine=self.engine.description)
+        listing = self.list()
+        self.read(listing)
+        units, fit_rows = self.place(listing)
+        encoder = self.encode(fit_rows)
+        self.make(units, encoder)
+        licence = next(d.licence for d in describe_sources() if d.kind == self.source.kind)
+        manifest = finish(self.context, Made(listing, units, encoder), licence, self.write_run_report)
+        self.reporter.log("done", samples=manifest.counts.samples, plans=manifest.counts.plans)
+        return manifest
+
+    def list(self) -> Listing:
+        stage = self.reporter.stage("list", "studies")
+        listing = list_studies(self.source, self.config, self.layout, stage.advance)
+        stage.end()
+        self.images = listing.images
+        return listing
+
+    def read(self, listing: Listing) -> None:
+        tasks = [PartTask(n, part_key(self.context, sha)) for n, sha in enumerate(listing.parts)]
+        stage = self.reporter.stage("read", "studies", listing.studies)
+        self._run(self.engine.parts, tasks, stage, "studies")
+
+    def place(self, listing: Listing) -> tuple[list[Unit], str]:
+        parts = len(listing.parts)
+        corpus = load_corpus(self.layout, parts)
+        stage = self.reporter.stage("place", "samples", corpus.split.size)
+        if not corpus.split.size:
+            raise DataError(f"no study can be used: {self._told_rejects()}")
+        if not corpus.pairable():
+            raise DataError(
+                "no two studies share a finding, a view and a split, so nothing can be mixed: "
+                "give more studies, or check the lexicon and pairing.exclude"
+            )
+        most = self.config.attention.fit.max_images if self.config.attention.encoder == "fit" else 0
+        placed = distribute(
+            self.layout, parts, corpus, place_corpus(corpus, self.config), choose_for_fit(corpus, most)
+        )
+        stage.advance(corpus.split.size)
+        stage.end()
+        return placed
+
+    def encode(self, fit_rows: str) -> EncoderFacts:
+        if self.config.attention.encoder == "fit":
+            stage = self.reporter.stage("fit", "images")
+            ensure_fitted(self.engine, self.context, fit_rows, stage.reached, self._begin_writing)
+            stage.end()
+        # Only its name and weights matter here; the driver need not have the device on which it will run.
+        on_cpu = self.config.attention.model_copy(update={"device": "cpu"})
+        encoder = load_encoder(on_cpu, self.context.encoder_folder)
+        size = encoder_image_size(self.config.attention, self.context.encoder_folder)
+        self.context = replace(self.context, encoder_size=size)
+        return EncoderFacts(id=encoder.id, sha256=encoder.sha256)
+
+    def make(self, units: list[Unit], encoder: EncoderFacts) -> None:
+        tasks = [UnitTask(u.name, u.split, u.samples, unit_key(self.context, u.sha256, encoder.sha256)) for u in units]
+        stage = self.reporter.stage("shards", "samples", sum(u.samples for u in units))
+        self._run(self.engine.units, tasks, stage, "samples")
+
+    def write_run_report(self) -> None:
+        seconds = round(time.monotonic() - self.started, 3)
+        report = {"engine": self.engine.description, "seconds": seconds, "stages": self.reporter.timings}
+        write_json(report, self.layout.out / "run.json", self.layout.scratch)
+
+    def _run(self, run: Callable[[Context, Iterable[Any]], Iterator[Facts]], tasks: list[Any], stage: Stage, unit: str) -> None:
+        """Run the tasks that are still to be done, and count what all of them say of themselves."""
+        pending = []
+        for task in tasks:
+            facts = self.layout.facts(task.name, task.key)
+            if facts is None:
+                pending.append(task)
+            else:
+                stage.skip(self._count(facts, unit))
+        self._stop_if_too_many_rejects()
+        if pending:
+            self._begin_writing()
+        for facts in run(self.context, pending):
+            stage.advance(self._count(facts, unit), sum(facts["rejects"].values()))
+            self._stop_if_too_many_rejects()
+        stage.end()
+
+    def _count(self, facts: Facts, unit: str) -> int:
+        """How many inputs a piece of work went through; samples that were rejected on the way were inputs, too."""
+        self.rejects.update(facts["rejects"])
+        return int(facts[unit]) + (sum(facts["rejects"].values()) if unit == "samples" else 0)
+
+    def _begin_writing(self) -> None:
+        """From here on the folder is no finished dataset, until it is one again."""
+        self.layout.manifest.unlink(missing_ok=True)
+
+    def _stop_if_too_many_rejects(self) -> None:
+        most = self.config.engine.max_reject_rate
+        if self.rejects.total() > most * self.images:
+            raise DataError(
+                f"{self.rejects.total():,} of {self.images:,} images are rejected, more than engine.max_reject_rate={most:g} allows: "
+                f"{self._told_rejects()}"
+            )
+
+    def _told_rejects(self) -> str:
+        return ", ".join(f"{reason} {n:,}" for reason, n in self.rejects.most_common()) or "nothing was listed"

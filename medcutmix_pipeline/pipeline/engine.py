@@ -1,0 +1,73 @@
+"""What an engine does for a build, and the engine that does it all in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, TypeVar
+
+from medcutmix_pipeline.pipeline.work import (
+    Context,
+    PartTask,
+    UnitTask,
+    attend_unit,
+    commit_unit,
+    draft_unit,
+    ingest_unit,
+    read_part,
+)
+from medcutmix_pipeline.stages.attention.encoder import Encoder, load_encoder
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class Engine(Protocol):
+    """Runs pieces of work. Results come in order of completion, except where the method says otherwise."""
+
+    description: str
+
+    def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[dict[str, Any]]:
+        """Read parts of the corpus; yields what each says of itself."""
+
+    def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[dict[str, Any]]:
+        """Make shards; yields what each says of itself."""
+
+    def map(self, work: Callable[[Context, Task], Result], context: Context, tasks: Iterable[Task]) -> Iterator[Result]:
+        """Run any piece of work over tasks; results in the order of the tasks."""
+
+    def call(self, work: Callable[[Context, Task], Result], context: Context, task: Task) -> Result:
+        """Run one piece of work where an encoder would run, on a GPU where there is one."""
+
+    def close(self) -> None:
+        """End every process that the engine started."""
+
+
+class SerialEngine:
+    """Everything in this process, one thing after the other: for debugging, and as the reference for other engines."""
+
+    description = "serial: one process"
+
+    def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[dict[str, Any]]:
+        """See `Engine.parts`."""
+        return (read_part(context, task) for task in tasks)
+
+    def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[dict[str, Any]]:
+        """See `Engine.units`."""
+        encoder: Encoder | None = None
+        for task in tasks:
+            encoder = encoder or load_encoder(context.config.attention, context.encoder_folder)
+            ingested = ingest_unit(context, task)
+            draft = draft_unit(context, task, ingested)
+            attended = attend_unit(encoder, ingested, draft, context.config.attention.mass)
+            yield commit_unit(context, task, ingested, draft, attended)
+
+    def map(self, work: Callable[[Context, Task], Result], context: Context, tasks: Iterable[Task]) -> Iterator[Result]:
+        """See `Engine.map`."""
+        return (work(context, task) for task in tasks)
+
+    def call(self, work: Callable[[Context, Task], Result], context: Context, task: Task) -> Result:
+        """See `Engine.call`."""
+        return work(context, task)
+
+    def close(self) -> None:
+        """Nothing to end."""

@@ -1,0 +1,120 @@
+"""Fitting the encoder on the corpus itself: gathering images and sentences, and training once for a given corpus and configuration."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medcutmix_pipeline.errors import DataError
+from medcutmix_pipeline.pipeline.engine import Engine
+from medcutmix_pipeline.pipeline.layout import digest
+from medcutmix_pipeline.pipeline.work import STATE_VERSION, Context, placed_samples
+from medcutmix_pipeline.schemas.records import PlacedSample, Report
+from medcutmix_pipeline.stages.attention.corpus import Pair
+from medcutmix_pipeline.stages.attention.fit import fit_encoder
+from medcutmix_pipeline.stages.ingest.samples import ingest_samples
+
+_ROWS_A_TASK = 256
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is fitted on: uint8 [n, s, s] images, and pairs that name their image by its row."""
+
+    images: npt.NDArray[np.uint8]
+    pairs: list[Pair]
+
+
+def ensure_fitted(
+    engine: Engine,
+    context: Context,
+    rows_sha256: str,
+    tick: Callable[[int, int], None],
+    begin_writing: Callable[[], None],
+) -> None:
+    """Fit the encoder, unless the one that stands in `encoder/` was fitted on the same rows with the same settings.
+
+    Args:
+        rows_sha256: of the rows chosen for fitting.
+        tick: told (images gathered, images in all).
+        begin_writing: called before anything in the output changes.
+
+    Raises:
+        DataError: no train image has a sentence that asserts a finding.
+    """
+    fit, layout = context.config.attention.fit, context.layout
+    key = digest(STATE_VERSION, rows_sha256, fit.model_dump(), context.config.seed, context.reader.lexicon_sha256)
+    if layout.facts("encoder", key) is not None:
+        return
+    chosen = placed_samples(layout.work / "fit.parquet")
+    ranges = [range(s, min(s + _ROWS_A_TASK, len(chosen))) for s in range(0, len(chosen), _ROWS_A_TASK)]
+    sized = replace(context, encoder_size=fit.image_size)
+    pieces = []
+    for rows, piece in zip(ranges, engine.map(gather, sized, ranges), strict=True):
+        pieces.append(piece)
+        tick(rows.stop, len(chosen))
+    material = _joined(pieces)
+    if not any(p.sentence for p in material.pairs):
+        raise DataError(
+            "no train image has a sentence that asserts a finding, so there is nothing to fit an encoder on: "
+            "check the reports and the lexicon, or set attention.encoder to a published model"
+        )
+    begin_writing()
+    facts = engine.call(train, context, material)
+    layout.mark_done("encoder", key, facts)
+
+
+def gather(context: Context, rows: range) -> Material:
+    """Ingest some of the images chosen for fitting and pair them with the diagnostic sentences of their reports."""
+    samples = placed_samples(context.layout.work / "fit.parquet")[rows.start : rows.stop]
+    ingested = ingest_samples(samples, context.config, context.encoder_size)
+    reports = context.reader.read_many([samples[i].text for i in ingested.survivors])
+    pairs = [
+        pair
+        for row, (i, report) in enumerate(zip(ingested.survivors, reports, strict=True))
+        for pair in _pairs(row, samples[i], report)
+    ]
+    return Material(ingested.thumbs, pairs)
+
+
+def train(context: Context, material: Material) -> dict[str, Any]:
+    """Train in a scratch folder and move the encoder into place when it is whole."""
+    layout = context.layout
+    scratch = layout.scratch / "encoder"
+    shutil.rmtree(scratch, ignore_errors=True)
+    curve: list[list[float]] = []
+    fit_encoder(
+        material.images,
+        material.pairs,
+        context.config.attention.fit,
+        context.config.seed,
+        scratch,
+        lambda step, steps, loss: curve.append([step, round(loss, 4)]),
+    )
+    final = layout.out / "encoder"
+    shutil.rmtree(final, ignore_errors=True)
+    scratch.replace(final)
+    return {"images": len(material.images), "curve": curve, "files": layout.files(*sorted(final.iterdir()))}
+
+
+def _pairs(row: int, sample: PlacedSample, report: Report) -> Iterator[Pair]:
+    told = [s for s in report.sentences if s.diagnostic]
+    for sentence in told:
+        findings = tuple(sorted({m.disease for m in sentence.mentions if m.assertion == "present"}))
+        yield Pair(row, sentence.text, findings, sample.view, sample.patient_id, report.labels)
+    if not told:
+        yield Pair(row, "", (), sample.view, sample.patient_id, report.labels)
+
+
+def _joined(pieces: list[Material]) -> Material:
+    pairs: list[Pair] = []
+    start = 0
+    for piece in pieces:
+        pairs.extend(replace(p, image=p.image + start) for p in piece.pairs)
+        start += len(piece.images)
+    return Material(np.concatenate([p.images for p in pieces]), pairs)

@@ -1,0 +1,37 @@
+"""What a build is: its configuration without what only concerns where and how it runs, and the keys of its pieces of work."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+from medcutmix_pipeline.pipeline.layout import digest
+from medcutmix_pipeline.pipeline.work import STATE_VERSION, Context
+from medcutmix_pipeline.schemas.config import Config
+from medcutmix_pipeline.version import FORMAT_VERSION
+
+
+def public_config(config: Config, lexicon_sha256: str) -> dict[str, Any]:
+    """The configuration as `dataset.json` tells it: nothing of the machine, its paths, or the secret key."""
+    told = config.model_dump(mode="json", by_alias=True, exclude={"engine", "privacy"})
+    told["source"].pop("root")
+    told["sentences"]["lexicon"] = lexicon_sha256
+    told["attention"]["encoder"] = PurePath(config.attention.encoder).name
+    return told
+
+
+def part_key(context: Context, listing_sha256: str) -> str:
+    """The key of one part: its rows, and all that reading depends on."""
+    config = context.config
+    told = public_config(config, context.reader.lexicon_sha256)
+    matters = {name: told[name] for name in ("seed", "ingest", "sentences", "splits")}
+    # A keyed fingerprint: it changes with the key and says nothing about it.
+    names = digest(context.key.hex(), context.public_ids)
+    return digest(STATE_VERSION, FORMAT_VERSION, listing_sha256, matters, list(config.pairing.exclude), names)
+
+
+def unit_key(context: Context, rows_sha256: str, encoder_sha256: str) -> str:
+    """The key of one unit: its rows, the encoder's weights, and all that making it depends on."""
+    told = public_config(context.config, context.reader.lexicon_sha256)
+    matters = {name: told[name] for name in ("seed", "ingest", "sentences", "pairing", "attention", "plans", "shards")}
+    return digest(STATE_VERSION, FORMAT_VERSION, rows_sha256, encoder_sha256, matters)

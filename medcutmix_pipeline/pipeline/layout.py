@@ -1,0 +1,126 @@
+"""Where things stand in an output folder, and the state from which a build goes on after it was cut off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medcutmix_pipeline.pipeline.atomic import write_json
+
+_TABLES = ("shards", "plans", "samples", "sentences", "rejects")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of a dataset in the making."""
+
+    out: Path
+
+    @property
+    def build(self) -> Path:
+        """State that outlives a crash; holds no identifier of the source."""
+        return self.out / ".build"
+
+    @property
+    def work(self) -> Path:
+        """Working files with addresses of the source; deleted when the dataset is finished."""
+        return self.build / "work"
+
+    @property
+    def scratch(self) -> Path:
+        """Files in the making."""
+        return self.build / "scratch"
+
+    @property
+    def manifest(self) -> Path:
+        """`dataset.json`, which makes a dataset of the folder."""
+        return self.out / "dataset.json"
+
+    def listing(self, part: int) -> Path:
+        """The studies of one part as the source lists them."""
+        return self.work / "listing" / f"part-{part:05d}.parquet"
+
+    def candidates(self, part: int) -> Path:
+        """The candidates for samples of one part."""
+        return self.build / "candidates" / f"part-{part:05d}.parquet"
+
+    def sentences(self, part: int) -> Path:
+        """The sentence bank of one part."""
+        return self.out / "sentences" / f"part-{part:05d}.parquet"
+
+    def placed(self, unit: str) -> Path:
+        """The samples of one unit, in the order of its shard."""
+        return self.work / "placed" / f"{unit}.parquet"
+
+    def part_rejects(self, part: int) -> Path:
+        """What reading one part rejected."""
+        return self.build / "rejects" / f"part-{part:05d}.parquet"
+
+    def unit_rejects(self, unit: str) -> Path:
+        """What ingesting one unit rejected."""
+        return self.build / "rejects" / f"{unit}.parquet"
+
+    def shard(self, unit: str) -> Path:
+        """The tar of one unit."""
+        return self.out / "shards" / f"{unit}.tar"
+
+    def table(self, kind: str, unit: str) -> Path:
+        """The plans or samples table of one unit."""
+        return self.out / kind / f"{unit}.parquet"
+
+    def done(self, name: str) -> Path:
+        """The mark of a finished piece of work."""
+        return self.build / "done" / f"{name}.json"
+
+    def mark_done(self, name: str, key: str, facts: dict[str, Any]) -> None:
+        """Say that a piece of work is finished; to be called last, when all of its files stand."""
+        write_json({"key": key, **facts}, self.done(name), self.scratch)
+
+    def facts(self, name: str, key: str | None = None) -> dict[str, Any] | None:
+        """What a finished piece of work said of itself, or None where it is not finished, or not under this key.
+
+        A file that it names and that is gone or has another size makes it unfinished.
+        """
+        try:
+            facts: dict[str, Any] = json.loads(self.done(name).read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        if key is not None and facts.get("key") != key:
+            return None
+        for file, size in facts.get("files", {}).items():
+            path = self.out / file
+            if not path.is_file() or path.stat().st_size != size:
+                return None
+        return facts
+
+    def files(self, *paths: Path) -> dict[str, int]:
+        """Names relative to the output and sizes, for `facts` to check."""
+        return {str(path.relative_to(self.out)): path.stat().st_size for path in paths}
+
+    def is_ours(self) -> bool:
+        """Whether the folder was made by a build, finished or not."""
+        return self.manifest.is_file() or self.build.is_dir()
+
+    def clear(self) -> None:
+        """Remove what builds write, and nothing else."""
+        self.manifest.unlink(missing_ok=True)
+        for name in (*_TABLES, "encoder", "pixel", ".build"):
+            shutil.rmtree(self.out / name, ignore_errors=True)
+        for name in ("README.md", "run.json"):
+            (self.out / name).unlink(missing_ok=True)
+
+    def remove_strays(self, expected: set[Path]) -> None:
+        """Remove files of an earlier configuration from the dataset's folders."""
+        for kind in _TABLES:
+            for path in sorted((self.out / kind).glob("*")):
+                if path not in expected:
+                    path.unlink()
+
+
+def digest(*parts: object) -> str:
+    """sha256 over the JSON of some values: the key of a piece of work."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

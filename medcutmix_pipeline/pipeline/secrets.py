@@ -1,0 +1,56 @@
+"""The secret key of the pseudonyms: the user's own, or one made for this user and kept out of every dataset."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from medcutmix_pipeline.errors import UsageError
+
+KEY_VARIABLE = "MEDCUTMIX_KEY_FILE"
+_LEAST_BYTES = 32
+
+
+def load_key(key_file: str | None) -> bytes:
+    """The key from the configured file, else from the file named by MEDCUTMIX_KEY_FILE, else this user's own.
+
+    The user's own key stands in the user's configuration folder, readable by nobody else, and is made at the first build. The same
+    key gives the same pseudonyms, so it has to go along where a dataset is to be built again elsewhere.
+
+    Raises:
+        UsageError: the file is missing, unreadable or too short.
+    """
+    named = key_file or os.environ.get(KEY_VARIABLE)
+    path = Path(named) if named else _own_key()
+    try:
+        key = path.read_bytes()
+    except OSError as why:
+        raise UsageError(f"cannot read the pseudonym key {path}: {why.strerror}; see privacy.key_file") from None
+    if len(key) < _LEAST_BYTES:
+        raise UsageError(f"the pseudonym key {path} has {len(key)} bytes, at least {_LEAST_BYTES} are needed")
+    return key
+
+
+def _own_key() -> Path:
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    path = Path(home) / "medcutmix-pipeline" / "pseudonym.key"
+    if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Made whole under another name and linked, so that two first builds at a time agree on one key.
+            fresh = path.with_name(f"{path.name}.{os.getpid()}")
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as out:
+                out.write(secrets.token_bytes(_LEAST_BYTES))
+            try:
+                os.link(fresh, path)
+            except FileExistsError:
+                pass
+            finally:
+                fresh.unlink()
+        except OSError as why:
+            raise UsageError(
+                f"cannot make a pseudonym key at {path} ({why.strerror}): name one with privacy.key_file or {KEY_VARIABLE}"
+            ) from None
+    return path

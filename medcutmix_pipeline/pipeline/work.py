@@ -1,0 +1,208 @@
+"""The pieces of work of a build, as plain functions: any engine runs these, in any process, with the same result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medcutmix_pipeline.pipeline.atomic import atomic_file, write_parquet
+from medcutmix_pipeline.pipeline.layout import Layout
+from medcutmix_pipeline.schemas.config import Config, SentencesConfig
+from medcutmix_pipeline.schemas.records import ImageRef, PlacedSample, Reject, Study
+from medcutmix_pipeline.schemas.tables import CANDIDATES, REJECTS, SENTENCES
+from medcutmix_pipeline.sources import read_bytes
+from medcutmix_pipeline.stages.attention.encoder import Encoder
+from medcutmix_pipeline.stages.attention.maps import finish_map
+from medcutmix_pipeline.stages.identities import Identities
+from medcutmix_pipeline.stages.ingest.samples import Ingested, ingest_samples
+from medcutmix_pipeline.stages.pairing.draft import Draft, draft_plans
+from medcutmix_pipeline.stages.plans.finish import Attended
+from medcutmix_pipeline.stages.reading import StudyReader
+from medcutmix_pipeline.stages.sentences.reader import ReportReader
+from medcutmix_pipeline.stages.shards.assemble import StoredImages, write_shard
+
+
+STATE_VERSION = 1
+"""Part of every key: raise it when the same rows and settings are to give other bytes."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every piece of work needs to know; small, and the same for all."""
+
+    out: Path
+    config: Config
+    key: bytes
+    public_ids: bool
+    encoder_size: int = 0
+
+    @property
+    def layout(self) -> Layout:
+        """The paths of the output."""
+        return Layout(self.out)
+
+    @property
+    def encoder_folder(self) -> Path | None:
+        """The folder of the fitted encoder, or None where a published one is used."""
+        return self.out / "encoder" if self.config.attention.encoder == "fit" else None
+
+    @property
+    def reader(self) -> ReportReader:
+        """The reader of reports, loaded once in a process."""
+        return _reader(self.config.sentences)
+
+
+@dataclass(frozen=True)
+class PartTask:
+    """Read one part of the corpus."""
+
+    part: int
+    key: str
+
+    @property
+    def name(self) -> str:
+        """The name under which it is marked done."""
+        return f"part-{self.part:05d}"
+
+
+@dataclass(frozen=True)
+class UnitTask:
+    """Make one shard."""
+
+    unit: str
+    split: str
+    samples: int
+    key: str
+
+    @property
+    def name(self) -> str:
+        """The name under which it is marked done."""
+        return self.unit
+
+
+@lru_cache(maxsize=2)
+def _reader(config: SentencesConfig) -> ReportReader:
+    return ReportReader(config)
+
+
+def read_part(context: Context, task: PartTask) -> dict[str, Any]:
+    """Read one part of the corpus and commit its candidates, sentences and rejects."""
+    layout = context.layout
+    studies = [_study(row) for row in pq.read_table(layout.listing(task.part)).to_pylist()]
+    stage = StudyReader(
+        context.config, context.reader, Identities(context.key, context.public_ids), read_bytes
+    )
+    rows = stage.read(studies)
+    paths = (layout.candidates(task.part), layout.sentences(task.part), layout.part_rejects(task.part))
+    tables = (
+        pa.Table.from_pylist(rows.candidates, schema=CANDIDATES),
+        pa.Table.from_pylist(rows.sentences, schema=SENTENCES),
+        rejects_table(rows.rejects),
+    )
+    for path, table in zip(paths, tables, strict=True):
+        write_parquet(table, path, layout.scratch)
+    facts = {
+        "studies": len(studies),
+        "candidates": len(rows.candidates),
+        "rejects": _image_rejects(rows.rejects),
+        "files": layout.files(*paths),
+    }
+    layout.mark_done(task.name, task.key, facts)
+    return facts
+
+
+def placed_samples(path: Path) -> list[PlacedSample]:
+    """The samples of one unit, in the order of its shard."""
+    return [PlacedSample(**row) for row in pq.read_table(path).to_pylist()]
+
+
+def ingest_unit(context: Context, task: UnitTask, rows: range | None = None) -> Ingested:
+    """Decode, square and encode the images of a unit, or of some of its rows."""
+    samples = placed_samples(context.layout.placed(task.unit))
+    chosen = samples if rows is None else samples[rows.start : rows.stop]
+    return ingest_samples(chosen, context.config, context.encoder_size)
+
+
+def draft_unit(context: Context, task: UnitTask, ingested: Ingested) -> Draft:
+    """Draft the plans among those samples of a unit whose images could be used."""
+    samples = placed_samples(context.layout.placed(task.unit))
+    survivors = [samples[i] for i in ingested.survivors]
+    return draft_plans(survivors, context.config, context.reader)
+
+
+def attend_unit(encoder: Encoder, ingested: Ingested, draft: Draft, mass: float) -> Attended:
+    """Ask the encoder for every map that a unit needs; each image that is asked about is encoded once."""
+    requests = draft.requests
+    if not requests:
+        return Attended(np.zeros((0, 1, 1), np.uint8), np.zeros(0, np.float32))
+    asked = sorted({r.sample for r in requests})
+    place = {sample: i for i, sample in enumerate(asked)}
+    seen = encoder.attend(
+        ingested.thumbs[asked], [place[r.sample] for r in requests], [r.sentence for r in requests]
+    )
+    maps = np.stack([finish_map(m, mass) for m in seen.maps])
+    # Rounded, so that the last bits of a sum, which differ between processors, do not show.
+    return Attended(maps, np.round(seen.scores.astype(np.float64), 4).astype(np.float32))
+
+
+def commit_unit(
+    context: Context, task: UnitTask, ingested: Ingested, draft: Draft, attended: Attended
+) -> dict[str, Any]:
+    """Write a unit's shard and tables, and mark it done."""
+    layout = context.layout
+    samples = placed_samples(layout.placed(task.unit))
+    survivors = [samples[i] for i in ingested.survivors]
+    with atomic_file(layout.shard(task.unit), layout.scratch) as (out, tar):
+        tables = write_shard(
+            out,
+            task.unit,
+            survivors,
+            StoredImages(ingested.images, ingested.sizes),
+            draft,
+            attended,
+            context.config,
+        )
+    plans = write_parquet(tables.plans, layout.table("plans", task.unit), layout.scratch)
+    rows = write_parquet(tables.samples, layout.table("samples", task.unit), layout.scratch)
+    write_parquet(rejects_table(ingested.rejects), layout.unit_rejects(task.unit), layout.scratch)
+    paths = (
+        layout.shard(task.unit),
+        layout.table("plans", task.unit),
+        layout.table("samples", task.unit),
+        layout.unit_rejects(task.unit),
+    )
+    facts = {
+        "split": task.split,
+        "samples": len(survivors),
+        "plans": tables.plans.num_rows,
+        "rejects": _image_rejects(ingested.rejects),
+        "plans_by_disease": tables.plans_by_disease,
+        "dropped": tables.dropped,
+        "bytes": tar.bytes,
+        "sha256": {"tar": tar.sha256, "plans": plans.sha256, "samples": rows.sha256},
+        "files": layout.files(*paths),
+    }
+    layout.mark_done(task.name, task.key, facts)
+    return facts
+
+
+def rejects_table(rejects: Sequence[Reject]) -> pa.Table:
+    """Rows for the rejects table."""
+    return pa.Table.from_pylist([asdict(r) for r in rejects], schema=REJECTS)
+
+
+def _image_rejects(rejects: Sequence[Reject]) -> dict[str, int]:
+    return dict(sorted(Counter(r.reason for r in rejects if r.kind == "image").items()))
+
+
+def _study(row: dict[str, Any]) -> Study:
+    images = tuple(ImageRef(**image) for image in row.pop("images"))
+    return Study(**row, images=images)

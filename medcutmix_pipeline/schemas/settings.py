@@ -1,0 +1,121 @@
+"""Configuration files: reading one, overriding settings, and writing a commented one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.schemas.config import Config
+
+
+def load_config(file: Path | None, overrides: Sequence[tuple[str, Any]]) -> Config:
+    """The configuration of a build.
+
+    Args:
+        file: YAML; None for defaults alone.
+        overrides: (dotted key, value) in rising precedence. A value that is a string is read as YAML.
+
+    Raises:
+        UsageError: the file cannot be read, a key is unknown (the nearest known one is named) or a value does not fit.
+    """
+    settings = _read(file) if file else {}
+    for key, value in overrides:
+        _assign(settings, key, value)
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        raise UsageError(_explain(error, file)) from None
+
+
+def parse_set(text: str) -> tuple[str, Any]:
+    """`section.key=value` from the command line as (key, value).
+
+    Raises:
+        UsageError: it is not of that form.
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise UsageError(f"--set takes section.key=value, not {text!r}; for example --set shards.image_size=224")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        return key.strip(), value
+
+
+def commented_config() -> str:
+    """A configuration file with every setting, its default and what it does."""
+    lines = ["# Settings of `medcutmix-pipeline build`. Every value below is the default: keep only what you change.\n"]
+    lines.extend(_comment(Config(), 0))
+    return "\n".join(lines) + "\n"
+
+
+def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
+    """All settings as dotted keys."""
+    for name, field in model.model_fields.items():
+        key = prefix + (field.alias or name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from known_keys(field.annotation, key + ".")
+        else:
+            yield key
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as why:
+        raise UsageError(f"cannot read the configuration {file}: {why.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as why:
+        mark = getattr(why, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UsageError(f"the configuration {file}{where} is not YAML; `medcutmix-pipeline init` writes a good one") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"the configuration {file} holds no settings; `medcutmix-pipeline init` writes a good one")
+    return content
+
+
+def _assign(settings: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    place = settings
+    for section in sections:
+        inner = place.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise UsageError(f"{key}: {section} is no section of the configuration")
+        place = inner
+    place[last] = value
+
+
+def _explain(error: ValidationError, file: Path | None) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    where = f" in {file}" if file else ""
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(key, list(known_keys()), n=1, cutoff=0.0)
+        return f"unknown setting {key}{where}: did you mean {close[0]}?"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"setting {key or 'configuration'}{where}: {message[:1].lower()}{message[1:]}"
+
+
+def _comment(section: BaseModel, depth: int) -> Iterator[str]:
+    indent = "  " * depth
+    for name, field in type(section).model_fields.items():
+        key, value = field.alias or name, getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield ("" if depth == 0 else "") + f"{indent}{key}:" + (f"  # {_purpose(value)}" if _purpose(value) else "")
+            yield from _comment(value, depth + 1)
+        else:
+            if field.description:
+                yield f"{indent}# {field.description}"
+            told = yaml.safe_dump(list(value) if isinstance(value, tuple) else value, default_flow_style=True, width=1000)
+            yield f"{indent}{key}: {told.removesuffix('...' + chr(10)).strip()}"
+
+
+def _purpose(section: BaseModel) -> str:
+    return (type(section).__doc__ or "").strip().rstrip(".")

@@ -1,0 +1,1 @@
+"""Plans: mixed reports that pass the checks, joined with what the encoder saw."""

@@ -1,0 +1,1 @@
+"""Shards: what is written of a unit, byte for byte."""

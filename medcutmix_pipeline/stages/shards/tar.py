@@ -1,0 +1,41 @@
+"""WebDataset tars whose bytes depend on their content alone."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable, Mapping
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+
+def write_tar(out: BinaryIO, samples: Iterable[tuple[str, Mapping[str, bytes]]]) -> list[tuple[int, int]]:
+    """Write samples as a POSIX (ustar) tar: members of a sample together and sorted by name, no times, no owners.
+
+    Args:
+        out: an empty binary stream.
+        samples: (key, {suffix: content}); the suffix is without its leading dot.
+
+    Returns:
+        For each sample the byte range (offset, size) of its members, headers and padding included.
+    """
+    ranges = []
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for key, members in samples:
+            start = tar.offset
+            for suffix in sorted(members):
+                info = tarfile.TarInfo(f"{key}.{suffix}")
+                info.size = len(members[suffix])
+                info.mode = 0o644
+                tar.addfile(info, io.BytesIO(members[suffix]))
+            ranges.append((start, tar.offset - start))
+    return ranges
+
+
+def npy_bytes(array: npt.NDArray[np.uint8]) -> bytes:
+    """An array in NumPy's format 1.0, without pickle."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
