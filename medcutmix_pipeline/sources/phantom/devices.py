@@ -61,5 +61,5 @@ def _port(a: Anatomy, side: int) -> list[Line]:
     m = a.midline
     chamber = (m + side * 0.25, 0.27)
     course = [chamber, (m + side * 0.20, 0.18), (m + side * 0.10, 0.17), (m - 0.03, 0.24), (m - 0.045, 0.48)]
-    disc = [(0.042, [(chamber[0] - 0.004, chamber[1]), (chamber[0] + 0.004, chamber[1])])]
+    disc = [(0.042, [(chamber[0] - 0.018, chamber[1]), (chamber[0] + 0.018, chamber[1])])]
     return [*disc, (0.007, _arc(course))]

@@ -110,10 +110,10 @@ def _thickening(chest: Chest, lesion: Lesion, side: str) -> Field:
     from .frontal import lateral_field
 
     a, c = chest.anatomy, chest.canvas
-    size = (0.022, 0.032, 0.044)[lesion.grade - 1]
+    size = (0.034, 0.046, 0.060)[lesion.grade - 1]
     inner = lateral_field(c, a, size * 0.4, size * 1.3)
     top = step((np.float32(a.apex + 0.10) - c.y) / np.float32(0.02))
-    added: Field = np.float32(0.42) * chest.lung * (1 - inner) * top * chest.half(side)
+    added: Field = np.float32(0.52) * chest.lung * (1 - inner) * top * chest.half(side)
     return added
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.schemas.records import STRENGTH
 
 from .phrases import Statement, book, parse, pick, sentence_case, tell
+from .scene import PREVALENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.random import Generator
 
-    from medcutmix_pipeline.schemas.records import Assertion, Labels
+    from medcutmix_pipeline.schemas.records import Labels
 
     from .scene import Lesion
 
@@ -35,6 +36,13 @@ _DENIAL_NEEDS = {
     "Lung Opacity": _AIRSPACE | {"Lung Lesion"},
 }
 """A finding is not denied where one of these is stated: the two would read as a contradiction."""
+
+_EVERY = frozenset(PREVALENCE) | {"Pneumonia"}
+_GROUPS = {
+    "lung finding": _AIRSPACE | {"Lung Lesion"},
+    "acute finding": _EVERY - {"Support Devices"},
+    "any finding": _EVERY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +93,19 @@ class _Draft:
         free = []
         for phrase in options:
             text, labels = parse(phrase)
-            known = set(labels) if not repeat else set()
-            if not (known & self.denied) and self._may_deny(labels, text):
+            stale = not repeat and any(name in self.denied for name in labels)
+            if not stale and not any(self.stated & _ruled_out_by(name) for name in labels):
                 free.append((text, labels))
         if not free:
             return []
         text, labels = free[int(self.rng.integers(len(free)))]
-        return [self.keep(Statement(text, cast("dict[str, Assertion]", labels)))]
+        denied: Labels = {name: "absent" for name, assertion in labels.items() if assertion == "absent"}
+        return [self.keep(Statement(text, denied))]
 
-    def _may_deny(self, labels: Iterable[str], text: str) -> bool:
-        lung = self.stated & (_AIRSPACE | {"Lung Lesion"})
-        if any(name in self.stated or self.stated & _DENIAL_NEEDS.get(name, frozenset()) for name in labels):
-            return False
-        if not labels and ("bony" in text or "Osseous" in text):
-            return "Fracture" not in self.stated
-        return bool(labels) or not lung
+
+def _ruled_out_by(name: str) -> frozenset[str]:
+    """The findings that, where stated, forbid denying `name`, which may be a group of findings."""
+    return _GROUPS.get(name) or _DENIAL_NEEDS.get(name, frozenset()) | {name}
 
 
 def write_report(rng: Generator, lesions: Sequence[Lesion], about: Circumstances) -> Written:
@@ -155,14 +161,8 @@ def _layout(draft: _Draft, style: str, about: Circumstances) -> str:
 
 
 def _untitled(rng: Generator, about: Circumstances) -> str:
-    openings = [
-        "",
-        "As compared to the previous radiograph of ___, " if about.follow_up else "",
-        "FINAL REPORT\n",
-        "CHEST:\n",
-    ]
-    opening = pick(rng, openings)
-    return opening if not opening.endswith(", ") else ""
+    views = "TWO VIEWS" if about.projection == "pair" else "ONE VIEW"
+    return pick(rng, ["", "FINAL REPORT\n", "CHEST:\n", f"CHEST, {views}:\n", "WET READ: ___\n"])
 
 
 def _indication(rng: Generator, about: Circumstances) -> str:
@@ -201,7 +201,6 @@ def _impression(draft: _Draft) -> str:
         said = draft.deny(book()["normal"]["summary"], repeat=True)
     elif rng.random() < 0.25:
         said += draft.deny(book()["normal"]["pleura"], repeat=True)
-    said = said or [Statement("Lines and tubes as described above.")]
     if len(said) > 1 and rng.random() < 0.6:
         return "\n".join(f"{n}. {statement.text}" for n, statement in enumerate(said, 1))
     return " ".join(statement.text for statement in said)

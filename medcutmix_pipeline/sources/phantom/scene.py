@@ -34,7 +34,18 @@ PREVALENCE: dict[str, float] = {
 NORMAL = 0.3
 """Share of studies that are kept free of acute findings."""
 
-_CHRONIC = ("Cardiomegaly", "Lung Lesion", "Support Devices", "Pleural Other")
+UNSURE = 0.4
+"""Contrast of what the report is not sure of, as a share of the lesion's own."""
+
+_CHRONIC = {
+    "Cardiomegaly": 1.0,
+    "Pleural Other": 1.0,
+    "Enlarged Cardiomediastinum": 1.0,
+    "Lung Lesion": 0.5,
+    "Support Devices": 0.5,
+}
+"""Share of patients in whom a finding, where they have it, is there in all studies or in none."""
+
 _UNCERTAIN = {
     "Pleural Effusion": 0.18,
     "Consolidation": 0.12,
@@ -54,7 +65,16 @@ _ZONES: dict[str, tuple[Zone, ...]] = {
     "Pneumothorax": ("apical",),
     "Pleural Other": ("apical",),
 }
-_DEVICES = ("pacemaker", "tube", "line", "port")
+_ALONG: dict[Zone, float] = {"apical": 0.1, "upper": 0.24, "mid": 0.52, "lower": 0.80, "basal": 0.92}
+_BILATERAL = {
+    "Edema": 1.0,
+    "Cardiomegaly": 1.0,
+    "Enlarged Cardiomediastinum": 1.0,
+    "Pleural Effusion": 0.25,
+    "Atelectasis": 0.2,
+    "Pleural Other": 0.3,
+}
+_DEVICES = ("tube", "line")
 _CONFLICTS: dict[str, tuple[str, ...]] = {
     "Edema": ("Consolidation", "Lung Opacity", "Pneumothorax"),
     "Pneumothorax": ("Pleural Other", "Edema"),
@@ -93,44 +113,44 @@ def draw_scene(
     seed: int, patient: str, study: str, prevalence: Mapping[str, float], normal: float, follow_up: bool
 ) -> tuple[Lesion, ...]:
     """The lesions of a study. What is chronic belongs to the patient and is there in all of the patient's studies."""
-    own = generator(seed, "scene", study)
-    lifelong = generator(seed, "chronic", patient)
+    own, lifelong = generator(seed, "scene", study), generator(seed, "chronic", patient)
     well = own.random() < normal
-    found: list[Lesion] = []
-    for name, share in prevalence.items():
-        kept = bool(lifelong.random() < 0.5) and name in _CHRONIC
-        acute, always = _lesion(name, own), replace(_lesion(name, lifelong), strength=1.0, chronic=follow_up)
-        has_always, has_acute = lifelong.random() < share, own.random() * (1 - normal) < share
+    chronic: list[Lesion] = []
+    acute: list[Lesion] = []
+    for name in PREVALENCE:
+        share = prevalence.get(name, 0.0)
+        kept = lifelong.random() < _CHRONIC.get(name, 0.0)
+        always, now = _lesion(name, lifelong), _lesion(name, own)
+        has_always, has_now = lifelong.random() < share, own.random() * (1 - normal) < share
         if kept and has_always:
-            found.append(always)
-        elif has_acute and not kept and not well:
-            found.append(acute)
-    return tuple(_without_conflicts(found))
+            device = {"tube": "pacemaker", "line": "port"}.get(always.device, "")
+            chronic.append(replace(always, chronic=follow_up and always.certain, device=device))
+        elif has_now and not kept and not well:
+            acute.append(now)
+    return tuple(_without_conflicts(chronic + acute))
 
 
 def _lesion(name: str, rng: Generator) -> Lesion:
-    along = {"apical": 0.1, "upper": 0.24, "mid": 0.52, "lower": 0.80, "basal": 0.92}
+    """A lesion at random. It always takes the same draws, so that one finding's share does not change the others."""
+    u = rng.random(12).tolist()
     zones = _ZONES.get(name, ("mid",))
-    zone = zones[int(rng.integers(len(zones)))]
-    side: Side = "left" if rng.random() < 0.5 else "right"
-    if name in ("Edema", "Cardiomegaly", "Enlarged Cardiomediastinum"):
-        side = "both"
-    elif rng.random() < {"Pleural Effusion": 0.25, "Atelectasis": 0.2, "Pleural Other": 0.3}.get(name, 0.0):
+    zone = zones[int(u[0] * len(zones))]
+    side: Side = "left" if u[1] < 0.5 else "right"
+    if u[2] < _BILATERAL.get(name, 0.0):
         side, zone = "both", zones[0]
-    unsure = rng.random() < _UNCERTAIN.get(name, 0.0)
-    grade = 1 if unsure else 1 + int(rng.choice(3, p=(0.4, 0.4, 0.2)))
+    unsure = u[3] < _UNCERTAIN.get(name, 0.0)
     return Lesion(
         finding=name,
         side=side,
         zone=zone,
-        grade=grade,
-        along=along[zone] + rng.uniform(-0.05, 0.05),
-        across=rng.uniform(0.15, 0.85),
-        depth=rng.uniform(0.2, 0.8),
-        extent=rng.random(),
-        rib=int(rng.integers(4, 9)),
-        device=_DEVICES[int(rng.integers(len(_DEVICES)))] if name == "Support Devices" else "",
-        strength=0.4 if unsure else 1.0,
+        grade=1 if unsure or u[4] < 0.4 else 2 if u[4] < 0.8 else 3,
+        along=_ALONG[zone] + 0.1 * (u[5] - 0.5),
+        across=0.15 + 0.7 * u[6],
+        depth=0.2 + 0.6 * u[7],
+        extent=u[8],
+        rib=4 + int(5 * u[9]),
+        device=_DEVICES[int(u[10] * len(_DEVICES))] if name == "Support Devices" else "",
+        strength=UNSURE if unsure else 1.0,
     )
 
 

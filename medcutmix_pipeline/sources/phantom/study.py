@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Projection = Literal["PA", "AP", "LATERAL"]
 
+LATERAL_SHARE = 0.43
+"""Share of lateral views among studies of patients who can stand: about 0.4 of all studies."""
+
 _BLOCK = 4
 _FAMILIES: tuple[tuple[float, tuple[int, ...]], ...] = (
     (0.40, (0, 1, 2, 3)),
@@ -103,7 +106,9 @@ def study(
     anatomy = draw_anatomy(seed, patient)
     lesions = draw_scene(seed, patient, name, prevalence, normal, follow_up=ordinal > 0)
     rng = generator(seed, "report", name)
-    with_lateral, portable = rng.random() < 0.4, rng.random() < 0.35
+    bedridden = any(lesion.device in ("tube", "line") for lesion in lesions)
+    with_lateral = rng.random() < LATERAL_SHARE and not bedridden
+    portable = rng.random() < 0.25 or bedridden
     about = Circumstances(anatomy.sex, "pair" if with_lateral else "portable" if portable else "upright", ordinal > 0)
     written = write_report(rng, lesions, about)
     frontal_id, lateral_id = f"{name}-frontal", f"{name}-lateral"
