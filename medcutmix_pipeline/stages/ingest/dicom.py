@@ -1,0 +1,178 @@
+"""DICOM files, through pydicom and the decoders that are installed."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.encaps import generate_frames
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGExtended12Bit,
+)
+
+from medcutmix_pipeline.stages.ingest.dicom_view import named_view
+from medcutmix_pipeline.stages.ingest.greyscale import show
+from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
+from medcutmix_pipeline.stages.ingest.streams import describe, mended_scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydicom import Dataset
+
+    from medcutmix_pipeline.schemas.config import IngestConfig
+    from medcutmix_pipeline.schemas.records import View
+
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_PIXEL_TAG = b"\xe0\x7f\x10\x00"
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether the bytes begin like a DICOM file, with the preamble or, as some archives write them, without."""
+    return data[128:132] == b"DICM" or data[:2] in (b"\x08\x00", b"\x02\x00")
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Pydicom's warnings and log lines quote values, which may be a patient's; nobody gets to see them."""
+    logger = logging.getLogger("pydicom")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
+
+
+def decode_dicom(data: bytes, config: IngestConfig) -> npt.NDArray[np.uint8]:
+    """The picture as uint8 [H, W]; see `decode`. Raises ImageReject."""
+    with _silence():
+        try:
+            ds = _read(data)
+            _check(ds, data, config)
+            return _picture(ds, _stored(ds))
+        except ImageReject:
+            raise
+        except Exception as error:  # whatever a decoder raises, the one file is at fault; its words may quote values
+            raise ImageReject("image-undecodable", f"the decoder failed ({type(error).__name__})") from None
+
+
+def dicom_view(data: bytes) -> View | None:
+    """The view that the header names, or None.
+
+    Raises:
+        ImageReject: `view-unsupported` where it names a projection that no sample has, `image-undecodable`.
+    """
+    with _silence():
+        try:
+            return named_view(_read(data, header_only=True))
+        except ImageReject:
+            raise
+        except Exception as error:  # as above
+            raise ImageReject("image-undecodable", f"the header cannot be read ({type(error).__name__})") from None
+
+
+def _read(data: bytes, header_only: bool = False) -> Dataset:
+    # Deflated data sets are refused by the name of their transfer syntax before pydicom inflates them without a limit.
+    if DeflatedExplicitVRLittleEndian.encode() in data[:2048]:
+        raise ImageReject("transfer-syntax-unsupported", "deflated data sets are not read")
+    ds = pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=header_only)
+    if not len(ds):
+        raise ImageReject("image-undecodable", "the DICOM data set is empty")
+    if not getattr(ds, "file_meta", None):
+        ds.file_meta = pydicom.dataset.FileMetaDataset()
+    if "TransferSyntaxUID" not in ds.file_meta:
+        implicit = ds.original_encoding[0]
+        ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    return ds
+
+
+def _check(ds: Dataset, data: bytes, config: IngestConfig) -> None:
+    """Everything that the header tells, before pixels are decoded."""
+    if ds.get("Rows") is None or ds.get("Columns") is None:
+        raise ImageReject("image-undecodable", "the DICOM file holds no picture")
+    check_size(int(ds.Rows), int(ds.Columns), config)
+    if int(ds.get("NumberOfFrames") or 1) > 1:
+        raise ImageReject("image-multiframe", f"{int(ds.NumberOfFrames)} frames")
+    ds.NumberOfFrames = 1
+    if not any(name in ds for name in _PIXELS):
+        cut = _PIXEL_TAG in data
+        reason = "image-truncated" if cut else "image-undecodable"
+        raise ImageReject(reason, "the file ends within its pixels" if cut else "the DICOM file has no pixels")
+    syntax = UID(ds.file_meta.TransferSyntaxUID)
+    if not syntax.is_encapsulated:
+        bits = int(ds.Rows) * int(ds.Columns) * int(ds.get("SamplesPerPixel", 1)) * int(ds.get("BitsAllocated", 16))
+        if len(ds[next(name for name in _PIXELS if name in ds)].value) * 8 < bits and "422" not in ds.get(
+            "PhotometricInterpretation", ""
+        ):
+            raise ImageReject("image-truncated", "fewer pixels than the header says")
+
+
+def _stored(ds: Dataset) -> npt.NDArray[Any]:
+    """The stored values, [H, W] or [H, W, 3]."""
+    syntax = UID(ds.file_meta.TransferSyntaxUID)
+    if syntax.is_encapsulated:
+        frame = next(generate_frames(ds.PixelData, number_of_frames=1), b"")
+        stream = describe(frame)
+        if stream is not None and (stream.height, stream.width) != (ds.Rows, ds.Columns):
+            raise ImageReject("image-undecodable", "header and compressed stream tell different sizes")
+        if syntax == JPEGExtended12Bit and stream is not None and stream.precision > 8:
+            return _jpeg12(frame)
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise ImageReject("transfer-syntax-unsupported", f"no decoder for {syntax.name}") from None
+    if not decoder.is_available:
+        raise ImageReject("transfer-syntax-unsupported", f"no decoder for {syntax.name} is installed")
+    _hush_gdcm()
+    stored: npt.NDArray[Any] = decoder.as_array(ds, index=0)[0]
+    return stored
+
+
+def _jpeg12(frame: bytes) -> npt.NDArray[Any]:
+    """A 12-bit frame of JPEG Extended, which none of pydicom's plugins reads."""
+    try:
+        from libjpeg.utils import decode as decode_jpeg
+    except ImportError:
+        raise ImageReject("transfer-syntax-unsupported", "12-bit JPEG Extended needs pylibjpeg-libjpeg") from None
+    stored: npt.NDArray[Any] = decode_jpeg(mended_scan(frame))
+    return stored
+
+
+def _hush_gdcm() -> None:
+    """GDCM writes its own warnings to the process's error stream, values included."""
+    try:
+        import gdcm
+    except ImportError:
+        return
+    gdcm.Trace.WarningOff()
+    gdcm.Trace.ErrorOff()
+    gdcm.Trace.DebugOff()
+
+
+def _picture(ds: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Stored values as they are shown: grey through the grey-scale chain, colour as its luminance (Rec. 601)."""
+    if ds.get("PhotometricInterpretation") == "PALETTE COLOR":
+        stored = apply_color_lut(stored, ds)
+    if stored.ndim == 2:
+        return show(ds, stored)
+    deepest = (
+        np.iinfo(stored.dtype).max if stored.dtype.itemsize == 1 or "PALETTE" in ds.PhotometricInterpretation else None
+    )
+    top = deepest if deepest is not None else (1 << int(ds.BitsStored)) - 1
+    luminance = stored[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.clip(luminance * (255 / top) + 0.5, 0, 255).astype(np.uint8)

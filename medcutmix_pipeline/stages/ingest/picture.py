@@ -1,0 +1,101 @@
+"""PNG, JPEG, WebP and TIFF, through Pillow."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
+from medcutmix_pipeline.stages.ingest.scaling import stretch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from medcutmix_pipeline.schemas.config import IngestConfig
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_DEEP = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+
+_opening = threading.Lock()
+
+
+def _format(data: bytes) -> str | None:
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "TIFF"
+    return "WEBP" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
+
+
+def is_picture(data: bytes) -> bool:
+    """Whether the first bytes are those of a PNG, JPEG, WebP or TIFF file."""
+    return _format(data) is not None
+
+
+@contextmanager
+def _own_limits() -> Iterator[None]:
+    """Pillow's limit on pixels is a setting of the process; it is off while a header is read, so that ours counts."""
+    with _opening, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def decode_picture(data: bytes, config: IngestConfig, at_least: int | None = None) -> npt.NDArray[np.uint8]:
+    """The picture as uint8 [H, W]; see `decode`. Raises ImageReject."""
+    try:
+        with _own_limits():
+            image = Image.open(io.BytesIO(data), formats=[_format(data) or ""])
+        check_size(image.height, image.width, config)
+        if getattr(image, "n_frames", 1) > 1:
+            raise ImageReject("image-multiframe", "more than one picture in the file")
+        if at_least is not None and image.format == "JPEG" and image.mode in ("L", "RGB"):
+            image.draft("L", (at_least, at_least))
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            grey = _grey(image)
+        return np.ascontiguousarray(grey if turn is None else np.asarray(Image.fromarray(grey).transpose(turn)))
+    except ImageReject:
+        raise
+    except (EOFError, OSError) as error:
+        # Pillow tells a cut file from a bad one by its words alone.
+        cut = isinstance(error, EOFError) or "truncated" in str(error)
+        reason = "image-truncated" if cut else "image-undecodable"
+        raise ImageReject(reason, "the file ends too early" if cut else "the file is damaged") from None
+    except Exception as error:  # whatever a decoder raises, the one file is at fault
+        raise ImageReject("image-undecodable", f"the decoder failed ({type(error).__name__})") from None
+
+
+def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Any mode as 8-bit grey. Transparent pixels count as black, the background of a radiograph."""
+    if image.mode in _DEEP:
+        return stretch(np.asarray(image))
+    if image.mode != "L":
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+            image = Image.alpha_composite(black, image)
+        image = image.convert("L")
+    return np.asarray(image, np.uint8)
