@@ -1,0 +1,118 @@
+"""What an encoder is, and how the configured one is found, checked and loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+from medcutmix_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from medcutmix_pipeline.schemas.config import AttentionConfig
+
+FIT = "fit"
+"""The value of `attention.encoder` that asks for an encoder fitted on the corpus itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Where sentences are found in images.
+
+    `maps` is float32 [S, h, w], finite and ≥ 0, on any scale; `scores` is float32 [S] in [0, 1], the encoder's belief that
+    the image shows what the sentence says; `truncated` counts sentences that were longer than the encoder reads.
+    """
+
+    maps: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    truncated: int = 0
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Looks for sentences in images."""
+
+    @property
+    def id(self) -> str:
+        """A name that may be published: fit, or the last part of a model's name or folder."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the weights and all that decides what they compute, in hex: another value redoes the attention."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square images that `attend` takes, in pixels."""
+
+    def attend(self, images: NDArray[np.uint8], image_index: Sequence[int], sentences: Sequence[str]) -> Attention:
+        """Maps and scores of sentences.
+
+        `images` is uint8 [N, s, s]; sentence k asks about `images[image_index[k]]`. Each image that is asked about is
+        encoded once, however many sentences ask.
+        """
+
+
+def check_encoder(config: AttentionConfig) -> None:
+    """The checks that cost little, before any work: device, folder, family, tokenizer, file headers. Raises UsageError."""
+    from medcutmix_pipeline.stages.attention.device import choose_device
+
+    choose_device(config.device)
+    if config.encoder == FIT:
+        return
+    if _is_own(config.encoder):
+        from medcutmix_pipeline.stages.attention.own import find_class
+
+        find_class(config.encoder)
+        return
+    from medcutmix_pipeline.stages.attention.pretrained import check_pretrained
+
+    check_pretrained(config)
+
+
+def encoder_image_size(config: AttentionConfig, folder: Path | None) -> int:
+    """Side of the images that the configured encoder takes, in pixels, without loading its weights."""
+    if config.encoder == FIT:
+        from medcutmix_pipeline.stages.attention.checkpoint import is_saved, read_card
+
+        return read_card(folder).image_size if folder is not None and is_saved(folder) else config.fit.image_size
+    if _is_own(config.encoder):
+        from medcutmix_pipeline.stages.attention.own import load_own
+
+        return load_own(config).image_size
+    from medcutmix_pipeline.stages.attention.pretrained import pretrained_image_size
+
+    return pretrained_image_size(config)
+
+
+def load_encoder(config: AttentionConfig, folder: Path | None) -> Encoder:
+    """The configured encoder with its weights; `folder` is where a fitted one was saved.
+
+    Raises UsageError with one line for a checkpoint that is missing or damaged, a family of models that is not supported, a
+    tokenizer that is absent or does not fit, and a device that is not there.
+    """
+    check_encoder(config)
+    if config.encoder == FIT:
+        from medcutmix_pipeline.stages.attention.fitted import FittedEncoder
+
+        if folder is None:
+            raise UsageError("attention.encoder: fit needs the folder in which the fitted encoder was saved")
+        return FittedEncoder.load(folder, config)
+    if _is_own(config.encoder):
+        from medcutmix_pipeline.stages.attention.own import load_own
+
+        return load_own(config)
+    from medcutmix_pipeline.stages.attention.pretrained import load_pretrained
+
+    return load_pretrained(config)
+
+
+def _is_own(name: str) -> bool:
+    """Whether the name is `module:Class`, and not a path (a drive letter's colon included)."""
+    module, colon, cls = name.partition(":")
+    return bool(colon) and cls.isidentifier() and all(part.isidentifier() for part in module.split("."))

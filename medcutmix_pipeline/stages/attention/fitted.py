@@ -1,0 +1,65 @@
+"""The encoder that was fitted on the corpus itself, at work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.stages.attention.batched import BatchedEncoder
+from medcutmix_pipeline.stages.attention.checkpoint import Card, checkpoint_sha256, read_card, read_weights
+from medcutmix_pipeline.stages.attention.device import choose_device
+from medcutmix_pipeline.stages.attention.encoder import FIT
+from medcutmix_pipeline.stages.attention.network import SHARPNESS, PatchAttention
+from medcutmix_pipeline.stages.attention.vocabulary import Vocabulary, cut_short
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from medcutmix_pipeline.schemas.config import AttentionConfig
+
+
+class FittedEncoder(BatchedEncoder["Tensor"]):
+    """A `PatchAttention` network with its vocabulary. Maps are the attention of the sentence over the patches, sum 1."""
+
+    def __init__(self, model: PatchAttention, card: Card, sha256: str, device: torch.device, config: AttentionConfig) -> None:
+        super().__init__(FIT, sha256, card.image_size, device, config.batch, config.threads)
+        self._model = model.eval().to(device, memory_format=torch.channels_last)
+        self._vocabulary = Vocabulary(card.vocabulary)
+
+    @classmethod
+    def load(cls, folder: Path, config: AttentionConfig) -> FittedEncoder:
+        """From the folder that `fit_encoder` wrote. UsageError where it is missing or damaged."""
+        card = read_card(folder)
+        model = PatchAttention(len(Vocabulary(card.vocabulary)), card.width, card.image_size)
+        try:
+            model.load_state_dict(read_weights(folder))
+        except RuntimeError:
+            raise UsageError(
+                "the fitted encoder is damaged: its weights and its config.json do not belong together; "
+                "delete the encoder folder and run build again"
+            ) from None
+        return cls(model, card, checkpoint_sha256(folder), choose_device(config.device), config)
+
+    @torch.no_grad()
+    def encode_images(self, images: Tensor) -> Tensor:
+        """→ unit patch features [B, P, dim]."""
+        return self._model.encode_images(images.contiguous(memory_format=torch.channels_last))
+
+    @torch.no_grad()
+    def encode_sentences(self, sentences: Sequence[str]) -> tuple[Tensor, int]:
+        """→ unit queries [S, dim]."""
+        words = torch.from_numpy(self._vocabulary.encode(sentences)).to(self.device)
+        return self._model.encode_sentences(words), cut_short(sentences)
+
+    @torch.no_grad()
+    def look(self, features: Tensor, queries: Tensor, image_of: list[int], query_of: list[int]) -> tuple[Tensor, Tensor]:
+        """→ attention over patches, and presence by the pooled scores."""
+        cosines = torch.einsum("spd,sd->sp", features[image_of], queries[query_of])
+        side = int(cosines.shape[1] ** 0.5)
+        maps = (SHARPNESS * cosines).softmax(-1).unflatten(-1, (side, side))
+        return maps, self._model.pooled(cosines).sigmoid()

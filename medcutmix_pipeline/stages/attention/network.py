@@ -1,0 +1,122 @@
+"""The fitted encoder's network: image patches and sentences in one space, and the score of each patch for a sentence."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+SHARPNESS = 12.0
+"""Inverse temperature of the attention over patches, and of the log-mean-exp that pools them into one score."""
+
+_FREQUENCIES = 3
+
+
+class PatchTower(nn.Module):
+    """Images float32 [B, 1, s, s] → patch features [B, P, dim], a patch every 4 pixels, P = (s / 4)².
+
+    Down-sampling uses even kernels (4, stride 2, padding 1), so that a grid cell is centred on the pixels it stands for:
+    with odd kernels cells sit half a cell off, and small findings are missed. A fine branch sees texture, a coarser one
+    its surroundings, and every patch is told its place and the picture's mean, so that sides, zones and views can be told.
+    """
+
+    def __init__(self, width: int, dim: int, side: int) -> None:
+        super().__init__()
+        fine, coarse = width // 2, width
+        self.stem = nn.Sequential(_down(1, width // 4), _down(width // 4, fine))
+        self.fine = _same(fine, fine)
+        self.coarse = nn.Sequential(_down(fine, coarse), _same(coarse, coarse))
+        self.far = nn.Sequential(_down(coarse, coarse), _same(coarse, coarse))
+        self.join = nn.ModuleList([nn.Conv2d(fine, width, 1), nn.Conv2d(coarse, width, 1), nn.Conv2d(coarse, width, 1)])
+        self.place = nn.Linear(4 * _FREQUENCIES + 2, width)
+        self.whole = nn.Linear(coarse, width)
+        self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, dim))
+        self.register_buffer("places", _places(side // 4), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        fine = self.fine(self.stem(_standardise(images)))
+        coarse = self.coarse(fine)
+        far = self.far(coarse)
+        joined = self.join[0](fine) + _enlarge(self.join[1](coarse), 2) + _enlarge(self.join[2](far), 4)
+        patches = joined.flatten(2).transpose(1, 2)
+        whole = self.whole(far.mean((2, 3)))[:, None]
+        return cast("Tensor", self.head(F.gelu(patches + self.place(self.places) + whole)))
+
+
+class SentenceTower(nn.Module):
+    """Word numbers int64 [S, L], 0 for padding → queries [S, dim]."""
+
+    def __init__(self, words: int, dim: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(words, dim, padding_idx=0)
+        self.context = nn.Conv1d(dim, dim, 3, padding=1)
+        self.weigh = nn.Linear(dim, 1)
+        self.head = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+
+    def forward(self, words: Tensor) -> Tensor:
+        known = (words != 0)[..., None]
+        x = self.embed(words)
+        x = (x + F.gelu(self.context(x.transpose(1, 2)).transpose(1, 2))) * known
+        weights = self.weigh(x).masked_fill(~known, -math.inf).softmax(1)
+        return cast("Tensor", self.head((weights * x).sum(1)))
+
+
+class PatchAttention(nn.Module):
+    """Both towers, and how a sentence's score on an image is pooled from its patches."""
+
+    def __init__(self, words: int, width: int, side: int) -> None:
+        super().__init__()
+        self.patches = PatchTower(width, width, side)
+        self.sentences = SentenceTower(words, width)
+        self.scale = nn.Parameter(torch.tensor(2.0))
+        self.bias = nn.Parameter(torch.tensor(0.0))
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Unit patch features [B, P, dim]."""
+        return F.normalize(self.patches(images), dim=-1)
+
+    def encode_sentences(self, words: Tensor) -> Tensor:
+        """Unit queries [S, dim]."""
+        return F.normalize(self.sentences(words), dim=-1)
+
+    def pooled(self, scores: Tensor) -> Tensor:
+        """Logits that a sentence holds of an image, from its cosines with the patches [..., P]: log-mean-exp over P."""
+        mean = torch.logsumexp(SHARPNESS * scores, -1) - math.log(scores.shape[-1])
+        return self.scale.exp() * mean / SHARPNESS + self.bias
+
+
+def _down(channels: int, out: int) -> Module:
+    return nn.Sequential(nn.Conv2d(channels, out, 4, 2, 1), nn.GroupNorm(4, out), nn.ReLU())
+
+
+def _same(channels: int, out: int) -> Module:
+    return nn.Sequential(nn.Conv2d(channels, out, 3, 1, 1), nn.GroupNorm(4, out), nn.ReLU())
+
+
+def _standardise(images: Tensor) -> Tensor:
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return (images - mean) / (images.std((1, 2, 3), keepdim=True) + 1e-3)
+
+
+def _enlarge(x: Tensor, times: int) -> Tensor:
+    """Bilinear up-sampling as two matrix products: the built-in one has no deterministic gradient on CUDA."""
+    weights = _interpolation(x.shape[-1], times).to(x)
+    return torch.einsum("oh,bchw,pw->bcop", weights, x, weights)
+
+
+def _interpolation(cells: int, times: int) -> Tensor:
+    return F.interpolate(torch.eye(cells)[None], scale_factor=times, mode="linear", align_corners=False)[0].T
+
+
+def _places(cells: int) -> Tensor:
+    """Smooth coordinates of each patch [cells², 4·frequencies + 2]: x, y, and sines and cosines of either."""
+    axis = (torch.arange(cells) + 0.5) / cells * 2 - 1
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    waves = [f(math.pi / 2 * k * c) for k in range(1, _FREQUENCIES + 1) for c in (x, y) for f in (torch.sin, torch.cos)]
+    return torch.stack([x, y, *waves], -1).flatten(0, 1)
