@@ -13,7 +13,7 @@ def main() -> None:
         if (missing.name or "").startswith("medcutmix_pipeline"):
             raise
         sys.exit(
-            f"medcutmix-pipeline needs {missing.name}, which is not installed: the pipeline's own dependencies come with "
+            f"medcutmix-pipeline needs {missing.name}, which is not installed: its own dependencies come with "
             "`pip install 'medcutmix-pipeline[build]'` (without it, only medcutmix_pipeline.loader works)"
         )
     sys.exit(run(sys.argv[1:]))

@@ -64,26 +64,53 @@ def _main(
         raise typer.Exit
 
 
-@app.command(epilog="Example: medcutmix-pipeline build --source openi --root data/openi --out dataset --set shards.image_size=224")
+@app.command(epilog="Example: medcutmix-pipeline build --source openi --root data/openi --out dataset")
 def build(
-    config: Annotated[Path | None, typer.Argument(metavar="[CONFIG.yaml]", help="Settings; `init` writes one.", show_default=False)] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the dataset; an unfinished build there is gone on with.", show_default=False)] = None,
-    source: Annotated[str | None, typer.Option(help="Kind of source; `sources` lists them.", show_default=False)] = None,
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG.yaml]", help="Settings; `init` writes one.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the dataset; an unfinished build there is gone on with.", show_default=False),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Kind of source; `sources` lists them.", show_default=False)
+    ] = None,
     root: Annotated[str | None, typer.Option(help="Where the source's data are.", show_default=False)] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as pairing.plans_per_host=2; may be repeated.", show_default=False)] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any setting, such as pairing.plans_per_host=2; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take only the first N studies.", show_default=False)] = None,
-    engine: Annotated[Literal["ray", "serial"] | None, typer.Option(help="Ray (default), or one process.", show_default=False)] = None,
+    engine: Annotated[
+        Literal["ray", "serial"] | None, typer.Option(help="Ray (default), or one process.", show_default=False)
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="CPUs to use; default all.", show_default=False)] = None,
-    ray_address: Annotated[str | None, typer.Option(help="An existing cluster: auto or ray://HOST:PORT; default a local Ray for this build.", show_default=False)] = None,
-    max_reject_rate: Annotated[float | None, typer.Option(min=0, max=1, help="Stop when a larger share of the images is rejected; default 0.2.", show_default=False)] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="An existing cluster: auto or ray://HOST:PORT; default a local Ray for this build.", show_default=False
+        ),
+    ] = None,
+    max_reject_rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Stop when a larger share of the images is rejected; default 0.2.", show_default=False
+        ),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, whatever an earlier build left in OUT.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
 ) -> None:
     """Build a dataset of image–report pairs with mix plans.
 
-    Reads the source's studies, finds what their reports assert, pairs studies with the same finding, mixes their reports, computes where each image shows
-    what its sentence says, and writes WebDataset shards and Parquet tables. Run the same command again after a crash
-    or a change of settings: it does only what is not done yet.
+    Reads the source's studies, finds what their reports assert, pairs studies with the same finding, mixes their
+    reports, computes where each image shows what its sentence says, and writes WebDataset shards and Parquet tables.
+    Run the same command again after a crash or a change of settings: it does only what is not done yet.
     """
     from medcutmix_pipeline.schemas.settings import load_config, parse_set
 
@@ -99,7 +126,9 @@ def build(
     overrides = [parse_set(text) for text in settings or []] + [(k, v) for k, v in named if v is not None]
     resolved = load_config(config, overrides)
     if not resolved.source.root:
-        raise UsageError("where are the studies? Give --source KIND and --root DIR (`medcutmix-pipeline sources` lists the kinds)")
+        raise UsageError(
+            "where are the studies? Give --source KIND and --root DIR (`medcutmix-pipeline sources` lists the kinds)"
+        )
     if dry_run:
         from medcutmix_pipeline.pipeline.dry_run import dry_run as tell
 
@@ -121,8 +150,8 @@ def _run_build(config: Any, out: Path, fresh: bool) -> None:
         manifest = run_build(config, out, reporter, fresh=fresh)
     counts = manifest.counts
     console.print(
-        f"[bold]{counts.samples:,} samples and {counts.plans:,} plans[/bold] over {len(counts.plans_by_disease)} findings in {escape(str(out))}; "
-        f"{sum(counts.rejects.values()):,} rejects. Look at it: medcutmix-pipeline inspect {escape(str(out))}",
+        f"[bold]{counts.samples:,} samples and {counts.plans:,} plans[/bold] over {len(counts.plans_by_disease)} findings "
+        f"in {escape(str(out))}; {sum(counts.rejects.values()):,} rejects. Look at it: medcutmix-pipeline inspect {escape(str(out))}",
         highlight=False,
         soft_wrap=True,
     )
@@ -150,12 +179,16 @@ def init(
 
 @app.command(epilog="Example: medcutmix-pipeline phantom studies --studies 200 --seed 1")
 def phantom(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the studies; must be new or empty.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder for the studies; must be new or empty.", show_default=False)
+    ],
     studies: Annotated[int, typer.Option(min=1, help="How many studies.")] = 200,
     seed: Annotated[int, typer.Option(help="Same seed, same studies.")] = 0,
     image_format: Annotated[Literal["png", "dicom"], typer.Option("--format", help="Format of the images.")] = "png",
     size: Annotated[int, typer.Option(min=64, max=1024, help="Side of the images, px.")] = 256,
-    contrast: Annotated[float, typer.Option(min=0.05, max=4, help="Contrast of the lesions: 1 is plain to see, less is harder.")] = 1.0,
+    contrast: Annotated[
+        float, typer.Option(min=0.05, max=4, help="Contrast of the lesions: 1 is plain to see, less is harder.")
+    ] = 1.0,
 ) -> None:
     """Generate synthetic chest radiographs with reports, whose truth is known: for demos and tests."""
     from medcutmix_pipeline.sources.phantom import generate
@@ -166,7 +199,9 @@ def phantom(
         summary = generate(folder, studies, seed, image_format=image_format, size=size, contrast=contrast)
     except OSError as why:
         raise UsageError(f"cannot write to {folder}: {why.strerror}") from None
-    typer.echo(f"{summary}; build a dataset with: medcutmix-pipeline build --source phantom --root {folder} --out dataset")
+    typer.echo(
+        f"{summary}; build a dataset with: medcutmix-pipeline build --source phantom --root {folder} --out dataset"
+    )
 
 
 @app.command(epilog="Example: medcutmix-pipeline sources")
@@ -178,7 +213,9 @@ def sources() -> None:
     for source in describe_sources():
         console.print(f"[bold]{source.kind}[/bold]  {escape(source.title)}", highlight=False)
         console.print(escape(source.layout.rstrip()), highlight=False, style="dim")
-        console.print(f"licence: {escape(source.licence)}\nexample: {escape(source.example)}\n", highlight=False, soft_wrap=True)
+        console.print(
+            f"licence: {escape(source.licence)}\nexample: {escape(source.example)}\n", highlight=False, soft_wrap=True
+        )
 
 
 @app.command(epilog="Example: medcutmix-pipeline validate dataset")
@@ -202,15 +239,23 @@ def validate(
         _tell_error(f"{len(problems):,} problems in {out}{more}: build it again with --fresh")
         raise typer.Exit(ExitCode.DATA)
     counts = dataset.manifest.counts
-    typer.echo(f"{out} is valid: {len(dataset.manifest.shards)} shards, {counts.samples:,} samples, {counts.plans:,} plans")
+    typer.echo(
+        f"{out} is valid: {len(dataset.manifest.shards)} shards, {counts.samples:,} samples, {counts.plans:,} plans"
+    )
 
 
 @app.command(epilog="Example: medcutmix-pipeline inspect dataset --plan 0123456789abcdef")
 def inspect(
     out: _Out,
-    plan: Annotated[str | None, typer.Option(metavar="ID", help="Show one plan: both reports, labels, λ.", show_default=False)] = None,
-    random: Annotated[int | None, typer.Option(min=1, metavar="N", help="Show N plans drawn by chance.", show_default=False)] = None,
-    disease: Annotated[str | None, typer.Option(help="With --random: plans matched on this finding.", show_default=False)] = None,
+    plan: Annotated[
+        str | None, typer.Option(metavar="ID", help="Show one plan: both reports, labels, λ.", show_default=False)
+    ] = None,
+    random: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Show N plans drawn by chance.", show_default=False)
+    ] = None,
+    disease: Annotated[
+        str | None, typer.Option(help="With --random: plans matched on this finding.", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option(help="With --random: which ones.")] = 0,
 ) -> None:
     """Say what is in a dataset: counts, findings, plans, rejects; or show plans as text."""

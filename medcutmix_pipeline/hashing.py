@@ -1,4 +1,4 @@
-"""Keyed hashes: all chance in the pipeline is a hash of what is decided and for whom, so that no order of work matters."""
+"""Keyed hashes: all chance is a hash of what is decided and for whom, so that no order of work matters."""
 
 from __future__ import annotations
 

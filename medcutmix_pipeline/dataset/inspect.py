@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from medcutmix_pipeline.dataset.open import Dataset
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from medcutmix_pipeline.dataset.open import Dataset
 
 _ASSERTIONS = ("present", "uncertain", "absent")
 
@@ -23,8 +25,9 @@ def overview(dataset: Dataset) -> Group:
 def _overview(dataset: Dataset) -> Iterator[RenderableType]:
     manifest, counts = dataset.manifest, dataset.manifest.counts
     yield Text(
-        f"{manifest.source.kind}: {manifest.source.studies:,} studies, {manifest.source.images:,} images → {counts.samples:,} samples "
-        f"and {counts.plans:,} plans in {len(manifest.shards)} shards; encoder {manifest.encoder.id} ({manifest.encoder.sha256[:12]})"
+        f"{manifest.source.kind}: {manifest.source.studies:,} studies, {manifest.source.images:,} images → "
+        f"{counts.samples:,} samples and {counts.plans:,} plans in {len(manifest.shards)} shards; "
+        f"encoder {manifest.encoder.id} ({manifest.encoder.sha256[:12]})"
     )
     yield _findings(dataset)
     yield _shards(dataset)
@@ -74,7 +77,8 @@ def _table(title: str, first: str, *numbers: str) -> Table:
 
 
 def tell_plan(row: dict[str, Any]) -> Group:
-    """One plan: the host's report with what is cut, the mixed report with what is put in, and the labels before and after.
+    """One plan: the host's report with what is cut, the mixed report with what is put in, and the labels before and
+    after.
 
     Args:
         row: of the plans table.
@@ -82,7 +86,8 @@ def tell_plan(row: dict[str, Any]) -> Group:
     head = Text.assemble(
         (f"Plan {row['plan_id']}", "bold"),
         f"   {row['disease']}, {row['view']}, {row['split']}, shard {row['shard']}\n",
-        f"host {row['host_id']} (presence {row['host_score']:.2f})   donor {row['donor_id']} (presence {row['donor_score']:.2f})\n",
+        f"host {row['host_id']} (presence {row['host_score']:.2f})   ",
+        f"donor {row['donor_id']} (presence {row['donor_score']:.2f})\n",
         f"λ = {row['lambda']:.3f} of the host is kept   the donor's map covers {row['map_area']:.1%} of the image",
     )
     return Group(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +15,9 @@ from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.schemas.manifest import DatasetManifest
 from medcutmix_pipeline.schemas.tables import PLANS, REJECTS, SAMPLES, SENTENCES
 from medcutmix_pipeline.version import FORMAT_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TABLES = {"plans": PLANS, "samples": SAMPLES, "sentences": SENTENCES, "rejects": REJECTS}
 
@@ -69,7 +71,9 @@ def _manifest(folder: Path) -> DatasetManifest:
         version = content.get("format_version")
     except FileNotFoundError:
         if (folder / ".build").is_dir():
-            raise DataError(f"the dataset in {folder} is unfinished: run `build` again, it goes on where it stopped") from None
+            raise DataError(
+                f"the dataset in {folder} is unfinished: run `build` again, it goes on where it stopped"
+            ) from None
         raise DataError(f"{folder} holds no dataset: there is no dataset.json in it") from None
     except (OSError, ValueError, AttributeError):
         raise DataError(f"{path} cannot be read as a dataset's manifest: build the dataset again") from None

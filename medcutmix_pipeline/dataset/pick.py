@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from medcutmix_pipeline.dataset.open import Dataset
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.hashing import keyed_hash
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.dataset.open import Dataset
 
 
 def random_plans(dataset: Dataset, count: int, seed: int, disease: str | None = None) -> list[dict[str, Any]]:

@@ -7,15 +7,17 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from medcutmix_pipeline.dataset.problems import Problem, expect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
 _IMAGES = ("jpg", "png", "webp")
@@ -48,7 +50,9 @@ def read_shard(path: Path, problems: list[Problem]) -> list[Member]:
             where = f"{path.name}/{info.name}"
             plain = info.isreg() and (info.mtime, info.uid, info.gid, info.mode) == (0, 0, 0, 0o644)
             problems.extend(expect(plain, where, "not a plain file with mtime 0, uid/gid 0, mode 0644"))
-            problems.extend(expect(bool(_KEY.fullmatch(key)), where, "the key has characters other than A-Z a-z 0-9 _ -"))
+            problems.extend(
+                expect(bool(_KEY.fullmatch(key)), where, "the key has characters other than A-Z a-z 0-9 _ -")
+            )
             if not info.isreg() or info.size > _LARGEST_MEMBER:
                 problems.append(Problem(where, "not read: no plain file, or too large"))
                 continue
@@ -70,14 +74,20 @@ def check_member(member: Member, row: dict[str, Any], where: str) -> Iterator[Pr
         return
     record, text, image = member.record, member.files["txt"].decode(), member.files[images[0]]
     yield from expect(bool(text.strip()), where, "the report is empty")
-    yield from expect(member.key == record["sample_id"] == row["sample_id"], where, "key, record and row disagree on the id")
+    yield from expect(
+        member.key == record["sample_id"] == row["sample_id"], where, "key, record and row disagree on the id"
+    )
     for name in ("study_id", "patient_id", "view", "split"):
         yield from expect(record[name] == row[name], where, f"record and row disagree on {name}")
     yield from expect(record["labels"] == dict(row["labels"]), where, "record and row disagree on the labels")
     yield from expect(text == row["text"], where, "the .txt and the row's text differ")
-    yield from expect((member.offset, member.size) == (row["offset"], row["size"]), where, "the row's byte range is wrong")
+    yield from expect(
+        (member.offset, member.size) == (row["offset"], row["size"]), where, "the row's byte range is wrong"
+    )
     yield from expect(len(record["plans"]) == row["n_plans"], where, "n_plans is not the number of plans")
-    yield from expect(hashlib.sha256(image).hexdigest() == row["sha256"], where, "the image has another sha256 than its row")
+    yield from expect(
+        hashlib.sha256(image).hexdigest() == row["sha256"], where, "the image has another sha256 than its row"
+    )
     yield from _check_image(image, (row["image_width"], row["image_height"]), where)
     yield from _check_maps(member, record["maps"], where)
 
@@ -112,7 +122,9 @@ def _check_maps(member: Member, maps: Sequence[dict[str, Any]], where: str) -> I
         yield from expect(bool((peaks == 255).all()), where, "a map does not peak at 255")
 
 
-def check_plans(records: Sequence[dict[str, Any]], texts: Sequence[str], rows: Sequence[dict[str, Any]], shard: str) -> Iterator[Problem]:
+def check_plans(
+    records: Sequence[dict[str, Any]], texts: Sequence[str], rows: Sequence[dict[str, Any]], shard: str
+) -> Iterator[Problem]:
     """The plans of a shard: in the records, in the table, and between host and donor."""
     told = [(place, plan) for place, record in enumerate(records) for plan in record["plans"]]
     if [p["plan_id"] for _, p in told] != [row["plan_id"] for row in rows]:
@@ -149,7 +161,9 @@ def _check_partners(
             yield Problem(where, "a map that it names is not there")
             continue
         named = record["maps"][index]
-        same = (named["disease"], named["sentence"]) == (disease, sentence) and np.float32(named["score"]) == np.float32(score)
+        same = (named["disease"], named["sentence"]) == (disease, sentence) and np.float32(
+            named["score"]
+        ) == np.float32(score)
         yield from expect(bool(same), where, "a map is of another disease, sentence or score than the plan")
 
 
@@ -157,7 +171,11 @@ def _check_text(
     text: str, host: dict[str, Any], plan: dict[str, Any], row: dict[str, Any], where: str
 ) -> Iterator[Problem]:
     edits = [tuple(e) for e in plan["edits"]]
-    yield from expect(edits == [(e["start"], e["end"], e["text"]) for e in row["edits"]], where, "record and row disagree on the edits")
+    yield from expect(
+        edits == [(e["start"], e["end"], e["text"]) for e in row["edits"]],
+        where,
+        "record and row disagree on the edits",
+    )
     ends = [0, *(end for _, end, _ in edits)]
     ordered = all(before <= start <= end <= len(text) for before, (start, end, _) in zip(ends, edits, strict=False))
     yield from expect(ordered and bool(edits), where, "the edits are empty, overlap, or leave the text")
@@ -165,9 +183,13 @@ def _check_text(
         yield from expect(apply_edits(text, edits) == row["mixed_text"], where, "the edits do not give the mixed text")
     yield from expect(row["host_text"] == text, where, "host_text is not the host's report")
     yield from expect(any(row["donor_sentence"] in e[2] for e in edits), where, "the donor's sentence is not put in")
-    yield from expect(0 <= plan["lambda"] <= 1 and np.float32(plan["lambda"]) == np.float32(row["lambda"]), where, "λ is off")
+    yield from expect(
+        0 <= plan["lambda"] <= 1 and np.float32(plan["lambda"]) == np.float32(row["lambda"]), where, "λ is off"
+    )
     yield from expect(plan["labels"] == dict(row["mixed_labels"]), where, "record and row disagree on the mixed labels")
-    yield from expect(plan["labels"].get(plan["disease"]) == "present", where, "the disease is not present in the mixed report")
+    yield from expect(
+        plan["labels"].get(plan["disease"]) == "present", where, "the disease is not present in the mixed report"
+    )
     denied = [d for d, a in host["labels"].items() if a == "absent" and plan["labels"].get(d) == "present"]
     yield from expect(not denied, where, "the mixed report asserts a finding that the host denied")
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import tarfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +13,12 @@ import pyarrow.parquet as pq
 from medcutmix_pipeline.dataset.open import TABLES, Dataset
 from medcutmix_pipeline.dataset.problems import Problem, expect
 from medcutmix_pipeline.dataset.shard_checks import check_member, check_plans, read_shard
-from medcutmix_pipeline.schemas.manifest import ShardFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from medcutmix_pipeline.schemas.manifest import ShardFacts
 
 
 def validate(dataset: Dataset, tick: Callable[[int], None] = lambda samples: None) -> list[Problem]:
@@ -79,13 +82,17 @@ class _Validation:
         records = [m.record for m in members]
         self.problems.extend(check_plans(records, [r["text"] for r in sample_rows], plan_rows, shard.name))
         for row in plan_rows:
-            self.problems.extend(expect(row["plan_id"] not in self.plans, shard.name, f"plan {row['plan_id']} comes twice"))
+            self.problems.extend(
+                expect(row["plan_id"] not in self.plans, shard.name, f"plan {row['plan_id']} comes twice")
+            )
             self.plans.add(row["plan_id"])
 
     def _once(self, row: dict[str, Any], shard: ShardFacts) -> Iterator[Problem]:
         where = f"{shard.name}/{row['sample_id']}"
         yield from expect(row["sample_id"] not in self.samples, where, "the sample comes twice")
-        yield from expect(row["split"] == shard.split and row["shard"] == shard.name, where, "stands in the wrong shard")
+        yield from expect(
+            row["split"] == shard.split and row["shard"] == shard.name, where, "stands in the wrong shard"
+        )
         self.samples.add(row["sample_id"])
         self.texts.setdefault(row["study_id"], row["text"])
         yield from expect(self.texts[row["study_id"]] == row["text"], where, "its study has another text elsewhere")
@@ -129,7 +136,9 @@ class _Validation:
         yield from expect(told.samples == len(self.samples), where, "counts.samples is off")
         yield from expect(told.plans == len(self.plans), where, "counts.plans is off")
         yield from expect(told.rejects == dict(Counter(r["reason"] for r in rejects)), where, "counts.rejects is off")
-        yield from expect(told.plans_by_disease == self.dataset.count_by("plans", "disease"), where, "counts.plans_by_disease is off")
+        yield from expect(
+            told.plans_by_disease == self.dataset.count_by("plans", "disease"), where, "counts.plans_by_disease is off"
+        )
         lost = manifest.source.images - len(self.samples) - images.total()
         yield from expect(lost == 0, where, f"{lost} images are neither samples nor rejects")
         lost = manifest.source.studies - len(self.texts) - studies

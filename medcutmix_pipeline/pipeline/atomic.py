@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, hashed on the way, flushed to disk, then renamed."""
+"""Files that are whole or not there: written under another name, hashed on the way, flushed, then renamed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @dataclass

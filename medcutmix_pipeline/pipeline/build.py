@@ -1,14 +1,12 @@
-"""A build from beginning to end: list → read → place → fit → shards → finish, each step skipped where it is already done."""
+"""A build from beginning to end: list → read → place → fit → shards → finish, skipping what is already done."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.pipeline.atomic import write_json
@@ -20,13 +18,18 @@ from medcutmix_pipeline.pipeline.layout import Layout
 from medcutmix_pipeline.pipeline.listing import Listing, list_studies
 from medcutmix_pipeline.pipeline.lock import exclusive
 from medcutmix_pipeline.pipeline.placement import Unit, choose_for_fit, distribute, load_corpus, place_corpus
-from medcutmix_pipeline.pipeline.progress import Reporter, Stage
 from medcutmix_pipeline.pipeline.secrets import load_key
 from medcutmix_pipeline.pipeline.work import Context, PartTask, UnitTask
-from medcutmix_pipeline.schemas.config import Config
 from medcutmix_pipeline.schemas.manifest import DatasetManifest, EncoderFacts
 from medcutmix_pipeline.sources import Source, describe_sources, open_source
 from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_image_size, load_encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from medcutmix_pipeline.pipeline.progress import Reporter, Stage
+    from medcutmix_pipeline.schemas.config import Config
 
 
 Facts = dict[str, Any]
@@ -61,7 +64,9 @@ def _claim(layout: Layout, fresh: bool) -> None:
     try:
         if layout.out.exists() and any(layout.out.iterdir()):
             if not layout.is_ours():
-                raise UsageError(f"{layout.out} is not empty and holds no dataset of ours: name a new folder with --out")
+                raise UsageError(
+                    f"{layout.out} is not empty and holds no dataset of ours: name a new folder with --out"
+                )
             if fresh:
                 with exclusive(layout.build / "lock"):
                     layout.clear()
@@ -96,7 +101,7 @@ class _Build:
 
     def run(self) -> DatasetManifest:
         self.reporter.log("start", engine=self.engine.description)
-        listing = self.list()
+        listing = self.list_studies()
         self.read(listing)
         units, fit_rows = self.place(listing)
         encoder = self.encode(fit_rows)
@@ -106,7 +111,7 @@ class _Build:
         self.reporter.log("done", samples=manifest.counts.samples, plans=manifest.counts.plans)
         return manifest
 
-    def list(self) -> Listing:
+    def list_studies(self) -> Listing:
         stage = self.reporter.stage("list", "studies")
         listing = list_studies(self.source, self.config, self.layout, stage.advance)
         stage.end()
@@ -130,9 +135,7 @@ class _Build:
                 "give more studies, or check the lexicon and pairing.exclude"
             )
         most = self.config.attention.fit.max_images if self.config.attention.encoder == "fit" else 0
-        placed = distribute(
-            self.layout, parts, corpus, place_corpus(corpus, self.config), choose_for_fit(corpus, most)
-        )
+        placed = distribute(self.layout, parts, corpus, place_corpus(corpus, self.config), choose_for_fit(corpus, most))
         stage.advance(corpus.split.size)
         stage.end()
         return placed
@@ -159,7 +162,9 @@ class _Build:
         report = {"engine": self.engine.description, "seconds": seconds, "stages": self.reporter.timings}
         write_json(report, self.layout.out / "run.json", self.layout.scratch)
 
-    def _run(self, run: Callable[[Context, Iterable[Any]], Iterator[Facts]], tasks: list[Any], stage: Stage, unit: str) -> None:
+    def _run(
+        self, run: Callable[[Context, Iterable[Any]], Iterator[Facts]], tasks: list[Any], stage: Stage, unit: str
+    ) -> None:
         """Run the tasks that are still to be done, and count what all of them say of themselves."""
         pending = []
         for task in tasks:
@@ -189,8 +194,8 @@ class _Build:
         most = self.config.engine.max_reject_rate
         if self.rejects.total() > most * self.images:
             raise DataError(
-                f"{self.rejects.total():,} of {self.images:,} images are rejected, more than engine.max_reject_rate={most:g} allows: "
-                f"{self._told_rejects()}"
+                f"{self.rejects.total():,} of {self.images:,} images are rejected, "
+                f"more than engine.max_reject_rate={most:g} allows: {self._told_rejects()}"
             )
 
     def _told_rejects(self) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.hashing import keyed_hash
-from medcutmix_pipeline.schemas.config import Config
 from medcutmix_pipeline.schemas.records import PlacedSample, Study
 from medcutmix_pipeline.sources import open_source
 from medcutmix_pipeline.stages.attention.encoder import check_encoder
 from medcutmix_pipeline.stages.ingest.samples import ingest_samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from medcutmix_pipeline.schemas.config import Config
 
 _TRIED = 24
 
@@ -37,7 +41,9 @@ def dry_run(config: Config, out: Path | None, console: Console) -> None:
         if len(tried) >= 8 * _TRIED:
             tried = sorted(tried, key=lambda t: t[0])[:_TRIED]
     if not studies:
-        raise DataError(f"the {config.source.kind} source at {config.source.root} lists no study: is this the right folder?")
+        raise DataError(
+            f"the {config.source.kind} source at {config.source.root} lists no study: is this the right folder?"
+        )
     size, usable, asked = _try_images([study for _, study in sorted(tried, key=lambda t: t[0])[:_TRIED]], config)
     shards = -(-images // config.shards.samples_per_shard)
     console.print(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from medcutmix_pipeline.pipeline.work import (
     Context,
@@ -16,6 +15,9 @@ from medcutmix_pipeline.pipeline.work import (
     read_part,
 )
 from medcutmix_pipeline.stages.attention.encoder import Encoder, load_encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -1,13 +1,11 @@
-"""The last steps of a build: gathering what the units say, the rejects, the card, and `dataset.json` at the very end."""
+"""The last steps of a build: what the units say, the rejects, the card, and `dataset.json` at the very end."""
 
 from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,9 +15,6 @@ from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.pipeline.atomic import write_bytes, write_json, write_parquet
 from medcutmix_pipeline.pipeline.identity import public_config
 from medcutmix_pipeline.pipeline.layout import Layout, digest
-from medcutmix_pipeline.pipeline.listing import Listing
-from medcutmix_pipeline.pipeline.placement import Unit
-from medcutmix_pipeline.pipeline.work import Context
 from medcutmix_pipeline.schemas.manifest import (
     Counts,
     DatasetManifest,
@@ -31,6 +26,14 @@ from medcutmix_pipeline.schemas.manifest import (
 from medcutmix_pipeline.schemas.tables import REJECTS
 from medcutmix_pipeline.stages.card import dataset_card
 from medcutmix_pipeline.version import FORMAT_VERSION, __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from medcutmix_pipeline.pipeline.listing import Listing
+    from medcutmix_pipeline.pipeline.placement import Unit
+    from medcutmix_pipeline.pipeline.work import Context
 
 _REJECTS_PER_FILE = 100_000
 
@@ -88,9 +91,7 @@ def _manifest(
         tool_version=__version__,
         config=config,
         config_hash=digest(config),
-        source=SourceFacts(
-            kind=context.config.source.kind, studies=made.listing.studies, images=made.listing.images
-        ),
+        source=SourceFacts(kind=context.config.source.kind, studies=made.listing.studies, images=made.listing.images),
         encoder=made.encoder,
         diseases=list(context.reader.findings),
         counts=Counts(
@@ -105,7 +106,9 @@ def _manifest(
 
 
 def _no_plan(counts: Counts) -> str:
-    why = ", ".join(f"{reason} {n:,}" for reason, n in counts.dropped_mixes.items()) or "no two reports could be matched"
+    why = (
+        ", ".join(f"{reason} {n:,}" for reason, n in counts.dropped_mixes.items()) or "no two reports could be matched"
+    )
     return f"not one mix plan came out of {counts.samples:,} samples ({why}): there is nothing to train with"
 
 

@@ -1,23 +1,26 @@
-"""Fitting the encoder on the corpus itself: gathering images and sentences, and training once for a given corpus and configuration."""
+"""Fitting the encoder on the corpus itself: gathering images and sentences, and training once for the same rows."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from medcutmix_pipeline.errors import DataError
-from medcutmix_pipeline.pipeline.engine import Engine
 from medcutmix_pipeline.pipeline.layout import digest
 from medcutmix_pipeline.pipeline.work import STATE_VERSION, Context, placed_samples
-from medcutmix_pipeline.schemas.records import PlacedSample, Report
 from medcutmix_pipeline.stages.attention.corpus import Pair
 from medcutmix_pipeline.stages.attention.fit import fit_encoder
 from medcutmix_pipeline.stages.ingest.samples import ingest_samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from medcutmix_pipeline.pipeline.engine import Engine
+    from medcutmix_pipeline.schemas.records import PlacedSample, Report
 
 _ROWS_A_TASK = 256
 

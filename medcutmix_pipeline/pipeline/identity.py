@@ -1,14 +1,16 @@
-"""What a build is: its configuration without what only concerns where and how it runs, and the keys of its pieces of work."""
+"""What a build is: its configuration without where and how it runs, and the keys of its pieces of work."""
 
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.pipeline.layout import digest
 from medcutmix_pipeline.pipeline.work import STATE_VERSION, Context
-from medcutmix_pipeline.schemas.config import Config
 from medcutmix_pipeline.version import FORMAT_VERSION
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.schemas.config import Config
 
 
 def public_config(config: Config, lexicon_sha256: str) -> dict[str, Any]:

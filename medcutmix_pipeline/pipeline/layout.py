@@ -6,10 +6,12 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.pipeline.atomic import write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TABLES = ("shards", "plans", "samples", "sentences", "rejects")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,8 @@ from medcutmix_pipeline.pipeline.atomic import write_parquet
 from medcutmix_pipeline.schemas.tables import LISTING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from medcutmix_pipeline.pipeline.layout import Layout
     from medcutmix_pipeline.schemas.config import Config
     from medcutmix_pipeline.sources import Source

@@ -5,7 +5,6 @@ Only a few numbers a sample are held in memory; the rows themselves stream throu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,8 @@ from medcutmix_pipeline.schemas.tables import PLACED
 from medcutmix_pipeline.stages.placing.clumps import Placing, place, rarest_finding, scramble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from medcutmix_pipeline.pipeline.layout import Layout
     from medcutmix_pipeline.schemas.config import Config
 
@@ -76,9 +77,7 @@ def load_corpus(layout: Layout, parts: int) -> Corpus:
 def place_corpus(corpus: Corpus, config: Config) -> Placing:
     """Deal the samples to shards."""
     anchor = rarest_finding(corpus.rows, corpus.findings, corpus.split.size)
-    return place(
-        corpus.split, corpus.view, anchor, corpus.hash, config.pairing.clump, config.shards.samples_per_shard
-    )
+    return place(corpus.split, corpus.view, anchor, corpus.hash, config.pairing.clump, config.shards.samples_per_shard)
 
 
 def choose_for_fit(corpus: Corpus, most: int) -> npt.NDArray[np.bool_]:
@@ -101,9 +100,7 @@ def distribute(
     Returns:
         The units in order, and the sha256 of the rows for fitting.
     """
-    names = [
-        f"{corpus.splits[s]}-{n:06d}" for s, n in zip(placing.shard_split, placing.shard_number, strict=True)
-    ]
+    names = [f"{corpus.splits[s]}-{n:06d}" for s, n in zip(placing.shard_split, placing.shard_number, strict=True)]
     per_bucket = max(1, _ROWS_PER_BUCKET * len(names) // max(1, corpus.split.size))
     fit_rows = _spill(layout, parts, placing, for_fit, per_bucket)
     fitted = write_parquet(fit_rows.sort_by("sample_id"), layout.work / "fit.parquet", layout.scratch)
@@ -116,9 +113,7 @@ def distribute(
     return units, fitted.sha256
 
 
-def _spill(
-    layout: Layout, parts: int, placing: Placing, for_fit: npt.NDArray[np.bool_], per_bucket: int
-) -> pa.Table:
+def _spill(layout: Layout, parts: int, placing: Placing, for_fit: npt.NDArray[np.bool_], per_bucket: int) -> pa.Table:
     """First pass: append each part's rows to the buckets of the shards they go to."""
     folder = layout.work / "buckets"
     folder.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import ray
 import ray.exceptions
@@ -23,11 +22,15 @@ from medcutmix_pipeline.pipeline.work import (
     ingest_unit,
     read_part,
 )
-from medcutmix_pipeline.schemas.config import AttentionConfig, EngineConfig
 from medcutmix_pipeline.stages.attention.encoder import load_encoder
-from medcutmix_pipeline.stages.ingest.samples import Ingested
-from medcutmix_pipeline.stages.pairing.draft import Draft
-from medcutmix_pipeline.stages.plans.finish import Attended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from medcutmix_pipeline.schemas.config import AttentionConfig, EngineConfig
+    from medcutmix_pipeline.stages.ingest.samples import Ingested
+    from medcutmix_pipeline.stages.pairing.draft import Draft
+    from medcutmix_pipeline.stages.plans.finish import Attended
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -78,7 +81,7 @@ class RayEngine:
         ]
         turn = itertools.cycle(pool)
         window = self.workers + 2 * len(pool)
-        flights: dict[ray.ObjectRef, _Flight] = {}
+        flights: dict[ray.ObjectRef[Any], _Flight] = {}
         waiting = iter(tasks)
         while True:
             for task in itertools.islice(waiting, window - len(flights)):
@@ -127,12 +130,12 @@ class RayEngine:
 class _Flight:
     """One unit on its way through decode → draft → attend → commit, all submitted at once and chained by Ray."""
 
-    def __init__(self, context: ray.ObjectRef, task: UnitTask, encoder: Any) -> None:
+    def __init__(self, context: ray.ObjectRef[Any], task: UnitTask, encoder: Any) -> None:
         self._context, self._task, self._encoder = context, task, encoder
         self._tries = 0
         self._launch(*_INGEST.remote(context, task, None))
 
-    def _launch(self, ingested: ray.ObjectRef, images: ray.ObjectRef) -> None:
+    def _launch(self, ingested: ray.ObjectRef[Any], images: ray.ObjectRef[Any]) -> None:
         self._ingested = ingested
         draft = _DRAFT.remote(self._context, self._task, ingested)
         attended = self._encoder.attend.remote(ingested, draft)
@@ -159,7 +162,7 @@ class _Flight:
         return None
 
     def _bisect(self, rows: range) -> Ingested:
-        """Ingest a unit that has killed its process: halve it until the sample that does so stands alone, and reject that."""
+        """Ingest a unit that kills its process: halve it until the sample that does so stands alone, and reject it."""
         light, images = _INGEST.options(max_retries=0 if len(rows) > 1 else 1).remote(self._context, self._task, rows)
         try:
             ingested: Ingested = _result(light)
@@ -198,12 +201,12 @@ def _commit(
 
 
 _READ_PART = ray.remote(max_retries=_TRIES)(read_part)
-_INGEST = ray.remote(max_retries=1, num_returns=2)(_ingest)
+_INGEST: Any = ray.remote(max_retries=1, num_returns=2)(_ingest)
 _DRAFT = ray.remote(max_retries=_TRIES)(draft_unit)
 _COMMIT = ray.remote(max_retries=_TRIES)(_commit)
 
 
-def _result(ref: ray.ObjectRef) -> Any:
+def _result(ref: ray.ObjectRef[Any]) -> Any:
     """The value of a task; an error of ours that it raised comes out as itself."""
     try:
         return ray.get(ref)
@@ -216,7 +219,7 @@ def _result(ref: ray.ObjectRef) -> Any:
         raise
 
 
-def _has_crashed(ref: ray.ObjectRef) -> bool:
+def _has_crashed(ref: ray.ObjectRef[Any]) -> bool:
     try:
         ray.wait([ref])
         _result(ref)
@@ -228,12 +231,16 @@ def _has_crashed(ref: ray.ObjectRef) -> bool:
 def _start(config: EngineConfig) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's coming default; keeps it from warning
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if config.ray_address is None:
-            ray.init(num_cpus=config.workers or os.cpu_count(), include_dashboard=False, **quiet)
+            ray.init(
+                num_cpus=config.workers or os.cpu_count(),
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
         else:
-            ray.init(address=config.ray_address, **quiet)
+            ray.init(address=config.ray_address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         if config.ray_address is None:
             raise

@@ -15,8 +15,8 @@ _LEAST_BYTES = 32
 def load_key(key_file: str | None) -> bytes:
     """The key from the configured file, else from the file named by MEDCUTMIX_KEY_FILE, else this user's own.
 
-    The user's own key stands in the user's configuration folder, readable by nobody else, and is made at the first build. The same
-    key gives the same pseudonyms, so it has to go along where a dataset is to be built again elsewhere.
+    The user's own key stands in the user's configuration folder, readable by nobody else, and is made at the first
+    build. The same key gives the same pseudonyms, so it has to go along where a dataset is to be built again elsewhere.
 
     Raises:
         UsageError: the file is missing, unreadable or too short.
@@ -51,6 +51,7 @@ def _own_key() -> Path:
                 fresh.unlink()
         except OSError as why:
             raise UsageError(
-                f"cannot make a pseudonym key at {path} ({why.strerror}): name one with privacy.key_file or {KEY_VARIABLE}"
+                f"cannot make a pseudonym key at {path} ({why.strerror}): "
+                f"name one with privacy.key_file or {KEY_VARIABLE}"
             ) from None
     return path

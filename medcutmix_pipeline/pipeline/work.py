@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +13,9 @@ import pyarrow.parquet as pq
 
 from medcutmix_pipeline.pipeline.atomic import atomic_file, write_parquet
 from medcutmix_pipeline.pipeline.layout import Layout
-from medcutmix_pipeline.schemas.config import Config, SentencesConfig
 from medcutmix_pipeline.schemas.records import ImageRef, PlacedSample, Reject, Study
 from medcutmix_pipeline.schemas.tables import CANDIDATES, REJECTS, SENTENCES
 from medcutmix_pipeline.sources import read_bytes
-from medcutmix_pipeline.stages.attention.encoder import Encoder
 from medcutmix_pipeline.stages.attention.maps import finish_map
 from medcutmix_pipeline.stages.identities import Identities
 from medcutmix_pipeline.stages.ingest.samples import Ingested, ingest_samples
@@ -28,6 +24,13 @@ from medcutmix_pipeline.stages.plans.finish import Attended
 from medcutmix_pipeline.stages.reading import StudyReader
 from medcutmix_pipeline.stages.sentences.reader import ReportReader
 from medcutmix_pipeline.stages.shards.assemble import StoredImages, write_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from medcutmix_pipeline.schemas.config import Config, SentencesConfig
+    from medcutmix_pipeline.stages.attention.encoder import Encoder
 
 
 STATE_VERSION = 1
@@ -97,9 +100,7 @@ def read_part(context: Context, task: PartTask) -> dict[str, Any]:
     """Read one part of the corpus and commit its candidates, sentences and rejects."""
     layout = context.layout
     studies = [_study(row) for row in pq.read_table(layout.listing(task.part)).to_pylist()]
-    stage = StudyReader(
-        context.config, context.reader, Identities(context.key, context.public_ids), read_bytes
-    )
+    stage = StudyReader(context.config, context.reader, Identities(context.key, context.public_ids), read_bytes)
     rows = stage.read(studies)
     paths = (layout.candidates(task.part), layout.sentences(task.part), layout.part_rejects(task.part))
     tables = (
@@ -145,9 +146,7 @@ def attend_unit(encoder: Encoder, ingested: Ingested, draft: Draft, mass: float)
         return Attended(np.zeros((0, 1, 1), np.uint8), np.zeros(0, np.float32))
     asked = sorted({r.sample for r in requests})
     place = {sample: i for i, sample in enumerate(asked)}
-    seen = encoder.attend(
-        ingested.thumbs[asked], [place[r.sample] for r in requests], [r.sentence for r in requests]
-    )
+    seen = encoder.attend(ingested.thumbs[asked], [place[r.sample] for r in requests], [r.sentence for r in requests])
     maps = np.stack([finish_map(m, mass) for m in seen.maps])
     # Rounded, so that the last bits of a sum, which differ between processors, do not show.
     return Attended(maps, np.round(seen.scores.astype(np.float64), 4).astype(np.float32))

@@ -27,8 +27,12 @@ class IngestConfig(Section):
     """How inputs are read."""
 
     studies_per_part: int = Field(1024, ge=1, description="studies that one task reads at a time")
-    guess_view: bool = Field(True, description="tell frontal from lateral by the picture where neither source nor header says")
-    max_pixels: int = Field(100_000_000, ge=1, description="images with more pixels are rejected before they are decoded")
+    guess_view: bool = Field(
+        True, description="tell frontal from lateral by the picture where neither source nor header says"
+    )
+    max_pixels: int = Field(
+        100_000_000, ge=1, description="images with more pixels are rejected before they are decoded"
+    )
     max_bytes: int = Field(1 << 29, ge=1, description="image files larger than this are rejected unread")
 
 
@@ -36,8 +40,12 @@ class SentencesConfig(Section):
     """How reports are understood."""
 
     lexicon: str | None = Field(None, description="a lexicon file of your own (TOML); null: the 14 CheXpert findings")
-    lexicon_mode: Literal["extend", "replace"] = Field("extend", description="add to the built-in lexicon, or use yours alone")
-    model: str | None = Field(None, description="an installed spaCy pipeline to build on, such as en_core_sci_sm; null: none")
+    lexicon_mode: Literal["extend", "replace"] = Field(
+        "extend", description="add to the built-in lexicon, or use yours alone"
+    )
+    model: str | None = Field(
+        None, description="an installed spaCy pipeline to build on, such as en_core_sci_sm; null: none"
+    )
 
 
 class SplitsConfig(Section):
@@ -69,7 +77,9 @@ class FitConfig(Section):
     """How `attention.encoder: fit` trains an encoder on the corpus's own images and sentences."""
 
     max_images: int = Field(4000, ge=16, description="train images used at most, drawn by keyed hash")
-    image_size: int = Field(128, ge=32, le=512, multiple_of=16, description="side of the images that the encoder sees, px")
+    image_size: int = Field(
+        128, ge=32, le=512, multiple_of=16, description="side of the images that the encoder sees, px"
+    )
     steps: int = Field(600, ge=1, description="optimiser steps at most")
     batch: int = Field(64, ge=2, description="image–sentence pairs in a step")
     learning_rate: float = Field(1e-3, gt=0)
@@ -84,7 +94,8 @@ class AttentionConfig(Section):
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     batch: int = Field(32, ge=1, description="images that the encoder takes at a time; never more than one unit's")
     mass: Fraction = Field(
-        0.5, description="width of a map: the smallest region that holds this share of the attention is filled; 0: raw map"
+        0.5,
+        description="width of a map: the smallest region that holds this share of the attention is filled; 0: raw map",
     )
     threads: int = Field(1, ge=1, description="CPU threads of an encoder; fixed, because sums depend on it")
     trust_remote_code: bool = Field(False, description="run code that comes with a published model")
@@ -104,7 +115,9 @@ class ShardsConfig(Section):
     """What the shards hold."""
 
     samples_per_shard: int = Field(512, ge=2, le=100_000, description="samples in a shard, at most")
-    image_size: int = Field(448, ge=16, le=4096, description="side of the stored images, px; smaller sources stay small")
+    image_size: int = Field(
+        448, ge=16, le=4096, description="side of the stored images, px; smaller sources stay small"
+    )
     square: Literal["pad", "crop", "stretch"] = Field("pad", description="how an image becomes square")
     image_format: Literal["jpg", "png", "webp"] = Field("jpg", description="format of the stored images")
     quality: int = Field(90, ge=1, le=100, description="quality of jpg and webp")
@@ -114,7 +127,8 @@ class PrivacyConfig(Section):
     """How identifiers are hidden."""
 
     key_file: str | None = Field(
-        None, description="file with the secret key of the pseudonyms (32 bytes or more); null: one is made for this user"
+        None,
+        description="file with the secret key of the pseudonyms (32 bytes or more); null: one is made for this user",
     )
 
 
@@ -123,8 +137,12 @@ class EngineConfig(Section):
 
     kind: Literal["ray", "serial"] = Field("ray", description="ray, or serial: one process, for debugging")
     workers: int | None = Field(None, ge=1, description="CPUs used; null: all that Ray finds")
-    ray_address: str | None = Field(None, description="null: a local Ray for this build; auto or ray://HOST:PORT: a cluster")
-    encoders: int | None = Field(None, ge=1, description="encoder processes; null: one for each GPU, or for every two CPUs")
+    ray_address: str | None = Field(
+        None, description="null: a local Ray for this build; auto or ray://HOST:PORT: a cluster"
+    )
+    encoders: int | None = Field(
+        None, ge=1, description="encoder processes; null: one for each GPU, or for every two CPUs"
+    )
     gpus_per_encoder: float = Field(1.0, gt=0, description="GPUs (or a share of one) that an encoder process takes")
     max_reject_rate: Fraction = Field(0.2, description="stop when more than this share of the input is rejected")
 

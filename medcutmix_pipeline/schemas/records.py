@@ -22,8 +22,8 @@ class ImageRef:
     """One image that a source lists.
 
     `view` is frontal or lateral, any other word for a projection that the pipeline leaves out, or None where the source
-    does not say. `fingerprint` changes when the file does (size and modification time). `problem` is the reason code where
-    the listing already shows that the image cannot be used (`image-missing`, `path-outside-root`).
+    does not say. `fingerprint` changes when the file does (size and modification time). `problem` is the reason code
+    where the listing already shows that the image cannot be used (`image-missing`, `path-outside-root`).
     """
 
     image_id: str
@@ -37,8 +37,9 @@ class ImageRef:
 class Study:
     """One study as its source tells it, with the source's own identifiers.
 
-    The report is given as `report` or, where it is a file of its own, as `report_uri`. `split` is None where the source has
-    none. `problem` is the reason code where the study cannot be used at all (`patient-missing`, `report-unreadable`).
+    The report is given as `report` or, where it is a file of its own, as `report_uri`. `split` is None where the
+    source has none. `problem` is the reason code where the study cannot be used at all (`patient-missing`,
+    `report-unreadable`).
     """
 
     study_id: str
@@ -127,7 +128,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class PlacedSample:
-    """A sample with its place in the dataset. Identifiers are those of the output; `uri` and `fingerprint` are the source's."""
+    """A placed sample. Identifiers are those of the output; `uri` and `fingerprint` are the source's."""
 
     sample_id: str
     study_id: str

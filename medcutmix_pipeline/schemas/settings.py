@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.schemas.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 
 def load_config(file: Path | None, overrides: Sequence[tuple[str, Any]]) -> Config:
@@ -73,7 +75,9 @@ def _read(file: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as why:
         mark = getattr(why, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise UsageError(f"the configuration {file}{where} is not YAML; `medcutmix-pipeline init` writes a good one") from None
+        raise UsageError(
+            f"the configuration {file}{where} is not YAML; `medcutmix-pipeline init` writes a good one"
+        ) from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -108,12 +112,14 @@ def _comment(section: BaseModel, depth: int) -> Iterator[str]:
     for name, field in type(section).model_fields.items():
         key, value = field.alias or name, getattr(section, name)
         if isinstance(value, BaseModel):
-            yield ("" if depth == 0 else "") + f"{indent}{key}:" + (f"  # {_purpose(value)}" if _purpose(value) else "")
+            yield f"{indent}{key}:" + (f"  # {_purpose(value)}" if _purpose(value) else "")
             yield from _comment(value, depth + 1)
         else:
             if field.description:
                 yield f"{indent}# {field.description}"
-            told = yaml.safe_dump(list(value) if isinstance(value, tuple) else value, default_flow_style=True, width=1000)
+            told = yaml.safe_dump(
+                list(value) if isinstance(value, tuple) else value, default_flow_style=True, width=1000
+            )
             yield f"{indent}{key}: {told.removesuffix('...' + chr(10)).strip()}"
 
 

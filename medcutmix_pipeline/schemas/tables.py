@@ -108,7 +108,10 @@ CANDIDATES = pa.schema(
         ("view", pa.string()),
         ("split", pa.string()),
         ("text", pa.string()),
-        ("findings", pa.list_(pa.int16())),  # present findings on which the sample may be matched, by place in the lexicon
+        (
+            "findings",
+            pa.list_(pa.int16()),
+        ),  # present findings on which the sample may be matched, by place in the lexicon
         ("image", pa.int32()),  # place among all images of the listing part
         ("hash", pa.uint64()),  # keyed hash of the sample: its rank wherever samples are ordered by chance
     ]

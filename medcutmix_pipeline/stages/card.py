@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from medcutmix_pipeline.schemas.manifest import DatasetManifest
+if TYPE_CHECKING:
+    from medcutmix_pipeline.schemas.manifest import DatasetManifest
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -35,7 +36,9 @@ def _front_matter(manifest: DatasetManifest) -> str:
         "configs": [
             {
                 "config_name": "default",
-                "data_files": [{"split": s.replace("validate", "validation"), "path": f"shards/{s}-*.tar"} for s in splits],
+                "data_files": [
+                    {"split": s.replace("validate", "validation"), "path": f"shards/{s}-*.tar"} for s in splits
+                ],
             }
         ],
     }
@@ -45,9 +48,10 @@ def _front_matter(manifest: DatasetManifest) -> str:
 def _introduction(manifest: DatasetManifest, licence: str) -> str:
     return f"""# MedCutMix plans over {manifest.source.kind}
 
-Image–report pairs in WebDataset shards, with precomputed plans for mixing disease-matched pairs during vision-language pre-training,
-after MedCutMix (arXiv 2509.16673). Made by medcutmix-pipeline {manifest.tool_version}, format version {manifest.format_version},
-configuration `{manifest.config_hash[:16]}`, attention maps by encoder `{manifest.encoder.id}` (`{manifest.encoder.sha256[:16]}`).
+Image–report pairs in WebDataset shards, with precomputed plans for mixing disease-matched pairs during vision-language
+pre-training, after MedCutMix (arXiv 2509.16673). Made by medcutmix-pipeline {manifest.tool_version}, format version
+{manifest.format_version}, configuration `{manifest.config_hash[:16]}`, attention maps by encoder
+`{manifest.encoder.id}` (`{manifest.encoder.sha256[:16]}`).
 
 **Licence.** {licence} This dataset is derived from it and inherits its terms.
 """
@@ -57,8 +61,8 @@ def _counts(manifest: DatasetManifest) -> str:
     counts = manifest.counts
     lines = [
         "## Counts\n",
-        f"{manifest.source.studies:,} studies with {manifest.source.images:,} images went in; {counts.samples:,} samples and "
-        f"{counts.plans:,} plans came out, in {len(manifest.shards)} shards.\n",
+        f"{manifest.source.studies:,} studies with {manifest.source.images:,} images went in; "
+        f"{counts.samples:,} samples and {counts.plans:,} plans came out, in {len(manifest.shards)} shards.\n",
         _table("finding", "plans", counts.plans_by_disease),
     ]
     if counts.rejects:
@@ -77,8 +81,8 @@ def _example(plan: dict[str, Any]) -> str:
     quote = "\n".join("> " + line for line in plan["mixed_text"].splitlines())
     return f"""## A plan
 
-Plan `{plan["plan_id"]}` is matched on {plan["disease"]}, {plan["view"]} view, λ = {plan["lambda"]:.2f}. The host's “{plan["host_sentence"]}” gives way to
-the donor's “{plan["donor_sentence"]}”, and the host's report becomes:
+Plan `{plan["plan_id"]}` is matched on {plan["disease"]}, {plan["view"]} view, λ = {plan["lambda"]:.2f}. The host's
+“{plan["host_sentence"]}” gives way to the donor's “{plan["donor_sentence"]}”, and the host's report becomes:
 
 {quote}
 """
@@ -86,13 +90,15 @@ the donor's “{plan["donor_sentence"]}”, and the host's report becomes:
 
 _USE = """## Layout and use
 
-`shards/*.tar` hold image, text, record and maps of each sample; a trainer that knows only image and text reads `.jpg` and `.txt` and ignores
-the rest. `plans/`, `samples/`, `sentences/` and `rejects/` are Parquet tables of the same content for people and tools.
+`shards/*.tar` hold image, text, record and maps of each sample; a trainer that knows only image and text reads `.jpg`
+and `.txt` and ignores the rest. `plans/`, `samples/`, `sentences/` and `rejects/` are Parquet tables of the same
+content for people and tools.
 
-**Intended use**: research on pre-training of radiology vision-language models. **Not for** diagnosis or any use in care. Mixed reports
-describe no patient: they pair one patient's image with words about another's. **Limits**: findings and assertions come from rules over the report's
-text, and the maps from an encoder that can be wrong; check a sample of plans before you train on them. Patients bear keyed
-pseudonyms; report text is as de-identified as its source.
+**Intended use**: research on pre-training of radiology vision-language models. **Not for** diagnosis
+or any use in care. Mixed reports describe no patient: they pair one patient's image with words about another's.
+**Limits**: findings and assertions come from rules over the report's text, and the maps from an encoder that can be
+wrong; check a sample of plans before you train on them. Patients bear keyed pseudonyms; report text is as
+de-identified as its source.
 
 **Citation**: cite the source data set, and MedCutMix (arXiv 2509.16673) for the method.
 """

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.hashing import keyed_unit, pseudonym
-from medcutmix_pipeline.schemas.config import SplitsConfig
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.schemas.config import SplitsConfig
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,90}")  # a tar member's name has 100 bytes, with the longest suffix
 _SPLIT = re.compile(r"[a-z0-9_]{1,32}")
-_SPLIT_NAMES = {"valid": "validate", "val": "validate", "validation": "validate", "dev": "validate", "training": "train"}
+_SPLIT_NAMES = {
+    "valid": "validate",
+    "val": "validate",
+    "validation": "validate",
+    "dev": "validate",
+    "training": "train",
+}
 
 
 @dataclass(frozen=True)
 class Identities:
-    """Names by HMAC-SHA256 under a secret key; the source's own study and image names only where its terms make them public.
+    """Names by HMAC-SHA256 under a secret key; the source's own study and image names only where its terms make them
+    public.
 
     Patients are pseudonymised always.
     """

@@ -1,17 +1,21 @@
-"""The first stage over a corpus: from listed studies to candidates for samples, their sentences, and what did not get in."""
+"""From listed studies to candidates for samples, their sentences, and what did not get in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.hashing import keyed_hash
-from medcutmix_pipeline.schemas.config import Config
 from medcutmix_pipeline.schemas.records import ImageRef, Reject, Report, Study
 from medcutmix_pipeline.stages.identities import Identities, assign_split
 from medcutmix_pipeline.stages.ingest import ImageReject
-from medcutmix_pipeline.stages.sentences.reader import ReportReader
 from medcutmix_pipeline.stages.views import resolve_view
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.stages.sentences.reader import ReportReader
+
+    from medcutmix_pipeline.schemas.config import Config
 
 Fetch = Callable[[str, int], bytes]
 """Reads a file, given its address and the most bytes it may have."""
@@ -46,7 +50,7 @@ class _Readable:
     split: str
 
 
-class _Unusable(Exception):
+class _UnusableError(Exception):
     """A study's own reason for staying out."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -91,19 +95,21 @@ class StudyReader:
                 text = self._clean_report(study)
                 split = assign_split(study.split, study.patient_id, self.config.splits, self.config.seed)
                 if split is None:
-                    raise _Unusable("split-unusable", "the source's name for the split is not one word")
+                    raise _UnusableError("split-unusable", "the source's name for the split is not one word")
                 yield _Readable(study, first_image, text, split)
-            except _Unusable as why:
+            except _UnusableError as why:
                 rows.rejects.extend(self._image_reject(study, i, why.reason, why.detail) for i in study.images)
                 rows.rejects.append(self._study_reject(study, why.reason, why.detail))
             first_image += len(study.images)
 
     def _clean_report(self, study: Study) -> str:
         if study.problem is not None:
-            raise _Unusable(study.problem, _PROBLEMS.get(study.problem, "the listing shows that it cannot be used"))
+            raise _UnusableError(
+                study.problem, _PROBLEMS.get(study.problem, "the listing shows that it cannot be used")
+            )
         text = self.reports.clean(self._raw_report(study))
         if not text:
-            raise _Unusable("report-empty", "nothing is left but headers, history or place-holders")
+            raise _UnusableError("report-empty", "nothing is left but headers, history or place-holders")
         return text
 
     def _raw_report(self, study: Study) -> str:
@@ -112,11 +118,11 @@ class StudyReader:
         try:
             return self.fetch(study.report_uri, _MAX_REPORT_BYTES).decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise _Unusable("report-encoding", "the report is not UTF-8 text") from None
+            raise _UnusableError("report-encoding", "the report is not UTF-8 text") from None
         except FileNotFoundError:
-            raise _Unusable("report-missing", "the report's file does not exist") from None
+            raise _UnusableError("report-missing", "the report's file does not exist") from None
         except (OSError, ValueError) as why:
-            raise _Unusable("report-unreadable", f"the report cannot be read ({type(why).__name__})") from None
+            raise _UnusableError("report-unreadable", f"the report cannot be read ({type(why).__name__})") from None
 
     def _take_image(self, item: _Readable, place: int, image: ImageRef, report: Report, rows: PartRows) -> None:
         study, names = item.study, self.identities
@@ -154,9 +160,7 @@ class StudyReader:
 
 def matchable(report: Report, findings: Sequence[str], exclude: Sequence[str]) -> list[int]:
     """Places in the lexicon of the findings that a report asserts and on which it may be matched, ascending."""
-    return [
-        code for code, name in enumerate(findings) if report.labels.get(name) == "present" and name not in exclude
-    ]
+    return [code for code, name in enumerate(findings) if report.labels.get(name) == "present" and name not in exclude]
 
 
 def _sentence_rows(study: str, report: Report) -> Iterator[dict[str, object]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.schemas.config import IngestConfig
-from medcutmix_pipeline.schemas.records import ImageRef, View
 from medcutmix_pipeline.stages.ingest import ImageReject, decode, header_view, image_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from medcutmix_pipeline.schemas.config import IngestConfig
+    from medcutmix_pipeline.schemas.records import ImageRef, View
 
 
 def resolve_view(image: ImageRef, config: IngestConfig, fetch: Callable[[str, int], bytes]) -> View:

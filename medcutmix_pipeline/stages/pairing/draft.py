@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+from medcutmix_pipeline.stages.plans.compose import compose, diagnostic_sentence
 
 from medcutmix_pipeline.hashing import keyed_hash
-from medcutmix_pipeline.schemas.config import Config
-from medcutmix_pipeline.schemas.records import Mix, PlacedSample, Report, Sentence
 from medcutmix_pipeline.stages.pairing.partners import partners, rings
-from medcutmix_pipeline.stages.plans.compose import compose, diagnostic_sentence
-from medcutmix_pipeline.stages.sentences.reader import ReportReader
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from medcutmix_pipeline.stages.sentences.reader import ReportReader
+
+    from medcutmix_pipeline.schemas.config import Config
+    from medcutmix_pipeline.schemas.records import Mix, PlacedSample, Report, Sentence
 
 
 @dataclass(frozen=True, slots=True)
 class DraftPlan:
-    """A mix whose text passes the checks: places in the shard, and the indices of the two maps among the draft's requests."""
+    """A mix whose text passes the checks: places in the shard, and places of the two maps among the requests."""
 
     plan_id: str
     disease: str

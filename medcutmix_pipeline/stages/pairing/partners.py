@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.hashing import keyed_hash
-from medcutmix_pipeline.schemas.records import PlacedSample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from medcutmix_pipeline.schemas.records import PlacedSample
 
 # Beyond this many times the wanted donors, a host whose partners all fail the checks goes without.
 _PATIENCE = 4

@@ -1,9 +1,9 @@
 """The one global decision of a build: clumps of samples that share a rare finding, dealt to shards by chance.
 
-A common finding has partners in any shard of some 500; a rare one has none. So each sample is anchored to its rarest present
-finding, the samples of one (split, view, finding) are cut into clumps, samples without a finding are clumps of one, and the clumps
-are dealt to shards in keyed random order. All steps are vectorised: a sample costs some 40 bytes, and no Python loop
-runs over samples.
+A common finding has partners in any shard of some 500; a rare one has none. So each sample is anchored to its rarest
+present finding, the samples of one (split, view, finding) are cut into clumps, samples without a finding are clumps of
+one, and the clumps are dealt to shards in keyed random order. All steps are vectorised: a sample costs some 40 bytes,
+and no Python loop runs over samples.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def place(split: _Ints, view: _Ints, anchor: _Ints, hashes: _Hashes, clump: int,
 
 
 def _clump_starts(split: _Ints, view: _Ints, anchor: _Ints, clump: int) -> npt.NDArray[np.bool_]:
-    """bool [N]: whether a sample, in the order given, begins a clump. Groups are cut evenly, never with a stray remainder."""
+    """bool [N]: whether a sample, in the order given, begins a clump. Groups are cut evenly, without a stray rest."""
     n = split.size
     new_group = np.ones(n, dtype=bool)
     new_group[1:] = (np.diff(split) != 0) | (np.diff(view) != 0) | (np.diff(anchor) != 0)
@@ -108,9 +108,7 @@ def _ranks(split: _Ints, chance: _Hashes) -> _Ints:
     return ranks
 
 
-def _cut(
-    split: _Ints, dealt: _Ints, clump_rank: _Ints, hashes: _Hashes, clump: int, samples_per_shard: int
-) -> Placing:
+def _cut(split: _Ints, dealt: _Ints, clump_rank: _Ints, hashes: _Hashes, clump: int, samples_per_shard: int) -> Placing:
     """Cut the row of clumps into shards of about equal size, and seat each shard's samples by chance."""
     n = dealt.size
     rank = np.sort(clump_rank)
@@ -118,7 +116,9 @@ def _cut(
     split_start = np.flatnonzero(np.append(True, np.diff(in_split) != 0)) if n else np.empty(0, dtype=np.int64)
     split_size = np.diff(np.append(split_start, n))
     # A clump goes to the shard in which it begins, so a shard may run over by a clump less one: leave room for it.
-    largest = np.array([_largest_clump(rank[s : s + k]) for s, k in zip(split_start, split_size, strict=True)], dtype=np.int64)
+    largest = np.array(
+        [_largest_clump(rank[s : s + k]) for s, k in zip(split_start, split_size, strict=True)], dtype=np.int64
+    )
     room = np.maximum(1, samples_per_shard - largest + 1)
     shards = np.where(split_size <= samples_per_shard, 1, -(-split_size // room))
     which = np.cumsum(np.append(True, np.diff(in_split) != 0)) - 1 if n else np.empty(0, dtype=np.int64)

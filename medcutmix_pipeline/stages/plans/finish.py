@@ -1,17 +1,20 @@
-"""From draft plans and maps to the plans that are written: weak maps leave, and everything is numbered within its sample."""
+"""From draft plans and maps to the plans that are written: weak maps leave, and all is numbered within its sample."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from medcutmix_pipeline.schemas.config import PlansConfig
 from medcutmix_pipeline.schemas.records import AttentionMap, Plan
 from medcutmix_pipeline.stages.attention.maps import map_area
-from medcutmix_pipeline.stages.pairing.draft import Draft, DraftPlan
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from medcutmix_pipeline.schemas.config import PlansConfig
+    from medcutmix_pipeline.stages.pairing.draft import Draft, DraftPlan
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,7 @@ def _weakness(area: float, score: float, config: PlansConfig) -> str | None:
     return None
 
 
-def _maps_by_sample(
-    draft: Draft, attended: Attended, requests: list[int]
-) -> tuple[dict[int, int], list[SamplePlans]]:
+def _maps_by_sample(draft: Draft, attended: Attended, requests: list[int]) -> tuple[dict[int, int], list[SamplePlans]]:
     own: dict[int, list[int]] = defaultdict(list)
     place_in_sample: dict[int, int] = {}
     for request in sorted(requests, key=lambda r: (draft.requests[r].sample, draft.requests[r].disease)):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
-from medcutmix_pipeline.schemas.config import Config
-from medcutmix_pipeline.schemas.records import PlacedSample
 from medcutmix_pipeline.schemas.tables import PLANS, SAMPLES
-from medcutmix_pipeline.stages.pairing.draft import Draft
 from medcutmix_pipeline.stages.plans.finish import Attended, finish_plans
 from medcutmix_pipeline.stages.shards.rows import plan_rows, sample_json, sample_row
 from medcutmix_pipeline.stages.shards.tar import npy_bytes, write_tar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from medcutmix_pipeline.schemas.config import Config
+    from medcutmix_pipeline.schemas.records import PlacedSample
+    from medcutmix_pipeline.stages.pairing.draft import Draft
 
 
 @dataclass(frozen=True)

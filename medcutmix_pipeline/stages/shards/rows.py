@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from medcutmix_pipeline.schemas.records import Labels, PlacedSample, Plan, Report
 from medcutmix_pipeline.stages.attention.maps import map_area
-from medcutmix_pipeline.stages.plans.finish import SamplePlans
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from medcutmix_pipeline.schemas.records import Labels, PlacedSample, Plan, Report
+    from medcutmix_pipeline.stages.plans.finish import SamplePlans
 
 
 def sample_json(sample: PlacedSample, samples: Sequence[PlacedSample], labels: Labels, made: SamplePlans) -> bytes:
@@ -76,7 +79,13 @@ def plan_rows(
 
 
 def sample_row(
-    sample: PlacedSample, labels: Labels, plans: int, shard: str, place: tuple[int, int], image: bytes, size: tuple[int, int]
+    sample: PlacedSample,
+    labels: Labels,
+    plans: int,
+    shard: str,
+    place: tuple[int, int],
+    image: bytes,
+    size: tuple[int, int],
 ) -> dict[str, Any]:
     """A row of the samples table.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterable, Mapping
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 def write_tar(out: BinaryIO, samples: Iterable[tuple[str, Mapping[str, bytes]]]) -> list[tuple[int, int]]:

@@ -1,0 +1,41 @@
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= demo
+RUN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test lint bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
+
+setup: $(STAMP)  ## make .venv and install the package with all that it needs
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup  ## generate studies, build a dataset from them, check it and show it
+	rm -rf $(DEMO)
+	$(RUN)/medcutmix-pipeline phantom $(DEMO)/studies --studies 300 --seed 7
+	$(RUN)/medcutmix-pipeline build examples/demo.yaml --source phantom --root $(DEMO)/studies --out $(DEMO)/dataset
+	$(RUN)/medcutmix-pipeline validate $(DEMO)/dataset
+	$(RUN)/medcutmix-pipeline inspect $(DEMO)/dataset
+	$(RUN)/medcutmix-pipeline inspect $(DEMO)/dataset --random 1
+	@echo "The dataset is in $(DEMO)/dataset; look at more plans with: $(RUN)/medcutmix-pipeline inspect $(DEMO)/dataset --random 5 --seed 2"
+
+test: setup  ## run the tests
+	$(RUN)/pytest
+
+lint: setup  ## check style and types
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+
+bench: setup  ## measure: language, attention
+	$(RUN)/python -m benchmarks
+
+clean:  ## remove what the targets above made
+	rm -rf $(VENV) $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

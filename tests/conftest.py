@@ -1,0 +1,27 @@
+"""What tests share: where real data stand, and a pseudonym key that is not the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the repository, which is not published with it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real data are not here ({SHARED_DATA.parent.name}/{SHARED_DATA.name} beside the repository)")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_key(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test touches the pseudonym key of the person who runs it."""
+    key = tmp_path_factory.mktemp("key") / "pseudonym.key"
+    key.write_bytes(bytes(range(32)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDCUTMIX_KEY_FILE", str(key))
+        yield
