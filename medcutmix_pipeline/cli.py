@@ -150,8 +150,9 @@ def _run_build(config: Any, out: Path, fresh: bool) -> None:
         manifest = run_build(config, out, reporter, fresh=fresh)
     counts = manifest.counts
     console.print(
-        f"[bold]{counts.samples:,} samples and {counts.plans:,} plans[/bold] over {len(counts.plans_by_disease)} findings "
-        f"in {escape(str(out))}; {sum(counts.rejects.values()):,} rejects. Look at it: medcutmix-pipeline inspect {escape(str(out))}",
+        f"[bold]{counts.samples:,} samples and {counts.plans:,} plans[/bold] over {len(counts.plans_by_disease)} "
+        f"findings in {escape(str(out))}; {sum(counts.rejects.values()):,} rejects. "
+        f"Look at it: medcutmix-pipeline inspect {escape(str(out))}",
         highlight=False,
         soft_wrap=True,
     )

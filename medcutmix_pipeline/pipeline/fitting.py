@@ -98,6 +98,7 @@ def train(context: Context, material: Material) -> dict[str, Any]:
         context.config.seed,
         scratch,
         lambda step, steps, loss: curve.append([step, round(loss, 4)]),
+        context.config.attention.device,
     )
     final = layout.out / "encoder"
     shutil.rmtree(final, ignore_errors=True)

@@ -15,7 +15,6 @@ from medcutmix_pipeline.pipeline.atomic import atomic_file, write_parquet
 from medcutmix_pipeline.pipeline.layout import Layout
 from medcutmix_pipeline.schemas.records import ImageRef, PlacedSample, Reject, Study
 from medcutmix_pipeline.schemas.tables import CANDIDATES, REJECTS, SENTENCES
-from medcutmix_pipeline.sources import read_bytes
 from medcutmix_pipeline.stages.attention.maps import finish_map
 from medcutmix_pipeline.stages.identities import Identities
 from medcutmix_pipeline.stages.ingest.samples import Ingested, ingest_samples
@@ -100,7 +99,7 @@ def read_part(context: Context, task: PartTask) -> dict[str, Any]:
     """Read one part of the corpus and commit its candidates, sentences and rejects."""
     layout = context.layout
     studies = [_study(row) for row in pq.read_table(layout.listing(task.part)).to_pylist()]
-    stage = StudyReader(context.config, context.reader, Identities(context.key, context.public_ids), read_bytes)
+    stage = StudyReader(context.config, context.reader, Identities(context.key, context.public_ids))
     rows = stage.read(studies)
     paths = (layout.candidates(task.part), layout.sentences(task.part), layout.part_rejects(task.part))
     tables = (

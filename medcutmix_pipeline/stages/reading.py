@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.schemas.records import ImageRef, Reject, Report, Study
+from medcutmix_pipeline.sources import UnusableInputError, read_report
 from medcutmix_pipeline.stages.identities import Identities, assign_split
 from medcutmix_pipeline.stages.ingest import ImageReject
 from medcutmix_pipeline.stages.views import resolve_view
 
 if TYPE_CHECKING:
-    from medcutmix_pipeline.stages.sentences.reader import ReportReader
+    from collections.abc import Iterable, Iterator, Sequence
 
     from medcutmix_pipeline.schemas.config import Config
-
-Fetch = Callable[[str, int], bytes]
-"""Reads a file, given its address and the most bytes it may have."""
+    from medcutmix_pipeline.stages.sentences.reader import ReportReader
 
 _STAGE = "reading"
-_MAX_REPORT_BYTES = 1 << 20
 _PROBLEMS = {
     "duplicate-id": "a study or image before it has the same identifier",
     "image-missing": "the image's file is not there",
@@ -50,14 +47,6 @@ class _Readable:
     split: str
 
 
-class _UnusableError(Exception):
-    """A study's own reason for staying out."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason)
-        self.reason, self.detail = reason, detail
-
-
 @dataclass(frozen=True)
 class StudyReader:
     """Cleans and reads the reports of studies, settles their images' views, and names everything for the output."""
@@ -65,7 +54,6 @@ class StudyReader:
     config: Config
     reports: ReportReader
     identities: Identities
-    fetch: Fetch
 
     def read(self, studies: Sequence[Study]) -> PartRows:
         """Turn studies with the source's identifiers into rows that have the output's identifiers only.
@@ -95,34 +83,22 @@ class StudyReader:
                 text = self._clean_report(study)
                 split = assign_split(study.split, study.patient_id, self.config.splits, self.config.seed)
                 if split is None:
-                    raise _UnusableError("split-unusable", "the source's name for the split is not one word")
+                    raise UnusableInputError("split-unusable", "the source's name for the split is not one word")
                 yield _Readable(study, first_image, text, split)
-            except _UnusableError as why:
+            except UnusableInputError as why:
                 rows.rejects.extend(self._image_reject(study, i, why.reason, why.detail) for i in study.images)
                 rows.rejects.append(self._study_reject(study, why.reason, why.detail))
             first_image += len(study.images)
 
     def _clean_report(self, study: Study) -> str:
         if study.problem is not None:
-            raise _UnusableError(
+            raise UnusableInputError(
                 study.problem, _PROBLEMS.get(study.problem, "the listing shows that it cannot be used")
             )
-        text = self.reports.clean(self._raw_report(study))
+        text = self.reports.clean(read_report(study))
         if not text:
-            raise _UnusableError("report-empty", "nothing is left but headers, history or place-holders")
+            raise UnusableInputError("report-empty", "nothing is left but headers, history or place-holders")
         return text
-
-    def _raw_report(self, study: Study) -> str:
-        if study.report is not None or study.report_uri is None:
-            return study.report or ""
-        try:
-            return self.fetch(study.report_uri, _MAX_REPORT_BYTES).decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise _UnusableError("report-encoding", "the report is not UTF-8 text") from None
-        except FileNotFoundError:
-            raise _UnusableError("report-missing", "the report's file does not exist") from None
-        except (OSError, ValueError) as why:
-            raise _UnusableError("report-unreadable", f"the report cannot be read ({type(why).__name__})") from None
 
     def _take_image(self, item: _Readable, place: int, image: ImageRef, report: Report, rows: PartRows) -> None:
         study, names = item.study, self.identities
@@ -130,7 +106,7 @@ class StudyReader:
             rows.rejects.append(self._image_reject(study, image, image.problem, _PROBLEMS.get(image.problem, "")))
             return
         try:
-            view = resolve_view(image, self.config.ingest, self.fetch)
+            view = resolve_view(image, self.config.ingest)
         except ImageReject as why:
             rows.rejects.append(self._image_reject(study, image, why.reason, why.detail))
             return

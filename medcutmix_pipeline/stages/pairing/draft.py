@@ -15,10 +15,9 @@ from medcutmix_pipeline.stages.pairing.partners import partners, rings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from medcutmix_pipeline.stages.sentences.reader import ReportReader
-
     from medcutmix_pipeline.schemas.config import Config
     from medcutmix_pipeline.schemas.records import Mix, PlacedSample, Report, Sentence
+    from medcutmix_pipeline.stages.sentences.reader import ReportReader
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def write_tar(out: BinaryIO, samples: Iterable[tuple[str, Mapping[str, bytes]]])
 
 
 def npy_bytes(array: npt.NDArray[np.uint8]) -> bytes:
-    """An array in NumPy's format 1.0, without pickle."""
+    """An array in NumPy's own format, without pickle."""
     buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
     return buffer.getvalue()
