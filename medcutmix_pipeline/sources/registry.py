@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.sources.base import Adapter, Source, SourceDescription, without_duplicates
+from medcutmix_pipeline.sources.chexpert_plus import ChexpertPlusAdapter
 from medcutmix_pipeline.sources.manifest import ManifestAdapter, folder_of
+from medcutmix_pipeline.sources.mimic import MimicAdapter
 from medcutmix_pipeline.sources.openi import OpeniAdapter
 from medcutmix_pipeline.sources.phantom_source import PhantomAdapter
 from medcutmix_pipeline.sources.reading import protocol
@@ -23,7 +25,13 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.records import Study
 
 # Ordered from the most to the least particular, so that a folder is taken for what it looks like most.
-_ADAPTERS: tuple[Adapter, ...] = (OpeniAdapter(), PhantomAdapter(), ManifestAdapter())
+_ADAPTERS: tuple[Adapter, ...] = (
+    OpeniAdapter(),
+    MimicAdapter(),
+    ChexpertPlusAdapter(),
+    PhantomAdapter(),
+    ManifestAdapter(),
+)
 
 
 @dataclass(frozen=True)
