@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.errors import DataError, PipelineError, UsageError
 from medcutmix_pipeline.sources.base import Adapter, Source, SourceDescription, without_duplicates
 from medcutmix_pipeline.sources.chexpert_plus import ChexpertPlusAdapter
 from medcutmix_pipeline.sources.manifest import ManifestAdapter, folder_of
@@ -92,7 +92,7 @@ def _open_folder(adapter: Adapter, root: str) -> Source:
     tree = open_tree(root)
     try:
         return adapter.open(tree, root)
-    except UsageError as error:
+    except PipelineError as error:
         likely = _likely(tree)
         if likely and likely != adapter.description.kind:
             raise UsageError(f"{error}; it looks like {likely}") from None

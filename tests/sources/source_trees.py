@@ -5,22 +5,27 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-CHEXPERT_COLUMNS = (
-    "path_to_image path_to_dcm frontal_lateral ap_pa deid_patient_id patient_report_date_order report section_narrative "
-    "section_clinical_history section_history section_comparison section_technique section_procedure_comments "
-    "section_findings section_impression section_end_of_impression section_summary section_accession_number age sex race "
-    "ethnicity interpreter_needed insurance_type recent_bmi deceased split"
-).split()
+if TYPE_CHECKING:
+    from pathlib import Path
 
-MIMIC_METADATA = (
-    "dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition,Rows,Columns,StudyDate,StudyTime,"
-    "ProcedureCodeSequence_CodeMeaning,ViewCodeSequence_CodeMeaning,PatientOrientationCodeSequence_CodeMeaning"
-).split(",")
+CHEXPERT_COLUMNS = [
+    *("path_to_image", "path_to_dcm", "frontal_lateral", "ap_pa", "deid_patient_id", "patient_report_date_order"),
+    *("report", "section_narrative", "section_clinical_history", "section_history", "section_comparison"),
+    *("section_technique", "section_procedure_comments", "section_findings", "section_impression"),
+    *("section_end_of_impression", "section_summary", "section_accession_number", "age", "sex", "race", "ethnicity"),
+    *("interpreter_needed", "insurance_type", "recent_bmi", "deceased", "split"),
+]
+
+MIMIC_METADATA = [
+    *("dicom_id", "subject_id", "study_id", "PerformedProcedureStepDescription", "ViewPosition", "Rows", "Columns"),
+    *("StudyDate", "StudyTime", "ProcedureCodeSequence_CodeMeaning", "ViewCodeSequence_CodeMeaning"),
+    "PatientOrientationCodeSequence_CodeMeaning",
+]
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -68,7 +73,7 @@ def dicom_name(number: int) -> str:
 
 
 def mimic(root: Path, packed: bool, reports_apart: bool) -> None:
-    """Two patients in two groups, three studies; views PA, LATERAL, LL, AP, none and an oblique one; all three splits."""
+    """Two patients, three studies; views PA, LATERAL, LL, AP, none and an oblique one; two splits."""
     views = {
         (10000032, 50414267): ["PA", "LATERAL"],
         (10000032, 53189527): ["LL", "LAO"],

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from source_trees import CHEXPERT_COLUMNS, chexpert, table, write
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.config import SourceConfig
-from medcutmix_pipeline.schemas.records import Study
 from medcutmix_pipeline.sources import open_source
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.schemas.records import Study
 
 
 def studies(root: Path) -> dict[str, Study]:

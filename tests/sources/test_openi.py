@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from source_trees import openi_xml, picture, write
 
 from medcutmix_pipeline.schemas.config import SourceConfig
-from medcutmix_pipeline.schemas.records import Study
 from medcutmix_pipeline.sources import open_source
 from medcutmix_pipeline.sources.openi import caption_view
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.schemas.records import Study
 
 BOMB = (
     '<?xml version="1.0"?><!DOCTYPE eCitation [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'

@@ -1,0 +1,251 @@
+"""Manifests: every format tells the same studies, a bad row costs itself only, and mistakes are one clear line."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from source_trees import picture, table, write
+
+from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.schemas.config import SourceConfig
+from medcutmix_pipeline.sources import open_source, read_report
+from medcutmix_pipeline.sources.grouping import grouped
+from medcutmix_pipeline.sources.tables import rows
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.schemas.records import Study
+
+COLUMNS = ("image", "report", "study_id", "patient_id", "view", "split", "image_id")
+ROWS = [
+    ("a.png", 'Lungs, "clear";\nheart normal.', "S1", "P1", "PA", "train", "one"),
+    ("b.png", "Größe: 3 cm\t– unverändert.", "S2", "P1", "", "valid", "two"),
+    ("c.png", 'Lungs, "clear";\nheart normal.', "S1", "P1", "Lateral", "train", ""),
+    ("sub/d.png", "Third.", "S3", "P2", "oblique", "", "four"),
+]
+
+
+def studies(root: Path) -> list[Study]:
+    return list(open_source(SourceConfig(kind="manifest", root=str(root))).studies())
+
+
+def pictures(root: Path) -> None:
+    for name in ("a.png", "b.png", "c.png", "sub/d.png"):
+        write(root / name, picture())
+
+
+def delimited(separator: str) -> bytes:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=separator)
+    writer.writerows([COLUMNS, *ROWS])
+    return buffer.getvalue().encode()
+
+
+def as_parquet() -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({c: [row[i] for row in ROWS] for i, c in enumerate(COLUMNS)}), buffer)
+    return buffer.getvalue()
+
+
+FORMATS = {
+    "t.csv": delimited(","),
+    "t.tsv": delimited("\t"),
+    "t.jsonl": "\n".join(json.dumps(dict(zip(COLUMNS, row, strict=True))) for row in ROWS).encode(),
+    "t.ndjson": "\n\n".join(json.dumps(dict(zip(COLUMNS, row, strict=True))) for row in ROWS).encode() + b"\n",
+    "t.parquet": as_parquet(),
+    "t.csv.gz": gzip.compress(delimited(",")),
+    "t.jsonl.gz": gzip.compress("\n".join(json.dumps(dict(zip(COLUMNS, row, strict=True))) for row in ROWS).encode()),
+    "bom.csv": b"\xef\xbb\xbf" + delimited(","),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_tells_the_same_studies(tmp_path: Path, name: str) -> None:
+    pictures(tmp_path)
+    write(tmp_path / name, FORMATS[name])
+    found = studies(tmp_path / name)
+    assert [(s.study_id, s.patient_id, s.report, s.split, s.problem) for s in found] == [
+        ("S2", "P1", ROWS[1][1], "validate", None),
+        ("S1", "P1", ROWS[0][1], "train", None),
+        ("S3", "P2", "Third.", None, None),
+    ]
+    assert [[(i.image_id, i.view, Path(i.uri).name, i.problem) for i in s.images] for s in found] == [
+        [("two", None, "b.png", None)],
+        [("one", "frontal", "a.png", None), ("c.png", "lateral", "c.png", None)],
+        [("four", "other", "d.png", None)],
+    ]
+    assert studies(tmp_path) == found  # the folder with the only manifest will do
+
+
+def test_reports_may_be_files(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    write(tmp_path / "r/1.txt", "\ufeffA report.\n")
+    write(tmp_path / "m.csv", "image,report_path,study_id,patient_id\na.png,r/1.txt,S1,P1\nb.png,r/2.txt,S2,P1\n")
+    first, second = studies(tmp_path)
+    assert read_report(first) == "A report.\n"
+    assert first.report_fingerprint.startswith("13-")
+    assert (second.problem, second.report_uri) == ("report-missing", None)
+
+
+def test_numbers_are_identifiers_too(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    write(tmp_path / "m.jsonl", '{"image": "a.png", "report": "Clear.", "study_id": 7, "patient_id": 12}\n')
+    assert [(s.study_id, s.patient_id) for s in studies(tmp_path)] == [("7", "12")]
+
+
+def test_a_row_without_patient_or_study_is_told_with_its_image(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    write(
+        tmp_path / "m.csv",
+        "image,report,study_id,patient_id\na.png,Clear.,S1,\nb.png,Clear.,,P1\nc.png,Clear.,S3,P1\n,Clear.,S4,P1\n",
+    )
+    found = studies(tmp_path)
+    assert [(s.problem, len(s.images)) for s in found] == [
+        ("patient-missing", 1),
+        ("study-missing", 1),
+        (None, 1),
+        (None, 0),
+    ]
+
+
+def test_rows_that_contradict_each_other_are_two_studies_of_which_one_counts(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    write(tmp_path / "m.csv", "image,report,study_id,patient_id\na.png,Clear.,S1,P1\nb.png,Clear.,S1,P2\n")
+    assert [(s.patient_id, s.problem) for s in studies(tmp_path)] == [("P1", None), ("P2", "duplicate-id")]
+
+
+def test_the_second_use_of_an_image_is_a_duplicate(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    text = "image,report,study_id,patient_id\na.png,Clear.,S1,P1\na.png,Clear.,S1,P1\na.png,Clear.,S2,P1\n"
+    write(tmp_path / "m.csv", text)
+    assert [[i.problem for i in s.images] for s in studies(tmp_path)] == [[None], ["duplicate-id"]]
+
+
+def test_an_unknown_split_is_a_problem_and_no_split_is_none(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    write(tmp_path / "m.csv", "image,report,study_id,patient_id,split\na.png,C.,S1,P1,fold3\nb.png,C.,S2,P1,\n")
+    assert [(s.split, s.problem) for s in studies(tmp_path)] == [(None, "split-unknown"), (None, None)]
+
+
+GOOD = [f"a.png,Report {n}.,S{n},P{n}" for n in range(6)]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        'b.png,"A quote that never closes,T1,P1',
+        'b.png,"closed too "early",T1,P1',
+        "b.png,too,many,cells,in,it",
+        "b.png,too few",
+        b"b.png,not \xff\xfe UTF-8,T1,P1",
+        b"b.png,a\0zero,T1,P1",
+    ],
+    ids=["open quote", "early quote", "long", "short", "bytes", "zero byte"],
+)
+@pytest.mark.parametrize("place", [0, 3, 6], ids=["first", "middle", "last"])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_a_damaged_row_costs_itself_only(tmp_path: Path, damage: str | bytes, place: int, quoted: bool) -> None:
+    lines = [line.replace("Report", '"Report').replace(".,S", '.",S') if quoted else line for line in GOOD]
+    raw = [line.encode() for line in lines]
+    raw.insert(place, damage if isinstance(damage, bytes) else damage.encode())
+    write(tmp_path / "a.png", picture())
+    write(tmp_path / "m.csv", b"\n".join([b"image,report,study_id,patient_id", *raw]) + b"\n")
+    found = studies(tmp_path)
+    assert [(s.study_id, s.report) for s in found if s.problem is None] == [(f"S{n}", f"Report {n}.") for n in range(6)]
+    assert [s.problem for s in found if s.problem] == ["row-malformed"]
+    assert len({s.study_id for s in found}) == 7
+
+
+def test_a_quote_that_never_closes_does_not_swallow_a_long_table(tmp_path: Path) -> None:
+    count = 20_000
+    lines = ["image,report,study_id,patient_id", 'b.png,"open,T1,P1']
+    lines += [f"{n}.png,Report {n}.,S{n},P{n}" for n in range(count)]
+    write(tmp_path / "m.csv", "\n".join(lines))
+    found = [s for s in studies(tmp_path) if s.problem is None]
+    assert len(found) == count
+
+
+@pytest.mark.parametrize("line", ['{"image": "a.png"', "[1, 2]", "17", '{"image": {"a": 1}}', "[" * 100_000])
+def test_a_damaged_line_of_json_costs_itself_only(tmp_path: Path, line: str) -> None:
+    good = json.dumps({"image": "a.png", "report": "Clear.", "study_id": "S1", "patient_id": "P1"})
+    write(tmp_path / "a.png", picture())
+    write(tmp_path / "m.jsonl", "\n".join([good, line, good.replace("S1", "S2").replace("a.png", "b.png")]))
+    assert [s.problem for s in studies(tmp_path)] == [None, "row-malformed", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("m.csv", "image,report,patient_id\n", "m.csv lacks the column study_id; it has image, report, patient_id"),
+        ("m.csv", "image,study_id,patient_id\n", "m.csv lacks the column report or report_path; it has"),
+        ("m.csv", "image,image,report,study_id,patient_id\n", "m.csv has the column image more than once"),
+        ("m.csv", "x.png,Jane Roe has pneumonia,S1,MRN-4711\n", "m.csv has none of the columns image, "),
+        ("m.csv", "", "m.csv has none of the columns"),
+        ("m.csv", "image,report,study_id,patient_id\n", "m.csv has a header and no rows"),
+        ("m.parquet", b"PAR1 but no more", "m.parquet has none of the columns"),
+        ("m.csv.gz", b"\x1f\x8bno", "m.csv.gz has none of the columns"),
+    ],
+)
+def test_an_unusable_table_is_one_clear_line(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
+    write(tmp_path / name, content)
+    with pytest.raises(DataError) as error:
+        studies(tmp_path / name)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+    assert not {"Jane", "MRN-4711"} & set(str(error.value).replace(",", " ").split())
+
+
+def test_a_table_cut_short_is_an_error_not_a_smaller_table(tmp_path: Path) -> None:
+    lines = [f"{n}.png,Report {n},S{n},P{n}" for n in range(2000)]
+    packed = gzip.compress("\n".join(["image,report,study_id,patient_id", *lines]).encode())
+    write(tmp_path / "m.csv.gz", packed[: len(packed) // 2])
+    with pytest.raises(DataError, match="cannot be read to its end"):
+        studies(tmp_path)
+
+
+def test_which_table_is_meant_must_be_clear(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has no manifest: no table with the columns image, study_id, patient_id"):
+        studies(tmp_path)
+    write(tmp_path / "other.csv", "study,image\n")
+    write(
+        tmp_path / "m.csv", table(COLUMNS, [{"image": "a.png", "report": "C.", "study_id": "S1", "patient_id": "P1"}])
+    )
+    assert len(studies(tmp_path)) == 1
+    write(tmp_path / "n.csv", "image,report,study_id,patient_id\n")
+    with pytest.raises(UsageError, match=r"has 2 manifests \(m.csv, n.csv\); name the one you mean as root"):
+        studies(tmp_path)
+    write(tmp_path / "m.xlsx", "")
+    with pytest.raises(UsageError, match=r"m.xlsx is none of .csv, .tsv"):
+        studies(tmp_path / "m.xlsx")
+
+
+cells = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=12).map(str.strip)
+
+
+@given(st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=12))
+def test_whatever_text_a_cell_holds_comes_back(texts: list[tuple[str, str, str]]) -> None:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows([("image", "report", "study_id"), *texts])
+    wanted = ("image", "report", "study_id")
+    back = [row.cells for row in rows(io.BytesIO(buffer.getvalue().encode()), "t.csv", wanted)]
+    expected = [{k: v for k, v in zip(wanted, t, strict=True) if v} for t in texts]
+    assert back == expected
+
+
+@given(st.lists(st.integers(0, 5)))
+def test_grouping_keeps_every_row_once_and_every_key_together(keys: list[int]) -> None:
+    numbered = list(enumerate(keys))
+    groups = list(grouped(lambda: numbered, lambda row: (str(row[1]),)))
+    assert sorted(row for group in groups for row in group) == numbered
+    assert all(len({key for _, key in group}) == 1 for group in groups)
+    assert len({group[0][1] for group in groups}) == len(groups) == len(set(keys))
+    assert [group[-1][0] for group in groups] == sorted(group[-1][0] for group in groups)
