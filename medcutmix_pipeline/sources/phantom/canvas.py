@@ -28,8 +28,14 @@ BOX_LEVEL = 0.35
 
 def step(x: Field) -> Field:
     """A soft edge: 0 below -1, 1 above 1, smooth between."""
-    t = np.clip(x * np.float32(0.5) + np.float32(0.5), 0, 1)
-    smooth: Field = t * t * (3 - 2 * t)
+    t: Field = x * np.float32(0.5)
+    t += np.float32(0.5)
+    np.maximum(t, 0, out=t)
+    np.minimum(t, 1, out=t)
+    smooth = t * np.float32(-2)
+    smooth += 3
+    smooth *= t
+    smooth *= t
     return smooth
 
 
@@ -78,12 +84,22 @@ class Canvas:
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, lean: float = 0.0) -> Field:
         """Squared elliptical radius of each pixel around (x, y): below 1 inside. `lean` shears it along x."""
-        dy = self.y - np.float32(y)
-        dx = self.x - np.float32(x)
+        return self._ellipse(slice(None), slice(None), (x, y, rx, ry, lean))
+
+    def _ellipse(self, rows: slice, cols: slice, shape: tuple[float, float, float, float, float]) -> Field:
+        x, y, rx, ry, lean = (np.float32(value) for value in shape)
+        dy, dx = self.y[rows] - y, self.x[:, cols] - x
         if lean:
-            dx = dx - np.float32(lean) * dy
-        squared: Field = (dx / np.float32(rx)) ** 2 + (dy / np.float32(ry)) ** 2
+            dx = dx - lean * dy
+        squared: Field = (dx / rx) ** 2 + (dy / ry) ** 2
         return squared
+
+    def blob(self, density: float, x: float, y: float, rx: float, ry: float, sharp: float, lean: float = 0.0) -> None:
+        """Add a soft-edged ellipse to the attenuation; it fades out over 1 / `sharp` of its squared radius."""
+        far = (1 + 1 / sharp) ** 0.5
+        rows, cols = self.window(x, y, far * (rx + abs(lean) * ry), far * ry)
+        squared = self._ellipse(rows, cols, (x, y, rx, ry, lean))
+        self.total[rows, cols] += np.float32(density) * step((1 - squared) * np.float32(sharp))
 
     def strokes(self, lines: Sequence[tuple[float, ArrayLike]], blur: float = 0.0) -> Field:
         """Draw polylines of (width, points [n, 2]) in the patient's coordinates; float32 [size, size] in [0, 1]."""
@@ -93,8 +109,9 @@ class Canvas:
         for width, points in lines:
             px = width * self.pose.zoom * self.size
             shade = int(255 * min(px, 1.0))
-            at = ((np.asarray(points) + shift) * self.pose.zoom + 0.5) * self.size
-            draw.line(at.ravel().tolist(), fill=shade, width=max(round(px), 1), joint="curve")
+            at = ((np.asarray(points) + shift) * (self.pose.zoom * self.size) + 0.5 * self.size).ravel().tolist()
+            wide = max(round(px), 1)
+            draw.line(at, shade, wide, "curve" if wide > 2 else None)
         if blur:
             image = image.filter(ImageFilter.GaussianBlur(blur * self.size))
         return np.asarray(image, np.float32) / np.float32(255)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .canvas import Canvas, Field, box_of, step
-from .frontal import CARDIOTHORACIC, heart_centre
+from .chest import CARDIOTHORACIC, heart_centre
 from .lesions import diameter
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def draw_profile(canvas: Canvas, anatomy: Anatomy, lesions: Sequence[Lesion], co
         added = draw(profile, lesion)
         canvas.total += np.float32(contrast * lesion.strength) * added
         box = box_of(added)
-        if lesion.certain and box:
+        if box:
             canvas.boxes.append((index, box))
 
 

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .canvas import Field, box_of, step
+from .chest import lateral_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .frontal import Chest
+    from .chest import Chest
     from .scene import Lesion
 
 
 def draw_lesions(chest: Chest, lesions: Sequence[Lesion]) -> None:
-    """Add every lesion that is drawn as density, and note a box for each side of those that are certain."""
+    """Add every lesion that is drawn as density, and note a box for each side."""
     for index, lesion in enumerate(lesions):
         draw = _DRAW.get(lesion.finding)
         if draw is None:
@@ -25,7 +26,7 @@ def draw_lesions(chest: Chest, lesions: Sequence[Lesion]) -> None:
             added = draw(chest, lesion, side)
             chest.canvas.total += np.float32(chest.contrast * lesion.strength) * added
             box = box_of(added)
-            if lesion.certain and box:
+            if box:
                 chest.canvas.boxes.append((index, box))
 
 
@@ -70,6 +71,7 @@ def _effusion(chest: Chest, lesion: Lesion, side: str) -> Field:
     reach = np.clip(chest.reach, 0, 1)
     surface = np.float32(base + 0.075 - depth) - np.float32(0.045 + 0.07 * lesion.grade) * reach**4
     fluid = step((c.y - surface) / np.float32(0.012)) * chest.lung * chest.half(side)
+    fluid *= 1 - np.float32(0.7) * chest.heart_mask
     added: Field = np.float32(0.50) * fluid
     return added
 
@@ -107,8 +109,6 @@ def _edema(chest: Chest, lesion: Lesion, side: str) -> Field:
 
 def _thickening(chest: Chest, lesion: Lesion, side: str) -> Field:
     """An apical cap: pleura that is thick over the top of the lung."""
-    from .frontal import lateral_field
-
     a, c = chest.anatomy, chest.canvas
     size = (0.034, 0.046, 0.060)[lesion.grade - 1]
     inner = lateral_field(c, a, size * 0.4, size * 1.3)

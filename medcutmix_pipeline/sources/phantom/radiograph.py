@@ -9,6 +9,7 @@ import numpy as np
 from . import frontal
 from .anatomy import Anatomy, Pose, draw_pose, generator
 from .canvas import Box, Canvas, step
+from .chest import build_chest
 from .lateral import draw_profile
 from .lesions import draw_lesions
 
@@ -27,7 +28,7 @@ def render_frontal(
 ) -> Rendered:
     """A frontal radiograph, float32 [size, size] in [0, 1], and the boxes as (index of the lesion, box)."""
     canvas = Canvas(size, draw_pose(seed, image), generator(seed, "texture", image))
-    chest = frontal.build_chest(canvas, anatomy, lesions, contrast)
+    chest = build_chest(canvas, anatomy, lesions, contrast)
     frontal.draw_chest(chest, lesions)
     draw_lesions(chest, lesions)
     frontal.draw_devices(chest, lesions)

@@ -157,7 +157,8 @@ def _layout(draft: _Draft, style: str, about: Circumstances) -> str:
         blocks.append(_untitled(rng, about) + body)
     if style in ("full", "untitled"):
         section("IMPRESSION", _impression(draft))
-    return _wrap(rng, blocks)
+    # Without a title, only a blank line tells findings from what was before.
+    return _wrap(rng, blocks, tight=style in title)
 
 
 def _untitled(rng: Generator, about: Circumstances) -> str:
@@ -206,10 +207,10 @@ def _impression(draft: _Draft) -> str:
     return " ".join(statement.text for statement in said)
 
 
-def _wrap(rng: Generator, blocks: Sequence[str]) -> str:
+def _wrap(rng: Generator, blocks: Sequence[str], tight: bool) -> str:
     """Join the blocks, with lines wrapped in about half of the reports and indented in a few."""
     width = int(rng.integers(58, 84)) if rng.random() < 0.5 else 0
-    gap = "\n\n" if rng.random() < 0.7 else "\n"
+    gap = "\n" if rng.random() < 0.3 and tight else "\n\n"
     text = gap.join(blocks)
     if width:
         text = "\n".join(textwrap.fill(line, width, break_long_words=False) for line in text.split("\n"))

@@ -24,10 +24,10 @@ PREVALENCE: dict[str, float] = {
     "Atelectasis": 0.11,
     "Fracture": 0.10,
     "Lung Opacity": 0.09,
-    "Edema": 0.07,
+    "Edema": 0.08,
     "Enlarged Cardiomediastinum": 0.05,
     "Pleural Other": 0.05,
-    "Support Devices": 0.18,
+    "Support Devices": 0.15,
 }
 """Share of studies in which each finding is drawn, before conflicts between findings take some away."""
 
@@ -47,14 +47,14 @@ _CHRONIC = {
 """Share of patients in whom a finding, where they have it, is there in all studies or in none."""
 
 _UNCERTAIN = {
-    "Pleural Effusion": 0.18,
-    "Consolidation": 0.12,
-    "Lung Lesion": 0.15,
-    "Pneumothorax": 0.12,
-    "Atelectasis": 0.18,
-    "Fracture": 0.12,
-    "Edema": 0.15,
-    "Cardiomegaly": 0.10,
+    "Pleural Effusion": 0.20,
+    "Consolidation": 0.15,
+    "Lung Lesion": 0.18,
+    "Pneumothorax": 0.15,
+    "Atelectasis": 0.22,
+    "Fracture": 0.18,
+    "Edema": 0.20,
+    "Cardiomegaly": 0.15,
 }
 _ZONES: dict[str, tuple[Zone, ...]] = {
     "Lung Lesion": ("upper", "mid", "lower"),
@@ -127,6 +127,8 @@ def draw_scene(
             chronic.append(replace(always, chronic=follow_up and always.certain, device=device))
         elif has_now and not kept and not well:
             acute.append(now)
+    # What is rare comes first, so that what is common does not crowd it out.
+    acute.sort(key=lambda lesion: prevalence[lesion.finding])
     return tuple(_without_conflicts(chronic + acute))
 
 
