@@ -1,0 +1,101 @@
+"""Sentence boundaries of a section: rules for radiology's abbreviations, lists, decimals and question marks."""
+
+from __future__ import annotations
+
+import re
+
+_END = re.compile(r"""[.!?]+["'”’)\]]*(?:\s+\.+)*|\n[ \t]*\n|(?<=\s)\d{1,2}[.)](?=\s)|\n[ \t]*[-*•·](?=\s)""")
+_LAST_WORD = re.compile(r"[^\s(\[]+$")
+_MARKER = re.compile(r"\s*(?:\(?(\d{1,2})[.)]|[-*•·])\s+")
+_NEVER = frozenset("vs dr drs mr mrs ms prof st approx ca cf fig figs e.g i.e eg ie resp no nos incl dept esp".split())
+_INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]$|^[A-Z]$")
+LOOK_BACK = 24
+
+
+def marker_end(text: str, start: int, end: int) -> int:
+    """Where the sentence proper begins behind a list marker such as "2." or "-"; `start` where there is none."""
+    match = _MARKER.match(text, start, end)
+    return match.end() if match and match.end() < end else start
+
+
+def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+    """The spans of the sentences in `text[start:end]`, without the white space around them.
+
+    A list marker stays with its item. "vs.", "p.m.", "Dr.", decimals and a query ("? pneumonia") end no sentence; a full
+    stop without a space behind it does where a capital follows ("PTX.No effusion"), and so does the next number of a
+    running list whose items have no full stop. Time linear in the text.
+    """
+    stop = len(text) if end is None else end
+    spans: list[tuple[int, int]] = []
+    begin, number = _skip_space(text, start, stop), 0
+    begin, number = begin, _number_at(text, begin, stop, 0)
+    for match in _END.finditer(text, start, stop):
+        if match.start() < begin:
+            continue
+        cut = _cut(text, begin, match, stop, number)
+        if cut is None:
+            continue
+        _append(spans, text, begin, cut)
+        begin = _skip_space(text, cut, stop)
+        number = _number_at(text, begin, stop, number)
+    _append(spans, text, begin, stop)
+    return spans
+
+
+def _cut(text: str, begin: int, match: re.Match[str], stop: int, number: int) -> int | None:
+    """Where the sentence that began at `begin` ends because of `match`; None where it goes on."""
+    found, at = match.group(), match.start()
+    if found[0] == "\n":
+        return at
+    if found[0].isdigit():
+        expected = number > 0 and int(found[:-1]) == number + 1 and at > begin
+        return at if expected else None
+    if found[0] == ".":
+        return match.end() if _full_stop(text, begin, at, match.end(), stop) else None
+    if found[0] == "?":
+        return match.end() if _question(text, begin, at, match.end(), stop) else None
+    return match.end() if match.end() >= stop or text[match.end()].isspace() else None
+
+
+def _full_stop(text: str, begin: int, at: int, after: int, stop: int) -> bool:
+    if after >= stop:
+        return True
+    word_match = _LAST_WORD.search(text, max(begin, at - LOOK_BACK), at)
+    word = word_match.group() if word_match else ""
+    if word.isdigit() and at - len(word) == begin and len(word) < 3:
+        return False  # the marker of a list item
+    following = text[after]
+    if not following.isspace():
+        return following.isupper() and len(word) > 1 and word[-1].isalpha() and not _INITIALS.search(word)
+    if _INITIALS.search(word):
+        upcoming = _skip_space(text, after, stop)
+        return len(word) > 1 and upcoming < stop and text[upcoming].isupper()
+    return word.lower() not in _NEVER or (word.lower() == "no" and word != "No")
+
+
+def _question(text: str, begin: int, at: int, after: int, stop: int) -> bool:
+    if after >= stop:
+        return at > begin
+    if at == begin or text[at - 1].isspace() or text[at - 1] == "(":
+        return False
+    upcoming = _skip_space(text, after, stop)
+    return text[after].isspace() and upcoming < stop and not text[upcoming].islower()
+
+
+def _number_at(text: str, begin: int, stop: int, number: int) -> int:
+    """The number of the list item that begins here, or the one before it where the item has several sentences."""
+    match = _MARKER.match(text, begin, stop)
+    return int(match.group(1)) if match and match.group(1) else number
+
+
+def _skip_space(text: str, at: int, stop: int) -> int:
+    while at < stop and text[at].isspace():
+        at += 1
+    return at
+
+
+def _append(spans: list[tuple[int, int]], text: str, begin: int, end: int) -> None:
+    while end > begin and text[end - 1].isspace():
+        end -= 1
+    if any(character.isalnum() for character in text[begin:end]):
+        spans.append((begin, end))

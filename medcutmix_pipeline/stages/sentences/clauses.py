@@ -1,0 +1,158 @@
+"""How far a phrase reaches: the clauses of a sentence, and the parts of the lists in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from medcutmix_pipeline.schemas.records import Assertion
+    from medcutmix_pipeline.stages.sentences.lexicon import Cues, Layers
+
+ALTERNATIVE = frozenset(("or", "nor", "/"))
+JOINING = frozenset((",", "and", "&", "with", "(", "-", "plus")) | ALTERNATIVE
+_NEUTRAL = frozenset(
+    "seen identified noted present demonstrated visualized visualised visible evident appreciated detected".split()
+)
+
+
+@dataclass(slots=True)
+class Cue:
+    """What a phrase means where it stands before, after or between findings; `ends`: other phrases reach no further."""
+
+    phrase: str
+    before: Assertion | None = None
+    after: Assertion | None = None
+    between: Assertion | None = None
+    ignore: bool = False
+    ends: bool = False
+
+    def fill(self, other: Cue) -> None:
+        """Take over the roles that this cue does not have yet."""
+        self.before = self.before or (None if self.ignore else other.before)
+        self.after = self.after or other.after
+        self.between = self.between or other.between
+        self.ignore = self.ignore or (other.ignore and self.before is None)
+        self.ends = self.ends or other.ends
+
+
+FoundCue = tuple[int, int, Cue]
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A sentence's words with the clause and the list part of each, and the cues in it."""
+
+    words: Sequence[str]
+    cues: list[FoundCue]
+    clause: list[int]
+    part: list[int]
+    verbs: frozenset[int]
+    starts: frozenset[int]
+
+
+class ClauseReader:
+    """Finds cues and the clauses they are good for."""
+
+    def __init__(self, layers: Layers) -> None:
+        self._cues: PhraseTree[Cue] = PhraseTree()
+        self._fillers = frozenset(word for layer in layers for word in layer.assertion.fillers)
+        self._verbs = frozenset(word for layer in layers for word in layer.assertion.verbs)
+        self._starts: PhraseTree[bool] = PhraseTree()
+        for layer in layers:
+            kinds: tuple[tuple[Assertion, Cues], ...] = (
+                ("absent", layer.assertion.absent),
+                ("uncertain", layer.assertion.uncertain),
+                ("present", layer.assertion.present),
+            )
+            for kind, cues in kinds:
+                self._add(cues.before, lambda p, kind=kind: Cue(p, before=kind))
+                self._add(cues.after, lambda p, kind=kind: Cue(p, after=kind))
+                self._add(cues.between, lambda p, kind=kind: Cue(p, between=kind))
+            self._add(layer.assertion.ignore.before, lambda p: Cue(p, ignore=True))
+            self._add(layer.assertion.ends, lambda p: Cue(p, ends=True))
+            for phrase in layer.assertion.starts:
+                self._starts.add(phrase, True)
+
+    def _add(self, phrases: Sequence[str], make: Callable[[str], Cue]) -> None:
+        for phrase in phrases:
+            for spelling in spellings(phrase):
+                cue = make(spelling.lower())
+                known = self._cues.get(cue.phrase)
+                if known is None:
+                    self._cues.add(cue.phrase, cue)
+                else:
+                    known.fill(cue)
+
+    def read(self, words: Sequence[str]) -> Structure:
+        """Clauses and list parts of one sentence. Time linear in the words."""
+        cues = self._cues.find(words, self._fillers)
+        verbs = frozenset(i for i, word in enumerate(words) if word in self._verbs)
+        starts = frozenset(start for start, _, _ in self._starts.find(words))
+        opened = _opened(words, cues)
+        opened |= _second_statements(words, cues, verbs, opened)
+        return Structure(words, cues, _numbered(words, opened), _parts(words, opened), verbs, starts)
+
+
+def _opened(words: Sequence[str], cues: list[FoundCue]) -> set[int]:
+    """Where a clause begins because of a word: at "but" and the like, and behind a closing bracket."""
+    opened = {start for start, _, cue in cues if cue.ends}
+    opened.update(
+        i + 1 for i, word in enumerate(words) if word == ")" and i > 1 and words[i - 1] not in ("s", "?", "-")
+    )
+    return opened
+
+
+def _second_statements(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int], opened: set[int]) -> set[int]:
+    """Where a comma or "and" joins two statements, each with its verb, and not two things of one list.
+
+    "The effusion is small and there is …", "Heart is normal, lungs are clear"; a comma does so too behind a denial without a
+    verb ("No pneumothorax, opacities may represent …").
+    """
+    cued = {start for start, _, cue in cues if cue.before in ("absent", "uncertain")}
+    found: set[int] = set()
+    verb_seen = cue_seen = False
+    pending: tuple[int, bool, bool] | None = None  # joint, a verb before it, only a cue before it
+    for i, word in enumerate(words):
+        if i in opened:
+            verb_seen = cue_seen = False
+            pending = None
+        if word in (",", "and"):
+            double = pending is not None and i == pending[0] + 1
+            comma_only = word == "," and not double
+            pending = (pending[0] if double and pending else i, verb_seen, comma_only and cue_seen)
+        elif i in verbs:
+            if pending is not None and i > pending[0] + 1 and not _follows_joint(words, pending[0], i):
+                neutral = i + 1 < len(words) and words[i + 1] in _NEUTRAL
+                if pending[1] or (pending[2] and not neutral):
+                    found.add(pending[0])
+            verb_seen, pending = True, None
+        cue_seen = cue_seen or i in cued
+    return found
+
+
+def _follows_joint(words: Sequence[str], joint: int, verb: int) -> bool:
+    """Whether the verb has no subject of its own: "…, and is unchanged"."""
+    return all(word in (",", "and", "also", "now") for word in words[joint:verb])
+
+
+def _numbered(words: Sequence[str], opened: set[int]) -> list[int]:
+    numbers, number = [], 0
+    for i in range(len(words)):
+        number += i in opened
+        numbers.append(number)
+    return numbers
+
+
+def _parts(words: Sequence[str], opened: set[int]) -> list[int]:
+    """The number of the list part that each word is in; joining words open the part behind them."""
+    numbers, number = [], 0
+    for i, word in enumerate(words):
+        if i in opened or word in JOINING:
+            number += 1
+        numbers.append(number)
+    return numbers

@@ -1,0 +1,141 @@
+"""From a report as a hospital stores it to the text that may be mixed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from medcutmix_pipeline.stages.sentences.boundaries import marker_end, split_sentences
+from medcutmix_pipeline.stages.sentences.notes import NoteFilter
+from medcutmix_pipeline.stages.sentences.sections import SectionFinder, SectionSpan
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.stages.sentences.lexicon import Layers
+
+HEADERS = {"findings": "FINDINGS: ", "impression": "IMPRESSION: "}
+LONGEST_WORD = 200
+PASSES = 4
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ufff9-\uffff\ud800-\udfff]"
+)
+_LONG = re.compile(rf"\S{{{LONGEST_WORD},}}")
+_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
+_SPACES = re.compile(r"\s+")
+_MARKER = re.compile(r"\(?\d{1,2}[.)]\s|[-*•·]\s")
+_BULLET = re.compile(r"^[-*•·]\s+")
+_NAMELESS = re.compile(r"(?:\b[Xx]{3,}\b|_+|[^\w]|\d)+")
+_ENDS = (".", "!", "?", ":", ";", ",")
+NARROW = 50
+"""Lines of reports that are wrapped are longer than this; shorter ones are broken on purpose."""
+
+
+class ReportCleaner:
+    """Keeps findings and impression (or what stands for them), one paragraph each, whole sentences only."""
+
+    def __init__(self, layers: Layers) -> None:
+        self._sections = SectionFinder(layers)
+        self._notes = NoteFilter(layers)
+
+    def clean(self, raw: str) -> str:
+        """The cleaned text; "" where nothing is left. Cleaning it again changes nothing.
+
+        Sections other than findings and impression fall away, wrapped lines are joined, list items and lines that are broken
+        on purpose become sentences, dates, names and notes are taken out.
+        """
+        text = raw
+        for _ in range(PASSES):
+            cleaned = self._once(text)
+            if cleaned == text:
+                break
+            text = cleaned
+        return text
+
+    def _once(self, text: str) -> str:
+        text = _CONTROL.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
+        if len(text) >= LONGEST_WORD:
+            text = _LONG.sub(" ", text)
+        width = max(map(len, text.split("\n")))
+        parts: list[str] = []
+        last = ""
+        for kind, body in self._kept(text):
+            tidy = self._tidy(body, width)
+            if not tidy:
+                continue
+            if kind == last and parts:
+                parts[-1] = f"{parts[-1]} {tidy}"
+            else:
+                parts.append(HEADERS.get(kind, "") + tidy)
+            last = kind
+        return "\n\n".join(parts)
+
+    def _kept(self, text: str) -> list[tuple[str, str]]:
+        """The sections to keep as (kind, body)."""
+        spans = self._sections.find(text)
+        kinds = {span.kind for span in spans if text[span.start : span.end].strip()}
+        if "findings" not in kinds:
+            spans = [part for span in spans for part in _promoted(text, span)]
+            kinds = {span.kind for span in spans if text[span.start : span.end].strip()}
+        wanted = {"findings", "impression"}
+        if "findings" not in kinds:
+            wanted.add("report")
+        if not kinds & wanted:
+            wanted = {"fallback"}
+        return [(span.kind, text[span.start : span.end]) for span in spans if span.kind in wanted]
+
+    def _tidy(self, body: str, width: int) -> str:
+        """One paragraph of whole sentences, without notes, dates and empty items."""
+        if "\n" in body:
+            body = reflow(body, width)
+        body = self._notes.without_dates(_SPACES.sub(" ", body).strip())
+        notes = self._notes.any_note(body)
+        kept: list[str] = []
+        for start, end in split_sentences(body):
+            sentence = body[start:end]
+            proper = body[marker_end(body, start, end) : end]
+            if _NAMELESS.fullmatch(proper) or (notes and self._notes.is_note(sentence)):
+                continue
+            kept.append(
+                sentence if sentence.endswith(_ENDS[:3]) or sentence[-1] in ")\"'”’]" else f"{sentence.rstrip(' ,;-')}."
+            )
+        return " ".join(kept)
+
+
+def reflow(body: str, width: int) -> str:
+    """Lines joined where they were wrapped at `width`; others closed as sentences of their own."""
+    done: list[str] = []
+    for paragraph in _BLANK_LINE.split(body):
+        current = ""
+        for line in filter(None, map(str.strip, paragraph.split("\n"))):
+            if current and _breaks(current, line, width):
+                done.append(_closed(current))
+                current = ""
+            current = f"{current} {_BULLET.sub('', line)}".strip()
+        if current:
+            done.append(_closed(current))
+    return " ".join(done)
+
+
+def _breaks(current: str, line: str, width: int) -> bool:
+    """Whether the line break between the two was meant."""
+    if _MARKER.match(line):
+        return True
+    if current.endswith(_ENDS) or not (line[0].isupper() or line[0].isdigit()):
+        return False
+    return width < NARROW or len(current) + 1 + len(line.split(None, 1)[0]) <= width - 2
+
+
+def _closed(text: str) -> str:
+    return text if text.endswith(_ENDS) else f"{text}."
+
+
+def _promoted(text: str, span: SectionSpan) -> list[SectionSpan]:
+    """A section that is left out, and the paragraphs behind its first: those are the report's text under no header."""
+    if span.kind != "leave_out":
+        return [span]
+    body = text[span.start : span.end]
+    first = len(body) - len(body.lstrip())
+    gap = _BLANK_LINE.search(body, first)
+    if gap is None:
+        return [span]
+    cut = span.start + gap.end()
+    return [SectionSpan("leave_out", span.header, span.start, cut), SectionSpan("report", cut, cut, span.end)]

@@ -1,0 +1,53 @@
+"""One sentence's words in, its findings with their assertions out."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from medcutmix_pipeline.stages.sentences.assertion import Verdict, decide
+from medcutmix_pipeline.stages.sentences.clauses import ClauseReader, Structure
+from medcutmix_pipeline.stages.sentences.findings import FindingMatcher, Hit
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.stages.sentences.lexicon import Layers
+
+CACHED_SENTENCES = 1 << 16
+CACHED_WORDS = 120
+"""Sentences of more words are read anew each time, so that the cache stays small."""
+
+Words = tuple[str, ...]
+Hits = tuple[Hit, ...]
+
+
+class SentenceEngine:
+    """Reads sentences given as words. Pure: the same words give the same answer; reports repeat many sentences."""
+
+    def __init__(self, layers: Layers, cached: int = CACHED_SENTENCES) -> None:
+        self._clauses = ClauseReader(layers)
+        self._findings = FindingMatcher(layers)
+        self._structure_of = lru_cache(maxsize=256)(self._clauses.read)
+        self._find_cached = lru_cache(maxsize=cached)(self._find)
+        self._decide_cached = lru_cache(maxsize=cached)(self._decide)
+
+    def find(self, words: Words) -> Hits:
+        """The findings that the words name."""
+        return self._find_cached(words) if len(words) <= CACHED_WORDS else self._find(words)
+
+    def decide(self, words: Words, hits: Hits) -> tuple[Verdict, ...]:
+        """One verdict for each hit."""
+        if not hits:
+            return ()
+        return self._decide_cached(words, hits) if len(words) <= CACHED_WORDS else self._decide(words, hits)
+
+    def _structure(self, words: Words) -> Structure:
+        return self._structure_of(words) if len(words) <= CACHED_WORDS else self._clauses.read(words)
+
+    def _find(self, words: Words) -> Hits:
+        if not self._findings.names_any(words):
+            return ()
+        structure = self._structure(words)
+        return tuple(self._findings.find(words, structure.clause, structure.part))
+
+    def _decide(self, words: Words, hits: Hits) -> tuple[Verdict, ...]:
+        return tuple(decide(self._structure(words), hits))

@@ -1,0 +1,69 @@
+"""What de-identification leaves behind and mixing must not carry: dates, times, names, notes of who was told what."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings, split_words_of
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.stages.sentences.lexicon import Layers
+
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]{0,6}\.?"
+_DATE = (
+    r"(?:\d{1,4}[/-]\d{1,2}[/-]\d{2,4}|\d{1,2}/(?:19|20)\d\d"
+    rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d|\d{{1,2}} {_MONTH},? (?:19|20)\d\d|{_MONTH},? (?:19|20)\d\d)"
+)
+_TIME = r"(?:\d{1,2}:\d\d(?::\d\d)?(?: ?[ap]\.?m\b\.?)?(?: hours)?|\d{1,2} ?[ap]\.?m\b\.?)"
+_HIDDEN = r"(?:_{2,}|\bXXXX\b|\[\*\*[^\]\n]{0,40}\*\*\])"
+_WHEN = rf"(?:{_DATE}|{_HIDDEN})(?:,? (?:at )?(?:{_TIME}))?"
+_STUDY = r"(?:study|studies|exams?|examinations?|radiographs?|films?|x-rays?|ct|images?|priors?|comparison)"
+
+_RULES = (
+    (re.compile(rf"\b({_STUDY}),? (?:dated|of|from|on|performed on|obtained on|done on) {_WHEN}", re.I), r"\1"),
+    (
+        re.compile(
+            rf"\b(compar(?:ed|ison)(?: is made)? (?:to|with)|since|unchanged from|from) (?:{_DATE})(?:,? (?:at )?{_TIME})?",
+            re.I,
+        ),
+        r"\1 prior",
+    ),
+    (re.compile(rf"\b(compared (?:to|with)|since|unchanged from) {_HIDDEN}(?=[,.;])"), r"\1 prior"),
+    (re.compile(rf",? ?\b(?:dated|on|of|at|performed on|obtained on) {_DATE}(?:,? (?:at )?{_TIME})?", re.I), ""),
+    (re.compile(rf",? ?\bat (?:approximately )?{_TIME}", re.I), ""),
+    (re.compile(rf"\b{_DATE}", re.I), "___"),
+)
+_ANY_DATE = re.compile(r"\d[/:-]\d|\d ?[ap]\.?m\b|\b(?:19|20)\d\d\b|_{2}|XXXX|\[\*\*")
+_LETTERS = re.compile(r"[a-z]+")
+
+
+class NoteFilter:
+    """Tells notes about people from sentences about the image, and takes dates out of the latter."""
+
+    def __init__(self, layers: Layers) -> None:
+        self._notes: PhraseTree[bool] = PhraseTree()
+        keys = set()
+        for layer in layers:
+            for phrase in layer.wording.notes:
+                self._notes.add(phrase.lower(), True)
+                for spelling in spellings(phrase.lower()):
+                    keys.add(max((word for word, _, _ in split_words_of(spelling)), key=len))
+        self._keys = frozenset(keys)
+
+    def any_note(self, text: str) -> bool:
+        """Whether a note is possible at all; cheap, and most often false."""
+        return not self._keys.isdisjoint(_LETTERS.findall(text.lower()))
+
+    def is_note(self, sentence: str) -> bool:
+        """Whether the sentence is a note: "Findings were discussed with Dr. ___ by telephone"."""
+        words = [word for word, _, _ in split_words_of(sentence)]
+        return bool(self._notes.find(words))
+
+    def without_dates(self, text: str) -> str:
+        """The text with dates and times taken out together with their preposition; a bare date leaves a place-holder."""
+        if not _ANY_DATE.search(text):
+            return text
+        for pattern, replacement in _RULES:
+            text = pattern.sub(replacement, text)
+        return text

@@ -1,0 +1,135 @@
+"""Phrases as people write them in a lexicon, and the tree that finds them in a sentence in one pass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import product
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+MAX_SPELLINGS = 4096
+MAX_FILLERS = 4
+_PART = re.compile(r"\[([^\[\]]*)\](\?)?|([^\s\[\]]+)")
+_SUFFIX = re.compile(r"\(([a-z]+)\)$")
+_WORD = re.compile(r"_+|[^\W_]+|[^\w\s]")
+_NOT = {"n't", "n’t", "n‘t"}
+
+
+class PhraseError(ValueError):
+    """A phrase that does not follow the notation; the message says why."""
+
+
+def split_words(text: str) -> tuple[tuple[str, int, int], ...]:
+    """The words of a token or a phrase as (lower case, start, end).
+
+    Hyphens inside a token fall away, so that "air-space" reads like "air space"; a slash stays, as a word of its own.
+    """
+    if text.lower() in _NOT:
+        return (("not", 0, len(text)),)
+    found = [(m.group().lower(), m.start(), m.end()) for m in _WORD.finditer(text)]
+    if len(found) > 1:
+        found = [w for w in found if w[0] not in "-–'’"]
+    return tuple(found)
+
+
+def _choices(part: re.Match[str]) -> list[str]:
+    inside, optional, word = part.groups()
+    if word is not None:
+        suffix = _SUFFIX.search(word)
+        return [word[: suffix.start()], word[: suffix.start()] + suffix.group(1)] if suffix else [word]
+    options = [option.strip() for option in inside.split("|")]
+    if not all(options):
+        raise PhraseError("an empty choice inside [ ]")
+    expanded = [spelling for option in options for spelling in spellings(option)]
+    return [*expanded, ""] if optional else expanded
+
+
+def spellings(phrase: str) -> list[str]:
+    """All spellings of a phrase: `[a|b]` is one of, `[a|b]?` may be left out, `word(s)` is with or without the suffix.
+
+    Raises PhraseError for unbalanced brackets, an empty phrase or more than `MAX_SPELLINGS` spellings.
+    """
+    outside = _PART.sub("", phrase)
+    if "[" in outside or "]" in outside:
+        raise PhraseError("square brackets that do not match (they cannot be nested)")
+    parts = [_choices(part) for part in _PART.finditer(phrase)]
+    count = 1
+    for part in parts:
+        count *= len(part)
+    if count > MAX_SPELLINGS:
+        raise PhraseError(f"more than {MAX_SPELLINGS} spellings; split it into several phrases")
+    written = [" ".join(word for word in choice if word) for choice in product(*parts)]
+    if not written or not all(written):
+        raise PhraseError("a phrase needs at least one word that cannot be left out")
+    return list(dict.fromkeys(written))
+
+
+class _Node(dict[str, "_Node"], Generic[T]):
+    __slots__ = ("value",)
+    value: T | None
+
+    def __init__(self) -> None:
+        self.value = None
+
+
+class PhraseTree(Generic[T]):
+    """A prefix tree over words. `find` takes the longest phrase at each place, from left to right, without overlap."""
+
+    def __init__(self) -> None:
+        self._root: _Node[T] = _Node()
+
+    def add(self, phrase: str, value: T) -> None:
+        """Add all spellings of `phrase`; a spelling that is there already keeps the value it had."""
+        for spelling in spellings(phrase):
+            node = self._root
+            for word, _, _ in split_words_of(spelling):
+                node = node.setdefault(word, _Node())  # type: ignore[assignment]  # a node's children are nodes of T
+            if node.value is None:
+                node.value = value
+
+    def get(self, phrase: str) -> T | None:
+        """The value stored for exactly this phrase."""
+        node: _Node[T] | None = self._root
+        for word, _, _ in split_words_of(phrase):
+            node = node.get(word) if node is not None else None  # type: ignore[assignment]  # as above
+        return node.value if node is not None else None
+
+    def openers(self) -> frozenset[str]:
+        """The words with which phrases begin."""
+        return frozenset(self._root)
+
+    def find(self, words: Sequence[str], fillers: frozenset[str] = frozenset()) -> list[tuple[int, int, T]]:
+        """All phrases in `words` as (first word, one past the last, value); time linear in the words.
+
+        Words of `fillers` may stand inside a phrase: "cannot be excluded" is found in "cannot be entirely excluded".
+        """
+        found = []
+        i, count = 0, len(words)
+        while i < count:
+            best = self._longest(words, i, fillers) if words[i] in self._root else None
+            if best is not None:
+                found.append(best)
+            i = best[1] if best is not None else i + 1
+        return found
+
+    def _longest(self, words: Sequence[str], start: int, fillers: frozenset[str]) -> tuple[int, int, T] | None:
+        node, best, skipped = self._root, None, 0
+        for j in range(start, len(words)):
+            child = node.get(words[j])
+            if child is None:
+                skipped += 1
+                if j == start or skipped > MAX_FILLERS or words[j] not in fillers:
+                    break
+                continue
+            node = child  # type: ignore[assignment]  # as above
+            if node.value is not None:
+                best = (start, j + 1, node.value)
+        return best
+
+
+def split_words_of(phrase: str) -> Iterable[tuple[str, int, int]]:
+    """The words of a phrase, token by token, as they will be met in a report."""
+    for token in phrase.split():
+        yield from split_words(token)

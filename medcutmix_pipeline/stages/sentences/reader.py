@@ -1,0 +1,70 @@
+"""Reports in, sentences and labels out: the `sentences` stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medcutmix_pipeline.schemas.records import STRENGTH, Labels, Report, Sentence
+from medcutmix_pipeline.stages.sentences.cleaning import ReportCleaner
+from medcutmix_pipeline.stages.sentences.components import build_pipeline, read_sentences
+from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon, sha256
+from medcutmix_pipeline.stages.sentences.phrases import split_words_of
+from medcutmix_pipeline.stages.sentences.wording import WordingReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from spacy.tokens import Doc
+
+    from medcutmix_pipeline.schemas.config import SentencesConfig
+
+NO_FINDING = "No Finding"
+SUPPORT_DEVICES = "Support Devices"
+
+
+class ReportReader:
+    """Cleans and reads reports with one lexicon. Holds no report; the same text always gives the same answer."""
+
+    def __init__(self, config: SentencesConfig) -> None:
+        layers = load_lexicon(config)
+        self._names = finding_names(layers)
+        self.findings: tuple[str, ...] = (*(name for name in self._names if name != NO_FINDING), NO_FINDING)
+        self.part_of = {f.name: f.part_of for layer in reversed(layers) for f in layer.findings if f.part_of}
+        self.lexicon_sha256 = sha256(layers)
+        self._cleaner = ReportCleaner(layers)
+        self._wording = WordingReader(layers)
+        self._nlp = build_pipeline(config)
+
+    def clean(self, raw: str) -> str:
+        """Findings and impression of a raw report, tidied (see `ReportCleaner.clean`)."""
+        return self._cleaner.clean(raw)
+
+    def read(self, text: str) -> Report:
+        """Sentences, mentions and labels of a clean or mixed text; every `sentence.text == text[start:end]`."""
+        return self._report(self._nlp(text))
+
+    def read_many(self, texts: Iterable[str]) -> list[Report]:
+        """The same for many texts, in order."""
+        return [self._report(doc) for doc in self._nlp.pipe(texts)]
+
+    def refers_back(self, sentence: str) -> bool:
+        """Whether a sentence only makes sense behind the one that it speaks on about ("This is unchanged.")."""
+        return self._wording.refers_back([word for word, _, _ in split_words_of(sentence)])
+
+    def _report(self, doc: Doc) -> Report:
+        sentences = tuple(read_sentences(doc, self._wording))
+        return Report(doc.text, sentences, self._labels(doc.text, sentences))
+
+    def _labels(self, text: str, sentences: tuple[Sentence, ...]) -> Labels:
+        """The strongest assertion of each finding, in the lexicon's order; No Finding where the text shows none."""
+        strongest: Labels = {}
+        for sentence in sentences:
+            for mention in sentence.mentions:
+                known = strongest.get(mention.disease)
+                if known is None or STRENGTH[mention.assertion] > STRENGTH[known]:
+                    strongest[mention.disease] = mention.assertion
+        labels = {name: strongest[name] for name in self._names if name in strongest}
+        shown = any(said != "absent" for name, said in labels.items() if name != SUPPORT_DEVICES)
+        if sentences and not shown:
+            labels[NO_FINDING] = "present"
+        return labels

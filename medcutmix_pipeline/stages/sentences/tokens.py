@@ -1,0 +1,115 @@
+"""scispaCy's tokeniser, with the two splits that reports need, and the words of a sentence."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import spacy
+from spacy.tokens import Doc
+from spacy.util import compile_infix_regex
+
+from medcutmix_pipeline.stages.sentences.phrases import split_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spacy.language import Language
+    from spacy.tokenizer import Tokenizer
+
+LONGEST_RUN = 256
+"""Longer runs without a space are no words; the tokeniser's rules would take quadratic time on them."""
+
+KNOWN_TOKENS = 1 << 17
+_RUN = re.compile(rf"\S{{{LONGEST_RUN}}}")
+_PIECE = re.compile(rf"\S{{1,{LONGEST_RUN - 1}}}|[^\S ]+| +")
+_EXTRA_INFIXES = (r"(?<=[A-Za-z]{2})\.(?=[A-Z][a-z])", r"(?<=[A-Za-z]{3})/(?=[A-Za-z]{3})")
+
+Words = tuple[str, ...]
+
+
+class ReportTokenizer:
+    """scispaCy's tokeniser, which leaves "PTX.No" and "pneumonia/atelectasis" whole, with these two split."""
+
+    def __init__(self, nlp: Language) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # scispaCy's patterns, on each import
+            from scispacy.custom_tokenizer import combined_rule_tokenizer
+
+            self._base: Tokenizer = combined_rule_tokenizer(nlp)
+            infixes = self._base.infix_finditer.__self__.pattern
+            self._base.infix_finditer = compile_infix_regex([*_EXTRA_INFIXES, infixes]).finditer
+        self.vocab = nlp.vocab
+
+    def __call__(self, text: str) -> Doc:
+        """Tokenise; time linear in the text, whatever the text."""
+        if len(text) < LONGEST_RUN or _RUN.search(text) is None:
+            return self._base(text)
+        return self._plain(text)
+
+    def _plain(self, text: str) -> Doc:
+        words: list[str] = []
+        spaces: list[bool] = []
+        for match in _PIECE.finditer(text):
+            piece = match.group()
+            if piece[0] != " ":
+                words.append(piece)
+                spaces.append(False)
+                continue
+            rest = piece
+            if words and not spaces[-1]:
+                spaces[-1], rest = True, piece[1:]
+            if rest:
+                words.append(rest)
+                spaces.append(False)
+        return Doc(self.vocab, words=words, spaces=spaces)
+
+    def to_bytes(self, **_: Any) -> bytes:
+        """Nothing to store: the rules are code."""
+        return b""
+
+    def from_bytes(self, _data: bytes, **_: Any) -> ReportTokenizer:
+        """See `to_bytes`."""
+        return self
+
+    def to_disk(self, _path: Any, **_: Any) -> None:
+        """See `to_bytes`."""
+
+    def from_disk(self, _path: Any, **_: Any) -> ReportTokenizer:
+        """See `to_bytes`."""
+        return self
+
+
+@spacy.registry.tokenizers("medcutmix.ReportTokenizer.v1")
+def create_report_tokenizer() -> Callable[[Language], ReportTokenizer]:
+    """The tokeniser by its registered name, for `[nlp.tokenizer]` in a spaCy configuration."""
+    return ReportTokenizer
+
+
+class WordReader:
+    """The words of a Doc, lower case and without hyphens, with their character offsets."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[int, tuple[tuple[str, int, int], ...]] = {}
+
+    def read(self, doc: Doc) -> tuple[list[str], list[int], list[int]]:
+        """Words, starts and ends, in order."""
+        words: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        pieces = self._pieces
+        if len(pieces) > KNOWN_TOKENS:
+            pieces.clear()
+        for token in doc:
+            known = pieces.get(token.orth)
+            if known is None:
+                known = pieces[token.orth] = split_words(token.text)
+            at = token.idx
+            for word, start, end in known:
+                if word == "-" and words and ends[-1] == at:
+                    continue  # a hyphen that another tokeniser has split off
+                words.append(word)
+                starts.append(at + start)
+                ends.append(at + end)
+        return words, starts, ends

@@ -1,0 +1,88 @@
+"""Whether a sentence stands alone: what may be moved from one report into another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medcutmix_pipeline.stages.sentences.phrases import PhraseTree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from medcutmix_pipeline.stages.sentences.findings import Hit
+    from medcutmix_pipeline.stages.sentences.lexicon import Layers, Phrase
+
+_CLOSERS = ".!?)\"'”’"
+
+
+class WordingReader:
+    """Judges the wording of single sentences."""
+
+    def __init__(self, layers: Layers) -> None:
+        self._back = _tree(phrase for layer in layers for phrase in layer.wording.refers_back)
+        self._leans = _tree(phrase for layer in layers for phrase in layer.wording.leans)
+        self._anywhere = _tree(phrase for layer in layers for phrase in layer.wording.refers_anywhere)
+        self._change = _tree(phrase for layer in layers for phrase in layer.wording.change)
+        self._filler = _tree(phrase for layer in layers for phrase in layer.wording.filler)
+
+    def stands_alone(self, text: str, words: Sequence[str], hits: Sequence[Hit], skipped: int = 0) -> bool:
+        """Whether the sentence may be put into another report. `skipped`: words before `words` that the hits count."""
+        if not self.whole(text, words) or self._leans_on(words):
+            return False
+        return not self.only_compares(words, hits, skipped)
+
+    def refers_back(self, words: Sequence[str]) -> bool:
+        """Whether the sentence speaks on about something named before it: "This is unchanged."."""
+        return _opens(self._back, words)
+
+    def _leans_on(self, words: Sequence[str]) -> bool:
+        return self.refers_back(words) or _opens(self._leans, words) or bool(self._anywhere.find(words))
+
+    def compares(self, words: Sequence[str]) -> bool:
+        """Whether the sentence speaks of a prior study."""
+        return bool(self._change.find(words))
+
+    def only_compares(self, words: Sequence[str], hits: Sequence[Hit], skipped: int = 0) -> bool:
+        """Whether nothing is left of the sentence without its findings, its words of change and filler."""
+        change = self._change.find(words)
+        if not change:
+            return False
+        left = set(range(len(words)))
+        for start, end, _ in (*change, *self._filler.find(words)):
+            left.difference_update(range(start, end))
+        for hit in hits:
+            left.difference_update(range(hit.start - skipped, hit.end - skipped))
+        told = any(words[i].isalnum() for i in left)
+        return not told and not _adjective(change, hits, skipped)
+
+    def whole(self, text: str, words: Sequence[str]) -> bool:
+        """Whether the sentence is written whole: begun with a capital or digit, closed, its brackets matched."""
+        if not words or not (text[0].isupper() or text[0].isdigit()) or len(text) > 600:
+            return False
+        if text.count("(") != text.count(")") or words[-1] in (",", ":", ";", "and", "or", "with", "of", "the", "-"):
+            return False
+        closed = text.rstrip(_CLOSERS)
+        return bool(closed) and not hides_word(words)
+
+
+def hides_word(words: Sequence[str]) -> bool:
+    """Whether de-identification left a place-holder in the sentence."""
+    return any(
+        word == "xxxx" or word[0] == "_" or (word[0] == "x" and set(word) == {"x"} and len(word) > 2) for word in words
+    )
+
+
+def _opens(tree: PhraseTree[bool], words: Sequence[str]) -> bool:
+    return any(start == 0 for start, _, _ in tree.find(words[:6]))
+
+
+def _adjective(change: Sequence[tuple[int, int, bool]], hits: Sequence[Hit], skipped: int) -> bool:
+    """Whether the first word of change opens the sentence as an attribute of the finding: "Stable cardiomegaly"."""
+    return any(start == 0 and hit.start - skipped == end for start, end, _ in change for hit in hits)
+
+
+def _tree(phrases: Iterable[Phrase]) -> PhraseTree[bool]:
+    tree: PhraseTree[bool] = PhraseTree()
+    for phrase in phrases:
+        tree.add(phrase.lower(), True)
+    return tree
