@@ -252,7 +252,7 @@ def test_reports_come_in_many_styles(corpus):
 def test_each_finding_is_told_in_at_least_six_ways():
     for finding in PREVALENCE:
         ways = defaultdict(set)
-        for index in range(60):
+        for index in range(36):
             one = study(11, index, 64, prevalence={finding: 1.0}, normal=0.0)
             if any(row.assertion == "present" and row.finding == finding for row in one.truth):
                 for sentence in told(one.report):

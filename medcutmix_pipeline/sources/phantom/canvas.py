@@ -82,6 +82,12 @@ class Canvas:
         rows = slice(min(max(int(top), 0), self.size - 1), max(min(int(bottom) + 2, self.size), 1))
         return rows, slice(min(max(int(left), 0), self.size - 1), max(min(int(right) + 2, self.size), 1))
 
+    def note(self, lesion: int, shown: Field, level: float = BOX_LEVEL) -> None:
+        """Note the box around where lesion number `lesion` shows, if it does."""
+        box = box_of(shown, level)
+        if box:
+            self.boxes.append((lesion, box))
+
     def ellipse(self, x: float, y: float, rx: float, ry: float, lean: float = 0.0) -> Field:
         """Squared elliptical radius of each pixel around (x, y): below 1 inside. `lean` shears it along x."""
         return self._ellipse(slice(None), slice(None), (x, y, rx, ry, lean))

@@ -15,31 +15,31 @@ if TYPE_CHECKING:
     from .anatomy import Anatomy
     from .scene import Lesion
 
-CARDIOTHORACIC = {0.4: 0.505, 1: 0.56, 2: 0.62, 3: 0.68}
-"""Heart width over thorax width that a lesion of each grade is drawn with; the least is the uncertain one."""
+CARDIOTHORACIC = (0.505, 0.56, 0.62, 0.68)
+"""Heart width over thorax width of an uncertain, mild, moderate and severe cardiomegaly."""
 
 
 @dataclass(slots=True)
 class Chest:
     """The layers of a frontal view that lesions need: masks are float32 [size, size] in [0, 1].
 
-    `right` is 1 on the patient's right half, the image's left. `reach` is the distance from the midline over the lung's
-    half-width; `lung` the aerated region, `cage` the same without the diaphragm.
+    `ratio` is the heart's width over the thorax's, `away` the distance from the midline, `reach` the same over the
+    lung's own half-width; `medial` is 0 in the mediastinum, `above` 0 below the diaphragm, `lung` 1 where there is air;
+    `heart` is a squared radius, below 1 inside; `clouds` is smooth noise.
     """
 
     canvas: Canvas
     anatomy: Anatomy
     contrast: float
+    ratio: float
     away: Field
     reach: Field
     medial: Field
     above: Field
-    cage: Field
     lung: Field
     heart: Field
     heart_mask: Field
     clouds: Field
-    dome: Field
 
     def half(self, side: str) -> Field:
         """1 on the columns of one side of the patient, [1, size]."""
@@ -51,7 +51,7 @@ class Chest:
         a = self.anatomy
         bottom = (a.dome_left if side == "left" else a.dome_right) + 0.02
         y = a.apex + 0.03 + margin + lesion.along * (bottom - a.apex - 0.03 - 1.6 * margin)
-        inner, outer = inner_edge(a, y, side) + margin, outer_edge(a, y) - margin
+        inner, outer = inner_edge(a, y, side, self.ratio) + margin, outer_edge(a, y) - margin
         away = inner + lesion.across * max(outer - inner, 0.0)
         return a.midline + (away if side == "left" else -away), y
 
@@ -62,9 +62,9 @@ def outer_edge(anatomy: Anatomy, y: float) -> float:
     return float(anatomy.half_width * (1 - t**2.4) ** (1 / 2.4))
 
 
-def inner_edge(anatomy: Anatomy, y: float, side: str) -> float:
+def inner_edge(anatomy: Anatomy, y: float, side: str, ratio: float) -> float:
     """Distance of the mediastinum's or heart's border from the midline at height `y`."""
-    width = 2 * anatomy.ctr * anatomy.half_width
+    width = 2 * ratio * anatomy.half_width
     inner = anatomy.mediastinum + 0.01
     t = (y - heart_centre(anatomy)) / anatomy.heart_length
     if abs(t) < 1:
@@ -101,24 +101,12 @@ def build_chest(canvas: Canvas, anatomy: Anatomy, lesions: Sequence[Lesion], con
     dome = dome + np.float32(a.sulcus) * np.where(t > 0, t * t, 0.12 * t * t).astype(np.float32)
     above = step((dome - c.y) / np.float32(0.008))
     cage = lateral_field(c, a) * medial
-    heart = _heart(c, a, lesions)
+    ratio = heart_ratio(a, lesions)
+    heart = _heart(c, a, ratio)
     reach = away / np.maximum(_outer(a, c.y), np.float32(0.45 * a.half_width))
     clouds = 0.6 * c.clouds(7) + 0.4 * c.clouds(19)
-    return Chest(
-        c,
-        a,
-        contrast,
-        away,
-        reach,
-        medial,
-        above,
-        cage,
-        cage * above,
-        heart,
-        step((1 - heart) * np.float32(9.0)),
-        clouds,
-        dome,
-    )
+    heart_mask = step((1 - heart) * np.float32(9.0))
+    return Chest(c, a, contrast, ratio, away, reach, medial, above, cage * above, heart, heart_mask, clouds)
 
 
 def _outer(anatomy: Anatomy, y: Field) -> Field:
@@ -127,12 +115,14 @@ def _outer(anatomy: Anatomy, y: Field) -> Field:
     return width
 
 
-def _heart(c: Canvas, a: Anatomy, lesions: Sequence[Lesion]) -> Field:
+def heart_ratio(anatomy: Anatomy, lesions: Sequence[Lesion]) -> float:
+    """Heart width over thorax width as drawn."""
+    drawn = (CARDIOTHORACIC[x.grade if x.certain else 0] for x in lesions if x.finding == "Cardiomegaly")
+    return max(anatomy.ctr, *drawn, 0.0)
+
+
+def _heart(c: Canvas, a: Anatomy, ratio: float) -> Field:
     """Squared radius of the heart's ellipse: below 1 inside. Its apex points to the patient's left."""
-    big = {x.finding: x for x in lesions}.get("Cardiomegaly")
-    ratio = a.ctr
-    if big:
-        ratio = max(CARDIOTHORACIC[big.grade if big.certain else 0.4], a.ctr)
     width, length, lean = 2 * ratio * a.half_width, a.heart_length, 0.35
     half = float(np.sqrt((width / 2) ** 2 - (lean * length) ** 2))
-    return c.ellipse(a.midline + 0.20 * width, heart_centre(a), half, length * (0.55 + 0.45 * ratio / 0.45), lean)
+    return c.ellipse(a.midline + 0.20 * width, heart_centre(a), half, length * (0.55 + ratio), lean)

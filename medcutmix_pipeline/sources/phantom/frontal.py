@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .canvas import Field, box_of, step
+from .canvas import Field, step
 from .chest import lateral_field
 from .devices import draw_device
 from .ribs import draw_ribs
@@ -60,9 +60,7 @@ def _pneumothorax(chest: Chest, index: int, lesion: Lesion) -> Field:
     collapsed = chest.lung * inside * side
     k = np.float32(chest.contrast)
     c.total += k * (np.float32(0.32) * line - np.float32(0.16) * gap + np.float32(0.03 * lesion.grade) * collapsed)
-    box = box_of(gap, 0.5)
-    if box:
-        c.boxes.append((index, box))
+    c.note(index, gap, 0.5)
     return gap
 
 
@@ -87,11 +85,11 @@ def _mediastinum(chest: Chest, lesions: Sequence[Lesion]) -> None:
     inside = chest.heart_mask
     heart = inside * (0.03 + 0.22 * np.sqrt(np.clip(1 - chest.heart, 0, 1))) * (0.40 + 0.60 * chest.above)
     for index, lesion in enumerate(lesions):
-        if lesion.finding == "Cardiomegaly" and lesion.certain:
-            c.boxes.append((index, box_of(inside, 0.5) or (0, 0, 1, 1)))
+        if lesion.finding == "Cardiomegaly":
+            c.note(index, inside, 0.5)
         if lesion.finding == "Enlarged Cardiomediastinum":
             band = (1 - chest.medial) * step((0.14 - np.abs(c.y - np.float32(0.27))) / np.float32(0.01))
-            c.boxes.append((index, box_of(band, 0.5) or (0, 0, 1, 1)))
+            c.note(index, band, 0.5)
     tall = step((0.80 - c.y) / np.float32(0.05))
     column = (1 - chest.medial) * tall * (1 - 0.85 * inside)
     c.total += heart + np.float32(0.10) * column
@@ -131,6 +129,4 @@ def draw_devices(chest: Chest, lesions: Sequence[Lesion]) -> None:
     """Tubes, lines and pacemakers, over everything else."""
     for index, lesion in enumerate(lesions):
         if lesion.device:
-            box = box_of(draw_device(chest.canvas, chest.anatomy, lesion, chest.contrast), 0.2)
-            if box:
-                chest.canvas.boxes.append((index, box))
+            chest.canvas.note(index, draw_device(chest.canvas, chest.anatomy, lesion, chest.contrast), 0.2)

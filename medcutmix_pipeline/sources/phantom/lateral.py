@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .canvas import Canvas, Field, box_of, step
-from .chest import CARDIOTHORACIC, heart_centre
+from .canvas import Canvas, Field, step
+from .chest import heart_centre, heart_ratio
 from .lesions import diameter
 
 if TYPE_CHECKING:
@@ -51,9 +51,7 @@ def draw_profile(canvas: Canvas, anatomy: Anatomy, lesions: Sequence[Lesion], co
             continue
         added = draw(profile, lesion)
         canvas.total += np.float32(contrast * lesion.strength) * added
-        box = box_of(added)
-        if box:
-            canvas.boxes.append((index, box))
+        canvas.note(index, added)
 
 
 def _profile(c: Canvas, a: Anatomy) -> Profile:
@@ -88,14 +86,14 @@ def _trunk(p: Profile) -> Field:
 def _heart(p: Profile, lesions: Sequence[Lesion]) -> None:
     """Heart behind the lower sternum, aortic arch, hila, and the trachea's air."""
     c, a = p.canvas, p.anatomy
-    big = {x.finding: (n, x) for n, x in enumerate(lesions)}.get("Cardiomegaly")
-    ratio = a.ctr if big is None else max(CARDIOTHORACIC[big[1].grade if big[1].certain else 0.4], a.ctr)
+    ratio = heart_ratio(a, lesions)
     rx, ry = 0.36 * ratio, 0.33 * ratio
     squared = c.ellipse(FRONT + 0.02 + rx, heart_centre(a), rx, ry, -0.45)
     inside = step((1 - squared) * np.float32(6.0))
-    c.total += inside * (0.18 + 0.16 * np.sqrt(np.clip(1 - squared, 0, 1))) * (0.3 + 0.7 * p.lung)
-    if big and big[1].certain:
-        c.boxes.append((big[0], box_of(inside, 0.5) or (0, 0, 1, 1)))
+    c.total += inside * (0.24 + 0.18 * np.sqrt(np.clip(1 - squared, 0, 1))) * (0.3 + 0.7 * p.lung)
+    for index, lesion in enumerate(lesions):
+        if lesion.finding == "Cardiomegaly":
+            c.note(index, inside, 0.5)
     arch = c.ellipse(0.53, 0.33, 0.075, 0.065)
     descending = step(
         (np.float32(0.032) - np.abs(c.x - np.float32(0.60) - np.float32(0.16) * (c.y - 0.35))) / np.float32(0.02)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .canvas import Field, box_of, step
+from .canvas import Field, step
 from .chest import lateral_field
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ def draw_lesions(chest: Chest, lesions: Sequence[Lesion]) -> None:
         for side in ("right", "left") if lesion.side == "both" else (lesion.side,):
             added = draw(chest, lesion, side)
             chest.canvas.total += np.float32(chest.contrast * lesion.strength) * added
-            box = box_of(added)
-            if box:
-                chest.canvas.boxes.append((index, box))
+            chest.canvas.note(index, added)
 
 
 def _nodule(chest: Chest, lesion: Lesion, side: str) -> Field:
@@ -98,6 +96,7 @@ def _edema(chest: Chest, lesion: Lesion, side: str) -> Field:
     outward = 1 if side == "left" else -1
     squared = c.ellipse(a.midline + outward * 0.13, 0.53, 0.13 + 0.018 * lesion.grade, 0.19)
     haze = np.clip(1.15 - squared, 0, 1) * (1 + np.float32(0.5) * chest.clouds) * chest.lung * chest.half(side)
+    haze *= 1 - np.float32(0.6) * chest.heart_mask
     added: Field = np.float32((0.24, 0.32, 0.42)[lesion.grade - 1]) * haze
     wall = step((chest.reach - 0.86) / np.float32(0.02)) * step((0.985 - chest.reach) / np.float32(0.01))
     rows = np.clip(np.cos(c.y * np.float32(2 * np.pi / 0.022)) - 0.55, 0, 1) * step(

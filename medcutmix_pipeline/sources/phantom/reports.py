@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.schemas.records import STRENGTH
 
-from .phrases import Statement, book, parse, pick, sentence_case, tell
-from .scene import PREVALENCE
+from .draft import Draft
+from .phrases import Statement, book, pick, sentence_case, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.random import Generator
 
     from medcutmix_pipeline.schemas.records import Labels
 
     from .scene import Lesion
-
-_PART = {
-    "Support Devices": "devices",
-    "Pleural Effusion": "pleura",
-    "Pneumothorax": "pleura",
-    "Pleural Other": "pleura",
-    "Cardiomegaly": "heart",
-    "Enlarged Cardiomediastinum": "heart",
-    "Fracture": "bones",
-}
-_AIRSPACE = frozenset({"Consolidation", "Lung Opacity", "Pneumonia", "Atelectasis", "Edema"})
-_DENIAL_NEEDS = {
-    "Pneumonia": _AIRSPACE - {"Atelectasis", "Edema"},
-    "Consolidation": frozenset({"Lung Opacity", "Pneumonia"}),
-    "Lung Opacity": _AIRSPACE | {"Lung Lesion"},
-}
-"""A finding is not denied where one of these is stated: the two would read as a contradiction."""
-
-_EVERY = frozenset(PREVALENCE) | {"Pneumonia"}
-_GROUPS = {
-    "lung finding": _AIRSPACE | {"Lung Lesion"},
-    "acute finding": _EVERY - {"Support Devices"},
-    "any finding": _EVERY,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,54 +39,9 @@ class Circumstances:
     follow_up: bool
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A report in the making: what was stated and denied so far."""
-
-    rng: Generator
-    lesions: Sequence[Lesion]
-    stated: set[str] = field(default_factory=set)
-    denied: set[str] = field(default_factory=set)
-    said: list[Statement] = field(default_factory=list)
-
-    def keep(self, statement: Statement) -> Statement:
-        for name, assertion in statement.labels.items():
-            (self.denied if assertion == "absent" else self.stated).add(name)
-        self.said.append(statement)
-        return statement
-
-    def assert_all(self, kind: str) -> dict[str, list[Statement]]:
-        """A statement for each lesion, by the part of the chest that it belongs to."""
-        parts: dict[str, list[Statement]] = {name: [] for name in ("devices", "lungs", "pleura", "heart", "bones")}
-        known = {lesion.finding for lesion in self.lesions} | self.stated
-        for number, lesion in enumerate(self.lesions):
-            statement = self.keep(tell(self.rng, number, lesion, kind, known))
-            parts[_PART.get(lesion.finding, "lungs")].append(statement)
-        return parts
-
-    def deny(self, options: Iterable[str], repeat: bool = False) -> list[Statement]:
-        """One of the options that is true and says something new; none where no option is left."""
-        free = []
-        for phrase in options:
-            text, labels = parse(phrase)
-            stale = not repeat and any(name in self.denied for name in labels)
-            if not stale and not any(self.stated & _ruled_out_by(name) for name in labels):
-                free.append((text, labels))
-        if not free:
-            return []
-        text, labels = free[int(self.rng.integers(len(free)))]
-        denied: Labels = {name: "absent" for name, assertion in labels.items() if assertion == "absent"}
-        return [self.keep(Statement(text, denied))]
-
-
-def _ruled_out_by(name: str) -> frozenset[str]:
-    """The findings that, where stated, forbid denying `name`, which may be a group of findings."""
-    return _GROUPS.get(name) or _DENIAL_NEEDS.get(name, frozenset()) | {name}
-
-
 def write_report(rng: Generator, lesions: Sequence[Lesion], about: Circumstances) -> Written:
     """A report of the lesions in a style of its own."""
-    draft = _Draft(rng, lesions)
+    draft = Draft(rng, lesions)
     style = str(rng.choice(["full", "findings", "impression", "combined", "untitled", "plain"], p=_STYLES))
     text = _layout(draft, style, about)
     labels: Labels = {}
@@ -127,7 +58,7 @@ def write_report(rng: Generator, lesions: Sequence[Lesion], about: Circumstances
 _STYLES = (0.40, 0.16, 0.12, 0.06, 0.16, 0.10)
 
 
-def _layout(draft: _Draft, style: str, about: Circumstances) -> str:
+def _layout(draft: Draft, style: str, about: Circumstances) -> str:
     rng = draft.rng
     capitals = rng.random() < 0.8
     blocks: list[str] = []
@@ -171,7 +102,7 @@ def _indication(rng: Generator, about: Circumstances) -> str:
     return sentence_case(text.format(man="man" if about.sex == "M" else "woman", m=about.sex))
 
 
-def _findings(draft: _Draft, brief: bool) -> list[Statement]:
+def _findings(draft: Draft, brief: bool) -> list[Statement]:
     """Statements part by part: first what is there, then what is not."""
     rng, normal = draft.rng, book()["normal"]
     parts = draft.assert_all("findings")
@@ -193,7 +124,7 @@ def _findings(draft: _Draft, brief: bool) -> list[Statement]:
     return said
 
 
-def _impression(draft: _Draft) -> str:
+def _impression(draft: Draft) -> str:
     """The lesions again in fewer words, or that there is nothing acute."""
     rng = draft.rng
     told = [number for number, lesion in enumerate(draft.lesions) if not lesion.device or rng.random() < 0.5]

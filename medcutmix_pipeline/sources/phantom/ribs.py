@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .canvas import Field, box_of, step
+from .canvas import Field, step
 from .chest import lateral_field, outer_edge
 
 if TYPE_CHECKING:
@@ -61,7 +61,5 @@ def _broken(chest: Chest, index: int, lesion: Lesion, phase: Field, whole: Field
     broken = moved * np.clip(gap, 0, 1) * brighter * within[rows, cols]
     changed = whole.copy()
     changed[rows, cols] = near * broken + (1 - near) * whole[rows, cols]
-    box = box_of(np.abs(changed - whole), 0.3)
-    if box:
-        c.boxes.append((index, box))
+    c.note(index, np.abs(changed - whole), 0.3)
     return changed

@@ -183,5 +183,9 @@ def _cells(lesion: Lesion) -> set[tuple[str, str]]:
     elif lesion.finding == "Edema":
         thirds = ("mid", "lower")
     elif lesion.finding in ("Cardiomegaly", "Enlarged Cardiomediastinum", "Support Devices"):
-        return {("midline", lesion.finding)}
-    return {(side, third) for side in sides for third in thirds}
+        # A large heart hides what lies low in the left lung, but not fluid in the sulcus.
+        return {("midline", lesion.finding)} | ({("left", "heart")} if lesion.finding == "Cardiomegaly" else set())
+    cells = {(side, third) for side in sides for third in thirds}
+    if ("left", "lower") in cells and lesion.finding not in ("Pleural Effusion", "Pneumothorax", "Edema"):
+        cells.add(("left", "heart"))
+    return cells
