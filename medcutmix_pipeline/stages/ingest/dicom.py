@@ -11,21 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom.encaps import generate_frames
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEGExtended12Bit,
-)
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from medcutmix_pipeline.stages.ingest.dicom_pixels import stored_values
 from medcutmix_pipeline.stages.ingest.dicom_view import named_view
 from medcutmix_pipeline.stages.ingest.greyscale import show
 from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
-from medcutmix_pipeline.stages.ingest.streams import describe, mended_scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +56,7 @@ def decode_dicom(data: bytes, config: IngestConfig) -> npt.NDArray[np.uint8]:
         try:
             ds = _read(data)
             _check(ds, data, config)
-            return _picture(ds, _stored(ds))
+            return _picture(ds, stored_values(ds))
         except ImageReject:
             raise
         except Exception as error:  # whatever a decoder raises, the one file is at fault; its words may quote values
@@ -92,7 +84,10 @@ def _read(data: bytes, header_only: bool = False) -> Dataset:
         raise ImageReject("transfer-syntax-unsupported", "deflated data sets are not read")
     ds = pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=header_only)
     if not len(ds):
-        raise ImageReject("image-undecodable", "the DICOM data set is empty")
+        # Pydicom gives up everything that it has read when a file ends within a value.
+        if _PIXEL_TAG in data:
+            raise ImageReject("image-truncated", "the file ends within its pixels")
+        raise ImageReject("image-undecodable", "the file ends within its header, or is no DICOM file")
     if not getattr(ds, "file_meta", None):
         ds.file_meta = pydicom.dataset.FileMetaDataset()
     if "TransferSyntaxUID" not in ds.file_meta:
@@ -113,55 +108,18 @@ def _check(ds: Dataset, data: bytes, config: IngestConfig) -> None:
         cut = _PIXEL_TAG in data
         reason = "image-truncated" if cut else "image-undecodable"
         raise ImageReject(reason, "the file ends within its pixels" if cut else "the DICOM file has no pixels")
-    syntax = UID(ds.file_meta.TransferSyntaxUID)
-    if not syntax.is_encapsulated:
-        bits = int(ds.Rows) * int(ds.Columns) * int(ds.get("SamplesPerPixel", 1)) * int(ds.get("BitsAllocated", 16))
-        if len(ds[next(name for name in _PIXELS if name in ds)].value) * 8 < bits and "422" not in ds.get(
-            "PhotometricInterpretation", ""
-        ):
-            raise ImageReject("image-truncated", "fewer pixels than the header says")
+    if not UID(ds.file_meta.TransferSyntaxUID).is_encapsulated:
+        _check_length(ds)
 
 
-def _stored(ds: Dataset) -> npt.NDArray[Any]:
-    """The stored values, [H, W] or [H, W, 3]."""
-    syntax = UID(ds.file_meta.TransferSyntaxUID)
-    if syntax.is_encapsulated:
-        frame = next(generate_frames(ds.PixelData, number_of_frames=1), b"")
-        stream = describe(frame)
-        if stream is not None and (stream.height, stream.width) != (ds.Rows, ds.Columns):
-            raise ImageReject("image-undecodable", "header and compressed stream tell different sizes")
-        if syntax == JPEGExtended12Bit and stream is not None and stream.precision > 8:
-            return _jpeg12(frame)
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        raise ImageReject("transfer-syntax-unsupported", f"no decoder for {syntax.name}") from None
-    if not decoder.is_available:
-        raise ImageReject("transfer-syntax-unsupported", f"no decoder for {syntax.name} is installed")
-    _hush_gdcm()
-    stored: npt.NDArray[Any] = decoder.as_array(ds, index=0)[0]
-    return stored
-
-
-def _jpeg12(frame: bytes) -> npt.NDArray[Any]:
-    """A 12-bit frame of JPEG Extended, which none of pydicom's plugins reads."""
-    try:
-        from libjpeg.utils import decode as decode_jpeg
-    except ImportError:
-        raise ImageReject("transfer-syntax-unsupported", "12-bit JPEG Extended needs pylibjpeg-libjpeg") from None
-    stored: npt.NDArray[Any] = decode_jpeg(mended_scan(frame))
-    return stored
-
-
-def _hush_gdcm() -> None:
-    """GDCM writes its own warnings to the process's error stream, values included."""
-    try:
-        import gdcm
-    except ImportError:
-        return
-    gdcm.Trace.WarningOff()
-    gdcm.Trace.ErrorOff()
-    gdcm.Trace.DebugOff()
+def _check_length(ds: Dataset) -> None:
+    """Uncompressed pixels must all be there."""
+    values = int(ds.Rows) * int(ds.Columns) * int(ds.get("SamplesPerPixel", 1))
+    if ds.get("PhotometricInterpretation") == "YBR_FULL_422":
+        values = values * 2 // 3
+    pixels = next(ds[name].value for name in _PIXELS if name in ds)
+    if len(pixels) * 8 < values * int(ds.get("BitsAllocated", 16)):
+        raise ImageReject("image-truncated", "fewer pixels than the header says")
 
 
 def _picture(ds: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -170,9 +128,7 @@ def _picture(ds: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         stored = apply_color_lut(stored, ds)
     if stored.ndim == 2:
         return show(ds, stored)
-    deepest = (
-        np.iinfo(stored.dtype).max if stored.dtype.itemsize == 1 or "PALETTE" in ds.PhotometricInterpretation else None
-    )
-    top = deepest if deepest is not None else (1 << int(ds.BitsStored)) - 1
+    whole = stored.dtype.itemsize == 1 or ds.PhotometricInterpretation == "PALETTE COLOR"
+    top = np.iinfo(stored.dtype).max if whole else (1 << int(ds.BitsStored)) - 1
     luminance = stored[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)
     return np.clip(luminance * (255 / top) + 0.5, 0, 255).astype(np.uint8)

@@ -48,6 +48,11 @@ def mended_scan(frame: bytes) -> bytes:
     return frame[:tail] + b"\x00\x3f\x00" + frame[tail + 3 :]
 
 
+def is_whole(frame: bytes) -> bool:
+    """Whether a JPEG or JPEG-LS stream has its end marker, behind which there may be padding."""
+    return frame[-64:].rstrip(b"\x00\xff").endswith(b"\xff\xd9")
+
+
 def _word(frame: bytes, place: int) -> int:
     return int.from_bytes(frame[place : place + 2], "big")
 

@@ -1,0 +1,96 @@
+"""The stored values of a DICOM file's only frame, by decoders that bear damaged files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.encaps import generate_frames
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import (
+    UID,
+    JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+)
+
+from medcutmix_pipeline.stages.ingest.rejection import ImageReject
+from medcutmix_pipeline.stages.ingest.streams import describe, is_whole, mended_scan
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_PLUGINS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys((JPEGBaseline8Bit, JPEGExtended12Bit), ("pillow", "pylibjpeg")),
+    **dict.fromkeys((JPEGLossless, JPEGLosslessSV1), ("pylibjpeg",)),
+    **dict.fromkeys(JPEGLSTransferSyntaxes, ("pyjpegls", "pylibjpeg")),
+    **dict.fromkeys(JPEG2000TransferSyntaxes, ("pylibjpeg", "pillow")),
+    RLELossless: ("pydicom",),
+}
+"""Which of pydicom's plugins read a transfer syntax, best first; the first that is installed reads it alone.
+
+One and always the same, so that a lossy image has the same pixels everywhere and no laxer decoder takes what a stricter
+one refused. Only those that bear damaged files: GDCM crashes on some and writes to the error stream, and pylibjpeg-rle
+panics past every `except Exception`.
+"""
+
+
+def stored_values(ds: Dataset) -> npt.NDArray[Any]:
+    """The stored values, [H, W] or [H, W, 3]; YCbCr is turned into RGB.
+
+    Raises:
+        ImageReject: the compressed stream is cut, of another size than the header says, or of a kind that no decoder
+            reads.
+    """
+    syntax = UID(ds.file_meta.TransferSyntaxUID)
+    if not syntax.is_encapsulated:
+        return _decoded(ds, syntax)
+    frame = next(generate_frames(ds.PixelData, number_of_frames=1), b"")
+    stream = describe(frame)
+    if stream is not None and (stream.height, stream.width) != (ds.Rows, ds.Columns):
+        raise ImageReject("image-undecodable", "header and compressed stream tell different sizes")
+    if syntax in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes) and not is_whole(frame):
+        raise ImageReject("image-truncated", "the compressed stream has no end")
+    if syntax == JPEGExtended12Bit and stream is not None and stream.precision > 8:
+        return _jpeg12(ds, frame)
+    return _decoded(ds, syntax)
+
+
+def _decoded(ds: Dataset, syntax: UID) -> npt.NDArray[Any]:
+    """The values by the plugin for the transfer syntax."""
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise ImageReject("transfer-syntax-unsupported", f"no decoder for {_name(syntax)}") from None
+    plugin = ""
+    if syntax.is_encapsulated:
+        usable = (p for p in _PLUGINS.get(syntax, ("pylibjpeg",)) if p in decoder.available_plugins)
+        plugin = next(usable, "none")
+    if plugin == "none":
+        raise ImageReject("transfer-syntax-unsupported", f"no decoder for {_name(syntax)} is installed")
+    stored: npt.NDArray[Any] = decoder.as_array(ds, index=0, decoding_plugin=plugin)[0]
+    return stored
+
+
+def _name(syntax: UID) -> str:
+    """The transfer syntax by its name in the standard; what a file made up is not repeated."""
+    return syntax.name if syntax.is_transfer_syntax else "an unknown transfer syntax"
+
+
+def _jpeg12(ds: Dataset, frame: bytes) -> npt.NDArray[Any]:
+    """A 12-bit frame of JPEG Extended, which none of pydicom's plugins reads."""
+    try:
+        from libjpeg.utils import decode as decode_jpeg
+    except ImportError:
+        raise ImageReject("transfer-syntax-unsupported", "12-bit JPEG Extended needs pylibjpeg-libjpeg") from None
+    stored: npt.NDArray[Any] = decode_jpeg(mended_scan(frame))
+    if ds.get("PixelRepresentation") == 1:
+        unused = 32 - int(ds.BitsStored)
+        stored = (stored.astype(np.int32) << unused) >> unused
+    return stored
