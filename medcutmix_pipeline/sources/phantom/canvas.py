@@ -107,20 +107,23 @@ class Canvas:
         squared = self._ellipse(rows, cols, (x, y, rx, ry, lean))
         self.total[rows, cols] += np.float32(density) * step((1 - squared) * np.float32(sharp))
 
-    def strokes(self, lines: Sequence[tuple[float, ArrayLike]], blur: float = 0.0) -> Field:
-        """Draw polylines of (width, points [n, 2]) in the patient's coordinates; float32 [size, size] in [0, 1]."""
+    def strokes(self, groups: Sequence[tuple[float, ArrayLike]], blur: float = 0.0) -> Field:
+        """Draw polylines, given as (width, points [lines, points, 2]) in the patient's coordinates.
+
+        Returns float32 [size, size] in [0, 1]; lines thinner than a pixel are fainter instead.
+        """
         image = Image.new("L", (self.size, self.size))
         draw = ImageDraw.Draw(image)
         shift = np.array((self.pose.dx - 0.5, self.pose.dy - 0.5))
-        for width, points in lines:
+        for width, points in groups:
             px = width * self.pose.zoom * self.size
-            shade = int(255 * min(px, 1.0))
-            at = ((np.asarray(points) + shift) * (self.pose.zoom * self.size) + 0.5 * self.size).ravel().tolist()
+            at = (np.asarray(points) + shift) * (self.pose.zoom * self.size) + 0.5 * self.size
             wide = max(round(px), 1)
-            draw.line(at, shade, wide, "curve" if wide > 2 else None)
+            for line in at.reshape(len(at), -1).tolist():
+                draw.line(line, int(255 * min(px, 1.0)), wide, "curve" if wide > 2 else None)
         if blur:
-            image = image.filter(ImageFilter.GaussianBlur(blur * self.size))
-        return np.asarray(image, np.float32) / np.float32(255)
+            image = image.filter(ImageFilter.BoxBlur(blur * self.size))
+        return np.asarray(image, np.float32) * np.float32(1 / 255)
 
     def clouds(self, cells: int) -> Field:
         """Smooth noise in [-1, 1] with about `cells` blobs across the detector, float32 [size, size]."""

@@ -20,7 +20,9 @@ def draw_device(canvas: Canvas, anatomy: Anatomy, lesion: Lesion, contrast: floa
     side = 1 if lesion.side == "left" else -1
     lines = {"pacemaker": _pacemaker, "tube": _tube, "line": _line, "port": _port}[lesion.device](anatomy, side)
     dense = {"pacemaker": 1.1, "tube": 0.55, "line": 0.75, "port": 0.9}[lesion.device]
-    drawn = np.float32(dense * min(contrast, 1.5)) * canvas.strokes(lines, 0.0012)
+    drawn = np.float32(dense * min(contrast, 1.5)) * canvas.strokes(
+        [(width, [points]) for width, points in lines], 0.0012
+    )
     canvas.total += drawn
     return drawn
 

@@ -107,11 +107,11 @@ def _mediastinum(chest: Chest, lesions: Sequence[Lesion]) -> None:
 def _vessels(chest: Chest, plump: float) -> Field:
     a = chest.anatomy
     top, height = a.apex, a.dome_right - a.apex
-    lines = []
-    for side, width, trees in a.vessels:
-        placed = trees * (side * a.half_width, height) + (a.midline, top)
-        lines += [(0.0085 * width * plump**0.5, points) for points in placed]
-    return chest.canvas.strokes(lines, 0.0034 * plump)
+    groups = [
+        (0.0085 * width * plump**0.5, trees * (side * a.half_width, height) + (a.midline, top))
+        for side, width, trees in a.vessels
+    ]
+    return chest.canvas.strokes(groups, 0.0036 * plump)
 
 
 def _bones(chest: Chest) -> Field:

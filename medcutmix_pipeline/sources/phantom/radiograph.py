@@ -44,6 +44,15 @@ def render_lateral(
     return _expose(canvas), canvas.boxes
 
 
+def _mark(film: NDArray[np.float32]) -> None:
+    """An L of lead beside the patient's left shoulder, where the image's right is."""
+    side = len(film)
+    thin = max(round(0.010 * side), 1)
+    top, left = round(0.07 * side), round(0.93 * side)
+    film[top : top + 4 * thin, left : left + thin] += 0.8
+    film[top + 3 * thin : top + 4 * thin, left : left + 3 * thin] += 0.8
+
+
 def _expose(canvas: Canvas) -> NDArray[np.float32]:
     """Brightness of the film: exponential in attenuation, with noise, collimation and a side marker."""
     pose: Pose = canvas.pose
@@ -51,7 +60,7 @@ def _expose(canvas: Canvas) -> NDArray[np.float32]:
     film = (1 - np.exp(np.float32(-1.55 * pose.exposure) * total)) * np.float32(1.12)
     film += np.float32(pose.noise) * canvas.rng.standard_normal(film.shape, dtype=np.float32)
     if pose.marker:
-        film += 0.8 * canvas.strokes([(0.008, [(0.93, 0.07), (0.93, 0.105), (0.95, 0.105)])])
+        _mark(film)
     edge = (np.arange(canvas.size, dtype=np.float32) + 0.5) / canvas.size
     left, top, right, bottom = (np.float32(b) for b in pose.border)
     film *= (
