@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-_END = re.compile(r"""[.!?]+["'”’)\]]*(?:\s+\.+)*|\n[ \t]*\n|(?<=\s)\d{1,2}[.)](?=\s)|\n[ \t]*[-*•·](?=\s)""")
-_LAST_WORD = re.compile(r"[^\s(\[]+$")
+_CANDIDATE = re.compile(r"[.!?\n]")
+_STOP = re.compile(r"""[.!?]+["'”’)\]]*(?:\s+\.+)*""")
+_BREAK = re.compile(r"\n[ \t]*(?:\n|[-*•·]\s)")
+_ITEM = re.compile(r"(?<=\s)\d{1,2}[.)](?=\s)")
 _MARKER = re.compile(r"\s*(?:\(?(\d{1,2})[.)]|[-*•·])\s+")
 _NEVER = frozenset("vs dr drs mr mrs ms prof st approx ca cf fig figs e.g i.e eg ie resp no nos incl dept esp".split())
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]$|^[A-Z]$")
 LOOK_BACK = 24
+REMEMBERED_LENGTH = 4000
+"""Sections up to this length are remembered for a while: cleaning splits them, and reading does so again."""
 
 
 def marker_end(text: str, start: int, end: int) -> int:
     """Where the sentence proper begins behind a list marker such as "2." or "-"; `start` where there is none."""
+    if text[start].isalpha():
+        return start
     match = _MARKER.match(text, start, end)
     return match.end() if match and match.end() < end else start
 
@@ -26,42 +33,57 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[t
     running list whose items have no full stop. Time linear in the text.
     """
     stop = len(text) if end is None else end
+    body = text[start:stop]
+    spans = _remembered(body) if len(body) <= REMEMBERED_LENGTH else _split(body)
+    return [(start + first, start + last) for first, last in spans]
+
+
+def _split(text: str) -> tuple[tuple[int, int], ...]:
+    stop = len(text)
     spans: list[tuple[int, int]] = []
-    begin, number = _skip_space(text, start, stop), 0
-    begin, number = begin, _number_at(text, begin, stop, 0)
-    for match in _END.finditer(text, start, stop):
-        if match.start() < begin:
+    begin = _skip_space(text, 0, stop)
+    number = _number_at(text, begin, stop, 0)
+    candidates = [match.start() for match in _CANDIDATE.finditer(text)]
+    if number:
+        candidates = sorted({*candidates, *(match.start() for match in _ITEM.finditer(text))})
+    for at in candidates:
+        if at < begin:
             continue
-        cut = _cut(text, begin, match, stop, number)
+        cut = _cut(text, begin, at, stop, number)
         if cut is None:
             continue
         _append(spans, text, begin, cut)
         begin = _skip_space(text, cut, stop)
         number = _number_at(text, begin, stop, number)
     _append(spans, text, begin, stop)
-    return spans
+    return tuple(spans)
 
 
-def _cut(text: str, begin: int, match: re.Match[str], stop: int, number: int) -> int | None:
-    """Where the sentence that began at `begin` ends because of `match`; None where it goes on."""
-    found, at = match.group(), match.start()
-    if found[0] == "\n":
-        return at
-    if found[0].isdigit():
-        expected = number > 0 and int(found[:-1]) == number + 1 and at > begin
-        return at if expected else None
-    if found[0] == ".":
-        return match.end() if _full_stop(text, begin, at, match.end(), stop) else None
-    if found[0] == "?":
-        return match.end() if _question(text, begin, at, match.end(), stop) else None
-    return match.end() if match.end() >= stop or text[match.end()].isspace() else None
+_remembered = lru_cache(maxsize=1 << 13)(_split)
+
+
+def _cut(text: str, begin: int, at: int, stop: int, number: int) -> int | None:
+    """Where the sentence that began at `begin` ends because of what stands at `at`; None where it goes on."""
+    mark = text[at]
+    if mark == "\n":
+        return at if _BREAK.match(text, at) else None
+    if mark.isdigit():
+        found = _ITEM.match(text, at)
+        return at if found and number > 0 and int(found.group()[:-1]) == number + 1 and at > begin else None
+    match = _STOP.match(text, at)
+    after = match.end() if match else at + 1
+    if mark == ".":
+        return after if _full_stop(text, begin, at, after, stop) else None
+    if mark == "?":
+        return after if _question(text, begin, at, after, stop) else None
+    return after if after >= stop or text[after].isspace() else None
 
 
 def _full_stop(text: str, begin: int, at: int, after: int, stop: int) -> bool:
     if after >= stop:
         return True
-    word_match = _LAST_WORD.search(text, max(begin, at - LOOK_BACK), at)
-    word = word_match.group() if word_match else ""
+    floor = max(begin, at - LOOK_BACK)
+    word = text[max(text.rfind(" ", floor, at), text.rfind("(", floor, at), floor - 1) + 1 : at]
     if word.isdigit() and at - len(word) == begin and len(word) < 3:
         return False  # the marker of a list item
     following = text[after]
@@ -84,6 +106,8 @@ def _question(text: str, begin: int, at: int, after: int, stop: int) -> bool:
 
 def _number_at(text: str, begin: int, stop: int, number: int) -> int:
     """The number of the list item that begins here, or the one before it where the item has several sentences."""
+    if begin < stop and text[begin].isalpha():
+        return number
     match = _MARKER.match(text, begin, stop)
     return int(match.group(1)) if match and match.group(1) else number
 
@@ -97,5 +121,5 @@ def _skip_space(text: str, at: int, stop: int) -> int:
 def _append(spans: list[tuple[int, int]], text: str, begin: int, end: int) -> None:
     while end > begin and text[end - 1].isspace():
         end -= 1
-    if any(character.isalnum() for character in text[begin:end]):
+    if end > begin and (text[begin].isalnum() or any(character.isalnum() for character in text[begin:end])):
         spans.append((begin, end))

@@ -18,9 +18,9 @@ PASSES = 4
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ufff9-\uffff\ud800-\udfff]"
 )
+_ASCII_CONTROL = {code: " " for code in (*range(9), 11, 12, *range(14, 32), 127)} | {13: "\n"}
 _LONG = re.compile(rf"\S{{{LONGEST_WORD},}}")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
-_SPACES = re.compile(r"\s+")
 _MARKER = re.compile(r"\(?\d{1,2}[.)]\s|[-*•·]\s")
 _BULLET = re.compile(r"^[-*•·]\s+")
 _NAMELESS = re.compile(r"(?:\b[Xx]{3,}\b|_+|[^\w]|\d)+")
@@ -42,23 +42,32 @@ class ReportCleaner:
         Sections other than findings and impression fall away, wrapped lines are joined, list items and lines that are broken
         on purpose become sentences, dates, names and notes are taken out.
         """
-        text = raw
+        text, settled = raw, set[str]()
         for _ in range(PASSES):
-            cleaned = self._once(text)
+            cleaned = self._once(text, settled)
             if cleaned == text:
                 break
             text = cleaned
         return text
 
-    def _once(self, text: str) -> str:
-        text = _CONTROL.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
-        if len(text) >= LONGEST_WORD:
+    def _once(self, text: str, settled: set[str]) -> str:
+        """One pass. `settled`: bodies known to be tidy."""
+        if "\r" in text:
+            text = text.replace("\r\n", "\n")
+        if text.isascii():
+            text = text.translate(_ASCII_CONTROL)
+        else:
+            text = _CONTROL.sub(" ", text.replace("\r", "\n"))
+        if len(text) >= LONGEST_WORD and max(map(len, text.split()), default=0) >= LONGEST_WORD:
             text = _LONG.sub(" ", text)
         width = max(map(len, text.split("\n")))
         parts: list[str] = []
         last = ""
         for kind, body in self._kept(text):
-            tidy = self._tidy(body, width)
+            body = body.strip()
+            tidy = body if body in settled else self._tidy(body, width)
+            if tidy == body:
+                settled.add(tidy)
             if not tidy:
                 continue
             if kind == last and parts:
@@ -86,18 +95,24 @@ class ReportCleaner:
         """One paragraph of whole sentences, without notes, dates and empty items."""
         if "\n" in body:
             body = reflow(body, width)
-        body = self._notes.without_dates(_SPACES.sub(" ", body).strip())
+        body = self._notes.without_dates(" ".join(body.split()))
         notes = self._notes.any_note(body)
         kept: list[str] = []
         for start, end in split_sentences(body):
             sentence = body[start:end]
-            proper = body[marker_end(body, start, end) : end]
-            if _NAMELESS.fullmatch(proper) or (notes and self._notes.is_note(sentence)):
+            if _nameless(body, start, end) or (notes and self._notes.is_note(sentence)):
                 continue
             kept.append(
                 sentence if sentence.endswith(_ENDS[:3]) or sentence[-1] in ")\"'”’]" else f"{sentence.rstrip(' ,;-')}."
             )
         return " ".join(kept)
+
+
+def _nameless(body: str, start: int, end: int) -> bool:
+    """Whether the sentence says nothing but place-holders and numbers."""
+    if body[start].isalpha() and body[start] not in "Xx":
+        return False
+    return _NAMELESS.fullmatch(body, marker_end(body, start, end), end) is not None
 
 
 def reflow(body: str, width: int) -> str:

@@ -14,7 +14,6 @@ Sections are in `doc.spans["sections"]` (label: findings, impression, report, â€
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import spacy
@@ -28,12 +27,16 @@ from medcutmix_pipeline.stages.sentences.boundaries import marker_end, split_sen
 from medcutmix_pipeline.stages.sentences.engine import SentenceEngine
 from medcutmix_pipeline.stages.sentences.findings import Hit
 from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon
+from medcutmix_pipeline.stages.sentences.parsing import Parsed, Reading, WordReader, reading_of
+from medcutmix_pipeline.stages.sentences.phrases import split_words_of
 from medcutmix_pipeline.stages.sentences.sections import SectionFinder, SectionSpan
-from medcutmix_pipeline.stages.sentences.tokens import ReportTokenizer, WordReader, Words
+from medcutmix_pipeline.stages.sentences.tokens import ReportTokenizer
 from medcutmix_pipeline.stages.sentences.wording import WordingReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from spacy.vocab import Vocab
 
     from medcutmix_pipeline.stages.sentences.assertion import Verdict
     from medcutmix_pipeline.stages.sentences.lexicon import Layers
@@ -45,20 +48,6 @@ ASSERTION = "medcutmix_assertion"
 SPOKEN = ("findings", "impression", "report")
 LIMIT = 1 << 40
 """No limit on the length of a text: spaCy's own (1,000,000 characters) guards parsers that we do not use."""
-
-
-@dataclass(slots=True)
-class Parsed:
-    """A sentence between components; `starts` and `ends` are the words' character offsets."""
-
-    section: str
-    start: int
-    end: int
-    words: Words
-    starts: list[int]
-    ends: list[int]
-    hits: tuple[Hit, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
 
 
 def _layers(lexicon: str | None, mode: str) -> Layers:
@@ -76,12 +65,15 @@ class SectionComponent:
         self._finder = finder
 
     def __call__(self, doc: Doc) -> Doc:
-        found = self._finder.find(doc.text)
-        doc.user_data[SECTIONS] = found
-        spans = [
-            doc.char_span(s.start, s.end, label=s.kind, alignment_mode="contract") for s in found if s.end > s.start
-        ]
-        doc.spans["sections"] = SpanGroup(doc, name="sections", spans=[span for span in spans if span is not None])
+        """Find the sections."""
+        reading = reading_of(doc)
+        reading.sections = self._finder.find(reading.text)
+        spans = []
+        for section in reading.sections:
+            first, last = bisect_left(reading.offsets, section.start), bisect_left(reading.offsets, section.end)
+            if last > first:
+                spans.append(Span(doc, first, last, label=section.kind))
+        doc.spans["sections"] = SpanGroup(doc, name="sections", spans=spans)
         return doc
 
 
@@ -89,20 +81,20 @@ class SentenceComponent:
     """Sets `doc.sents`: inside sections, with a list's marker in its item; a header is a sentence of its own."""
 
     def __call__(self, doc: Doc) -> Doc:
-        text = doc.text
-        sections = doc.user_data.get(SECTIONS) or [SectionSpan("report", 0, 0, len(text))]
-        parsed: list[tuple[str, int, int]] = []
+        """Find the sentences."""
+        reading = reading_of(doc)
+        sections = reading.sections or [SectionSpan("report", 0, 0, len(reading.text))]
+        reading.sentences = []
         opened: list[int] = []
         for section in sections:
-            opened.append(section.header)
-            for start, end in split_sentences(text, section.start, section.end):
-                opened.append(start)
-                parsed.append((section.kind, start, end))
-        doc.user_data[SENTENCES] = parsed
-        offsets = [token.idx for token in doc]
-        for at in opened:
-            number = bisect_left(offsets, at)
-            if number < len(offsets):
+            opened.append(bisect_left(reading.offsets, section.header))
+            for start, end in split_sentences(reading.text, section.start, section.end):
+                sentence = reading.parsed(section.kind, start, end)
+                opened.append(sentence.first)
+                reading.sentences.append(sentence)
+        count = len(doc)
+        for number in opened:
+            if number < count:
                 doc[number].is_sent_start = True
         return doc
 
@@ -113,110 +105,109 @@ class FindingComponent:
     An entity of `doc.ents` whose label is a finding counts too, so that a pipeline's own recogniser can add to the lexicon.
     """
 
-    def __init__(self, engine: SentenceEngine, names: frozenset[str]) -> None:
+    def __init__(self, engine: SentenceEngine, names: frozenset[str], vocab: Vocab) -> None:
         self._engine = engine
         self._names = names
-        self._words = WordReader()
+        self._words = WordReader(vocab)
 
     def __call__(self, doc: Doc) -> Doc:
-        words, starts, ends = self._words.read(doc)
-        parsed: list[Parsed] = []
-        spans: list[Span] = []
-        for section, start, end in _sentences_of(doc):
-            first, last = bisect_left(starts, start), bisect_left(starts, end)
-            own = tuple(words[first:last])
-            sentence = Parsed(section, start, end, own, starts[first:last], ends[first:last], self._engine.find(own))
-            parsed.append(sentence)
+        """Find the mentions."""
+        reading = reading_of(doc)
+        sentences = reading.sentences if reading.sentences is not None else _sentences_of(doc, reading)
+        for sentence in sentences:
+            self._words.fill(reading, sentence)
+            sentence.hits = self._engine.find(sentence.words)
         if doc.ents:
-            self._add_entities(doc, parsed)
-        for sentence in parsed:
-            spans.extend(_spans(doc, sentence))
-        doc.user_data[FINDINGS] = parsed
+            self._add_entities(doc, sentences)
+        spans = [reading.span(doc, sentence, hit) for sentence in sentences for hit in sentence.hits]
         doc.spans["findings"] = SpanGroup(doc, name="findings", spans=spans)
         return doc
 
-    def _add_entities(self, doc: Doc, parsed: list[Parsed]) -> None:
+    def _add_entities(self, doc: Doc, sentences: list[Parsed]) -> None:
         for entity in doc.ents:
             if entity.label_ not in self._names:
                 continue
-            for sentence in parsed:
-                if sentence.start <= entity.start_char < sentence.end:
-                    first, last = (
-                        bisect_left(sentence.starts, entity.start_char),
-                        bisect_left(sentence.starts, entity.end_char),
-                    )
-                    known = any(h.finding == entity.label_ and h.start < last and first < h.end for h in sentence.hits)
-                    if last > first and not known:
-                        hit = Hit(entity.label_, first, last, first)
-                        sentence.hits = tuple(sorted((*sentence.hits, hit), key=lambda h: (h.start, h.end, h.finding)))
+            for sentence in sentences:
+                if sentence.first <= entity.start < sentence.last:
+                    tokens = [place[0] + sentence.first for place in sentence.places]
+                    start, end = bisect_left(tokens, entity.start), bisect_left(tokens, entity.end)
+                    known = any(h.finding == entity.label_ and h.start < end and start < h.end for h in sentence.hits)
+                    if end > start and not known:
+                        added = (*sentence.hits, Hit(entity.label_, start, end, start))
+                        sentence.hits = tuple(sorted(added, key=lambda h: (h.start, h.end, h.finding)))
 
 
 class AssertionComponent:
-    """Sets `span._.assertion` and `span._.rule` on `doc.spans["findings"]`; mentions of history fall away."""
+    """Says what `span._.assertion` and `span._.rule` give for `doc.spans["findings"]`; mentions of history fall away."""
 
     def __init__(self, engine: SentenceEngine) -> None:
         self._engine = engine
 
     def __call__(self, doc: Doc) -> Doc:
-        kept: list[Span] = []
-        for sentence in doc.user_data.get(FINDINGS, ()):
+        """Decide on each mention."""
+        reading = reading_of(doc)
+        spans: list[Span] = []
+        for sentence in reading.sentences or ():
+            if not sentence.hits:
+                continue
             verdicts = self._engine.decide(sentence.words, sentence.hits)
-            spans = _spans(doc, sentence)
-            sentence.hits = tuple(h for h, v in zip(sentence.hits, verdicts, strict=True) if not v.ignored)
-            for span, verdict in zip(spans, verdicts, strict=True):
-                if not verdict.ignored:
-                    span._.assertion, span._.rule = verdict.assertion, verdict.rule
-                    kept.append(span)
-            sentence.verdicts = tuple(v for v in verdicts if not v.ignored)
-        doc.spans["findings"] = SpanGroup(doc, name="findings", spans=kept)
+            said = [(h, v) for h, v in zip(sentence.hits, verdicts, strict=True) if not v.ignored]
+            sentence.hits, sentence.verdicts = tuple(h for h, _ in said), tuple(v for _, v in said)
+            for hit, verdict in said:
+                span = reading.span(doc, sentence, hit)
+                reading.verdicts[span.start, span.end, span.label] = verdict
+                spans.append(span)
+        doc.spans["findings"] = SpanGroup(doc, name="findings", spans=spans)
         return doc
 
 
-def _sentences_of(doc: Doc) -> list[tuple[str, int, int]]:
-    if SENTENCES in doc.user_data:
-        found: list[tuple[str, int, int]] = doc.user_data[SENTENCES]
-        return found
+def _sentences_of(doc: Doc, reading: Reading) -> list[Parsed]:
+    """Sentences where no component of ours has found them: another one's, or the whole text as one."""
     if doc.has_annotation("SENT_START"):
-        return [("report", sent.start_char, sent.end_char) for sent in doc.sents]
-    return [("report", 0, len(doc.text))]
-
-
-def _spans(doc: Doc, sentence: Parsed) -> list[Span]:
-    spans = []
-    for hit in sentence.hits:
-        span = doc.char_span(
-            sentence.starts[hit.start], sentence.ends[hit.end - 1], label=hit.finding, alignment_mode="expand"
-        )
-        spans.append(span)
-    return spans
+        reading.sentences = [reading.parsed("report", sent.start_char, sent.end_char) for sent in doc.sents]
+    else:
+        reading.sentences = [reading.parsed("report", 0, len(reading.text))]
+    return reading.sentences
 
 
 def read_sentences(doc: Doc, wording: WordingReader) -> Iterator[Sentence]:
     """The records of a Doc that all four components have seen, without sections that are no findings."""
-    text = doc.text
-    for parsed in doc.user_data[FINDINGS]:
+    reading = reading_of(doc)
+    for parsed in reading.sentences or ():
         if parsed.section == "leave_out":
             continue
-        start = marker_end(text, parsed.start, parsed.end)
+        start = marker_end(reading.text, parsed.start, parsed.end)
+        body = reading.text[start : parsed.end]
+        if not parsed.hits:
+            yield Sentence(parsed.section, start, parsed.end, body)
+            continue
         mentions = tuple(
-            Mention(hit.finding, verdict.assertion, parsed.starts[hit.start], parsed.ends[hit.end - 1], verdict.rule)
+            Mention(hit.finding, verdict.assertion, *reading.characters(parsed, hit), verdict.rule)
             for hit, verdict in zip(parsed.hits, parsed.verdicts, strict=True)
         )
-        body = text[start : parsed.end]
-        words = parsed.words[bisect_left(parsed.starts, start) :]
+        skipped = len(list(split_words_of(reading.text[parsed.start : start]))) if start > parsed.start else 0
+        alone, comparison = wording.judge(body, parsed.words, parsed.hits, skipped)
         asserted = any(mention.assertion == "present" for mention in mentions)
-        comparison = wording.compares(words)
-        diagnostic = asserted and wording.stands_alone(body, words, parsed.hits, len(parsed.words) - len(words))
-        yield Sentence(parsed.section, start, parsed.end, body, mentions, diagnostic, comparison)
+        yield Sentence(parsed.section, start, parsed.end, body, mentions, asserted and alone, comparison)
 
 
-def _register_extensions() -> None:
-    for name in ("assertion", "rule"):
-        if not Span.has_extension(name):
-            Span.set_extension(name, default=None)
+def _verdict_of(span: Span) -> Verdict | None:
+    return reading_of(span.doc).verdicts.get((span.start, span.end, span.label))
 
 
-_register_extensions()
+def _assertion_of(span: Span) -> str | None:
+    verdict = _verdict_of(span)
+    return verdict.assertion if verdict else None
+
+
+def _rule_of(span: Span) -> str | None:
+    verdict = _verdict_of(span)
+    return verdict.rule if verdict else None
+
+
+Span.set_extension("assertion", getter=_assertion_of, force=True)
+Span.set_extension("rule", getter=_rule_of, force=True)
+
 _DEFAULT = {"lexicon": None, "mode": "extend"}
 
 
@@ -235,7 +226,7 @@ def create_sentences(nlp: Language, name: str) -> SentenceComponent:
 @Language.factory(FINDINGS, default_config=_DEFAULT)
 def create_findings(nlp: Language, name: str, lexicon: str | None, mode: str) -> FindingComponent:
     """Mentions of findings."""
-    return FindingComponent(_engine(lexicon, mode), frozenset(finding_names(_layers(lexicon, mode))))
+    return FindingComponent(_engine(lexicon, mode), frozenset(finding_names(_layers(lexicon, mode))), nlp.vocab)
 
 
 @Language.factory(ASSERTION, default_config=_DEFAULT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings, split_words_of
@@ -20,22 +21,21 @@ _HIDDEN = r"(?:_{2,}|\bXXXX\b|\[\*\*[^\]\n]{0,40}\*\*\])"
 _WHEN = rf"(?:{_DATE}|{_HIDDEN})(?:,? (?:at )?(?:{_TIME}))?"
 _STUDY = r"(?:study|studies|exams?|examinations?|radiographs?|films?|x-rays?|ct|images?|priors?|comparison)"
 
-_RULES = (
+_HIDDEN_RULES = (
     (re.compile(rf"\b({_STUDY}),? (?:dated|of|from|on|performed on|obtained on|done on) {_WHEN}", re.I), r"\1"),
-    (
-        re.compile(
-            rf"\b(compar(?:ed|ison)(?: is made)? (?:to|with)|since|unchanged from|from) (?:{_DATE})(?:,? (?:at )?{_TIME})?",
-            re.I,
-        ),
-        r"\1 prior",
-    ),
     (re.compile(rf"\b(compared (?:to|with)|since|unchanged from) {_HIDDEN}(?=[,.;])"), r"\1 prior"),
+)
+_DATE_RULES = (
+    _HIDDEN_RULES[0],
+    (re.compile(rf"\b(compar(?:ed|ison)(?: is made)? (?:to|with)|since|unchanged from|from) {_DATE}(?:,? (?:at )?{_TIME})?", re.I), r"\1 prior"),
     (re.compile(rf",? ?\b(?:dated|on|of|at|performed on|obtained on) {_DATE}(?:,? (?:at )?{_TIME})?", re.I), ""),
     (re.compile(rf",? ?\bat (?:approximately )?{_TIME}", re.I), ""),
     (re.compile(rf"\b{_DATE}", re.I), "___"),
 )
-_ANY_DATE = re.compile(r"\d[/:-]\d|\d ?[ap]\.?m\b|\b(?:19|20)\d\d\b|_{2}|XXXX|\[\*\*")
-_LETTERS = re.compile(r"[a-z]+")
+_HIDDEN_SIGNS = ("XXXX", "__", "[**")
+_BEFORE_DATE = ("dated ", " of ", " from ", " on ", " to ", " with ", "since ")
+_ANY_DATE = re.compile(r"\d(?:[/:-]\d| ?[apAP]\.?[mM]\b|\d{3}\b)")
+_APART = {ord(mark): " " for mark in string.punctuation}
 
 
 class NoteFilter:
@@ -53,7 +53,7 @@ class NoteFilter:
 
     def any_note(self, text: str) -> bool:
         """Whether a note is possible at all; cheap, and most often false."""
-        return not self._keys.isdisjoint(_LETTERS.findall(text.lower()))
+        return not self._keys.isdisjoint(text.lower().translate(_APART).split())
 
     def is_note(self, sentence: str) -> bool:
         """Whether the sentence is a note: "Findings were discussed with Dr. ___ by telephone"."""
@@ -62,8 +62,25 @@ class NoteFilter:
 
     def without_dates(self, text: str) -> str:
         """The text with dates and times taken out together with their preposition; a bare date leaves a place-holder."""
-        if not _ANY_DATE.search(text):
-            return text
-        for pattern, replacement in _RULES:
-            text = pattern.sub(replacement, text)
+        if _hides_date(text):
+            text = _replaced(text, _HIDDEN_RULES)
+        if _ANY_DATE.search(text):
+            text = _replaced(text, _DATE_RULES)
         return text
+
+
+def _hides_date(text: str) -> bool:
+    """Whether a place-holder stands where a date would."""
+    for sign in _HIDDEN_SIGNS:
+        at = text.find(sign)
+        while at >= 0:
+            if text.endswith(_BEFORE_DATE, 0, at):
+                return True
+            at = text.find(sign, at + 1)
+    return False
+
+
+def _replaced(text: str, rules: tuple[tuple[re.Pattern[str], str], ...]) -> str:
+    for pattern, replacement in rules:
+        text = pattern.sub(replacement, text)
+    return text

@@ -8,6 +8,7 @@ from medcutmix_pipeline.schemas.records import STRENGTH, Labels, Report, Sentenc
 from medcutmix_pipeline.stages.sentences.cleaning import ReportCleaner
 from medcutmix_pipeline.stages.sentences.components import build_pipeline, read_sentences
 from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon, sha256
+from medcutmix_pipeline.stages.sentences.parsing import reading_of
 from medcutmix_pipeline.stages.sentences.phrases import split_words_of
 from medcutmix_pipeline.stages.sentences.wording import WordingReader
 
@@ -53,9 +54,9 @@ class ReportReader:
 
     def _report(self, doc: Doc) -> Report:
         sentences = tuple(read_sentences(doc, self._wording))
-        return Report(doc.text, sentences, self._labels(doc.text, sentences))
+        return Report(reading_of(doc).text, sentences, self._labels(sentences))
 
-    def _labels(self, text: str, sentences: tuple[Sentence, ...]) -> Labels:
+    def _labels(self, sentences: tuple[Sentence, ...]) -> Labels:
         """The strongest assertion of each finding, in the lexicon's order; No Finding where the text shows none."""
         strongest: Labels = {}
         for sentence in sentences:

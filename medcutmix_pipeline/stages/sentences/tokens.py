@@ -10,8 +10,6 @@ import spacy
 from spacy.tokens import Doc
 from spacy.util import compile_infix_regex
 
-from medcutmix_pipeline.stages.sentences.phrases import split_words
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,12 +19,12 @@ if TYPE_CHECKING:
 LONGEST_RUN = 256
 """Longer runs without a space are no words; the tokeniser's rules would take quadratic time on them."""
 
-KNOWN_TOKENS = 1 << 17
+TEXT = "medcutmix_text"
+"""Key of the text in `doc.user_data`: spaCy puts `doc.text` together anew each time it is asked for."""
+
 _RUN = re.compile(rf"\S{{{LONGEST_RUN}}}")
 _PIECE = re.compile(rf"\S{{1,{LONGEST_RUN - 1}}}|[^\S ]+| +")
 _EXTRA_INFIXES = (r"(?<=[A-Za-z]{2})\.(?=[A-Z][a-z])", r"(?<=[A-Za-z]{3})/(?=[A-Za-z]{3})")
-
-Words = tuple[str, ...]
 
 
 class ReportTokenizer:
@@ -45,8 +43,11 @@ class ReportTokenizer:
     def __call__(self, text: str) -> Doc:
         """Tokenise; time linear in the text, whatever the text."""
         if len(text) < LONGEST_RUN or _RUN.search(text) is None:
-            return self._base(text)
-        return self._plain(text)
+            doc: Doc = self._base(text)
+        else:
+            doc = self._plain(text)
+        doc.user_data[TEXT] = text
+        return doc
 
     def _plain(self, text: str) -> Doc:
         words: list[str] = []
@@ -85,31 +86,3 @@ class ReportTokenizer:
 def create_report_tokenizer() -> Callable[[Language], ReportTokenizer]:
     """The tokeniser by its registered name, for `[nlp.tokenizer]` in a spaCy configuration."""
     return ReportTokenizer
-
-
-class WordReader:
-    """The words of a Doc, lower case and without hyphens, with their character offsets."""
-
-    def __init__(self) -> None:
-        self._pieces: dict[int, tuple[tuple[str, int, int], ...]] = {}
-
-    def read(self, doc: Doc) -> tuple[list[str], list[int], list[int]]:
-        """Words, starts and ends, in order."""
-        words: list[str] = []
-        starts: list[int] = []
-        ends: list[int] = []
-        pieces = self._pieces
-        if len(pieces) > KNOWN_TOKENS:
-            pieces.clear()
-        for token in doc:
-            known = pieces.get(token.orth)
-            if known is None:
-                known = pieces[token.orth] = split_words(token.text)
-            at = token.idx
-            for word, start, end in known:
-                if word == "-" and words and ends[-1] == at:
-                    continue  # a hyphen that another tokeniser has split off
-                words.append(word)
-                starts.append(at + start)
-                ends.append(at + end)
-        return words, starts, ends

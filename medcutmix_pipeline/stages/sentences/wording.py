@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from medcutmix_pipeline.stages.sentences.engine import CACHED_SENTENCES, CACHED_WORDS
 from medcutmix_pipeline.stages.sentences.phrases import PhraseTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from medcutmix_pipeline.stages.sentences.engine import Hits, Words
     from medcutmix_pipeline.stages.sentences.findings import Hit
     from medcutmix_pipeline.stages.sentences.lexicon import Layers, Phrase
 
@@ -24,12 +27,21 @@ class WordingReader:
         self._anywhere = _tree(phrase for layer in layers for phrase in layer.wording.refers_anywhere)
         self._change = _tree(phrase for layer in layers for phrase in layer.wording.change)
         self._filler = _tree(phrase for layer in layers for phrase in layer.wording.filler)
+        self._judged = lru_cache(maxsize=CACHED_SENTENCES)(self._judge)
 
-    def stands_alone(self, text: str, words: Sequence[str], hits: Sequence[Hit], skipped: int = 0) -> bool:
-        """Whether the sentence may be put into another report. `skipped`: words before `words` that the hits count."""
-        if not self.whole(text, words) or self._leans_on(words):
-            return False
-        return not self.only_compares(words, hits, skipped)
+    def judge(self, text: str, words: Words, hits: Hits, skipped: int = 0) -> tuple[bool, bool]:
+        """Whether the sentence may be put into another report, and whether it compares with a prior study.
+
+        `text`: the sentence without a list marker; `words`: its words, of which the first `skipped` are the marker.
+        """
+        if len(words) > CACHED_WORDS:
+            return self._judge(text, words, hits, skipped)
+        return self._judged(text, words, hits, skipped)
+
+    def _judge(self, text: str, words: Words, hits: Hits, skipped: int) -> tuple[bool, bool]:
+        own = words[skipped:]
+        alone = self.whole(text, own) and not self._leans_on(own) and not self.only_compares(own, hits, skipped)
+        return alone, self.compares(own)
 
     def refers_back(self, words: Sequence[str]) -> bool:
         """Whether the sentence speaks on about something named before it: "This is unchanged."."""
