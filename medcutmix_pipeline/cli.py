@@ -186,22 +186,18 @@ def phantom(
     studies: Annotated[int, typer.Option(min=1, help="How many studies.")] = 200,
     seed: Annotated[int, typer.Option(help="Same seed, same studies.")] = 0,
     image_format: Annotated[Literal["png", "dicom"], typer.Option("--format", help="Format of the images.")] = "png",
-    size: Annotated[int, typer.Option(min=64, max=1024, help="Side of the images, px.")] = 256,
+    size: Annotated[int, typer.Option(min=64, max=4096, help="Side of the images, px.")] = 256,
     contrast: Annotated[
-        float, typer.Option(min=0.05, max=4, help="Contrast of the lesions: 1 is plain to see, less is harder.")
+        float, typer.Option(min=0.1, max=3, help="Contrast of the lesions: 1 is plain to see, less is harder.")
     ] = 1.0,
 ) -> None:
     """Generate synthetic chest radiographs with reports, whose truth is known: for demos and tests."""
     from medcutmix_pipeline.sources.phantom import generate
 
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            raise UsageError(f"{folder} is not empty; name a new folder")
-        summary = generate(folder, studies, seed, image_format=image_format, size=size, contrast=contrast)
-    except OSError as why:
-        raise UsageError(f"cannot write to {folder}: {why.strerror}") from None
+    summary = generate(folder, studies, seed, image_format=image_format, size=size, contrast=contrast)
     typer.echo(
-        f"{summary}; build a dataset with: medcutmix-pipeline build --source phantom --root {folder} --out dataset"
+        f"{summary.studies:,} studies of {summary.patients:,} patients with {summary.images:,} images in {folder}; "
+        f"build a dataset with: medcutmix-pipeline build --source phantom --root {folder} --out dataset"
     )
 
 

@@ -1,10 +1,13 @@
-"""What tests share: where real data stand, and a pseudonym key that is not the user's own."""
+"""What tests share: real data, a pseudonym key that is not the user's own, generated studies and a dataset of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+from medcutmix_pipeline.sources.phantom import generate
+from tests.builds import run_build
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
@@ -25,3 +28,19 @@ def _own_key(tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEDCUTMIX_KEY_FILE", str(key))
         yield
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ninety generated studies."""
+    root = tmp_path_factory.mktemp("phantom") / "studies"
+    generate(root, 90, seed=5, size=96)
+    return root
+
+
+@pytest.fixture(scope="session")
+def built(studies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of those studies, made in one process. Not to be changed."""
+    out = tmp_path_factory.mktemp("built") / "dataset"
+    run_build(studies, out)
+    return out

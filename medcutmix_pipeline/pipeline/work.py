@@ -154,42 +154,42 @@ def attend_unit(encoder: Encoder, ingested: Ingested, draft: Draft, mass: float)
 def commit_unit(
     context: Context, task: UnitTask, ingested: Ingested, draft: Draft, attended: Attended
 ) -> dict[str, Any]:
-    """Write a unit's shard and tables, and mark it done."""
+    """Write a unit's shard and tables, and mark it done. A unit of which no image is left writes no shard."""
     layout = context.layout
     samples = placed_samples(layout.placed(task.unit))
     survivors = [samples[i] for i in ingested.survivors]
-    with atomic_file(layout.shard(task.unit), layout.scratch) as (out, tar):
-        tables = write_shard(
-            out,
-            task.unit,
-            survivors,
-            StoredImages(ingested.images, ingested.sizes),
-            draft,
-            attended,
-            context.config,
-        )
-    plans = write_parquet(tables.plans, layout.table("plans", task.unit), layout.scratch)
-    rows = write_parquet(tables.samples, layout.table("samples", task.unit), layout.scratch)
     write_parquet(rejects_table(ingested.rejects), layout.unit_rejects(task.unit), layout.scratch)
-    paths = (
-        layout.shard(task.unit),
-        layout.table("plans", task.unit),
-        layout.table("samples", task.unit),
-        layout.unit_rejects(task.unit),
-    )
-    facts = {
-        "split": task.split,
-        "samples": len(survivors),
+    paths = [layout.unit_rejects(task.unit)]
+    facts: dict[str, Any] = {"split": task.split, "samples": len(survivors), "plans": 0, "dropped": {}}
+    if survivors:
+        facts |= _commit_shard(context, task.unit, survivors, ingested, draft, attended)
+        paths += [layout.shard(task.unit), *(layout.table(kind, task.unit) for kind in ("plans", "samples"))]
+    facts |= {"rejects": _image_rejects(ingested.rejects), "files": layout.files(*paths)}
+    layout.mark_done(task.name, task.key, facts)
+    return facts
+
+
+def _commit_shard(
+    context: Context,
+    unit: str,
+    samples: Sequence[PlacedSample],
+    ingested: Ingested,
+    draft: Draft,
+    attended: Attended,
+) -> dict[str, Any]:
+    layout = context.layout
+    images = StoredImages(ingested.images, ingested.sizes)
+    with atomic_file(layout.shard(unit), layout.scratch) as (out, tar):
+        tables = write_shard(out, unit, samples, images, draft, attended, context.config)
+    plans = write_parquet(tables.plans, layout.table("plans", unit), layout.scratch)
+    rows = write_parquet(tables.samples, layout.table("samples", unit), layout.scratch)
+    return {
         "plans": tables.plans.num_rows,
-        "rejects": _image_rejects(ingested.rejects),
         "plans_by_disease": tables.plans_by_disease,
         "dropped": tables.dropped,
         "bytes": tar.bytes,
         "sha256": {"tar": tar.sha256, "plans": plans.sha256, "samples": rows.sha256},
-        "files": layout.files(*paths),
     }
-    layout.mark_done(task.name, task.key, facts)
-    return facts
 
 
 def rejects_table(rejects: Sequence[Reject]) -> pa.Table:

@@ -1,0 +1,176 @@
+"""A build keeps its promises, gives the same bytes however it is run, and goes on where it was cut off."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow.parquet as pq
+import pytest
+
+from medcutmix_pipeline.dataset import Dataset
+from medcutmix_pipeline.dataset.validate import validate
+from medcutmix_pipeline.errors import DataError, UsageError
+from tests.builds import SETTINGS, digests, merged, run_build
+
+
+def test_a_build_of_generated_studies_is_valid_and_has_plans(built):
+    dataset = Dataset(built)
+    assert validate(dataset) == []
+    assert dataset.manifest.counts.plans > 50
+    assert len(dataset.manifest.counts.plans_by_disease) >= 4
+    assert len(dataset.manifest.shards) > 3
+
+
+def test_partners_share_finding_view_and_split_and_never_the_patient(built):
+    dataset = Dataset(built)
+    samples = {row["sample_id"]: row for row in dataset.table("samples").to_table().to_pylist()}
+    plans = dataset.table("plans").to_table().to_pylist()
+    for plan in plans:
+        host, donor = samples[plan["host_id"]], samples[plan["donor_id"]]
+        assert host["patient_id"] != donor["patient_id"]
+        assert (host["view"], host["split"], host["shard"]) == (donor["view"], donor["split"], donor["shard"])
+        assert dict(host["labels"])[plan["disease"]] == dict(donor["labels"])[plan["disease"]] == "present"
+        assert dict(plan["mixed_labels"])[plan["disease"]] == "present"
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_ray_gives_the_bytes_of_one_process(studies, built, tmp_path, workers):
+    run_build(studies, tmp_path / "out", engine={"kind": "ray", "workers": workers})
+    assert digests(tmp_path / "out") == digests(built)
+
+
+def test_a_second_run_does_nothing_and_changes_nothing(studies, built, tmp_path):
+    run_build(studies, tmp_path / "out")
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "shards").iterdir()}
+    _, told = run_build(studies, tmp_path / "out")
+    assert "read: 90 studies, 90 already done" in told
+    assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "shards").iterdir()}
+    assert digests(tmp_path / "out") == digests(built)
+
+
+def test_a_changed_setting_redoes_what_it_touches_and_gives_what_a_fresh_build_gives(studies, built, tmp_path):
+    run_build(studies, tmp_path / "out")
+    _, told = run_build(studies, tmp_path / "out", shards={"samples_per_shard": 64})
+    assert "90 already done" in told  # the reports did not have to be read again
+    run_build(studies, tmp_path / "fresh", shards={"samples_per_shard": 64})
+    assert digests(tmp_path / "out") == digests(tmp_path / "fresh")
+    assert validate(Dataset(tmp_path / "out")) == []
+
+
+def start_build(studies, out, settings_file, *more):
+    command = [sys.executable, "-m", "medcutmix_pipeline", "build", str(settings_file), "--source", "phantom"]
+    command += ["--root", str(studies), "--out", str(out), *more]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+@pytest.mark.parametrize("wait_for", ["done/part-00000.json", "done/encoder.json", "done/train-000001.json"])
+@pytest.mark.parametrize("engine", ["serial", "ray"])
+def test_a_build_killed_in_the_middle_goes_on_to_the_same_bytes(studies, built, tmp_path, wait_for, engine):
+    settings, out = tmp_path / "settings.yaml", tmp_path / "out"
+    settings.write_text(json.dumps(merged(SETTINGS, engine={"kind": engine, "workers": 2})))
+    process = start_build(studies, out, settings)
+    deadline = time.monotonic() + 120
+    while not (out / ".build" / wait_for).exists() and process.poll() is None and time.monotonic() < deadline:
+        os.sched_yield()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "dataset.json").exists()
+    with pytest.raises(DataError, match="unfinished"):
+        Dataset(out)
+    _, told = run_build(studies, out)
+    assert "already done" in told
+    assert digests(out) == digests(built)
+
+
+def test_ctrl_c_says_how_to_go_on_and_leaves_no_dataset(studies, tmp_path):
+    settings, out = tmp_path / "settings.yaml", tmp_path / "out"
+    settings.write_text(json.dumps(SETTINGS))
+    process = start_build(studies, out, settings)
+    deadline = time.monotonic() + 120
+    while not (out / ".build" / "done").exists() and time.monotonic() < deadline:
+        os.sched_yield()
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run the same command again" in told
+    assert "Traceback" not in told
+    assert not (out / "dataset.json").exists()
+
+
+def test_two_builds_cannot_write_to_one_output(studies, tmp_path):
+    from medcutmix_pipeline.pipeline.lock import exclusive
+
+    with exclusive(tmp_path / "out" / ".build" / "lock"), pytest.raises(UsageError, match=rf"process {os.getpid()}"):
+        run_build(studies, tmp_path / "out")
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(studies, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    for fresh in (False, True):
+        with pytest.raises(UsageError, match="not empty"):
+            run_build(studies, tmp_path, fresh=fresh)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_broken_images_are_rejects_and_cost_nothing_else(studies, tmp_path):
+    import shutil
+
+    root = tmp_path / "studies"
+    shutil.copytree(studies, root)
+    images = sorted((root / "images").iterdir())
+    images[0].write_bytes(b"")
+    images[1].write_bytes(images[1].read_bytes()[:200])
+    images[2].unlink()
+    manifest, _ = run_build(root, tmp_path / "out")
+    dataset = Dataset(tmp_path / "out")
+    assert validate(dataset) == []
+    rejects = [row for row in dataset.table("rejects").to_table().to_pylist() if row["kind"] == "image"]
+    assert sorted(row["reason"] for row in rejects) == ["image-empty", "image-missing", "image-truncated"]
+    assert manifest.counts.samples == manifest.source.images - 3
+
+
+def test_too_many_rejects_stop_the_build(studies, tmp_path):
+    import shutil
+
+    root = tmp_path / "studies"
+    shutil.copytree(studies, root)
+    for image in sorted((root / "images").iterdir())[::2]:
+        image.write_bytes(b"not an image")
+    with pytest.raises(DataError, match=r"rejected, more than engine.max_reject_rate=0\.2 allows: image-undecodable"):
+        run_build(root, tmp_path / "out")
+    assert not (tmp_path / "out" / "dataset.json").exists()
+
+
+def test_no_address_of_the_source_is_left_when_a_dataset_is_finished(studies, built):
+    for path in built.rglob("*"):
+        if path.is_file():
+            assert str(studies).encode() not in path.read_bytes(), path
+            assert b"studies.csv" not in path.read_bytes(), path
+
+
+def test_the_same_patients_bear_other_names_under_another_key(studies, built, tmp_path):
+    key = tmp_path / "other.key"
+    key.write_bytes(b"x" * 32)
+    run_build(studies, tmp_path / "out", privacy={"key_file": str(key)})
+    names = [
+        set(Dataset(out).table("samples").to_table(columns=["patient_id"])["patient_id"].to_pylist())
+        for out in (built, tmp_path / "out")
+    ]
+    assert len(names[0]) == len(names[1]) > 20
+    assert not names[0] & names[1]
+
+
+def test_every_mention_in_the_bank_cuts_out_of_its_report(built):
+    dataset = Dataset(built)
+    texts = {row["study_id"]: row["text"] for row in dataset.table("samples").to_table().to_pylist()}
+    bank = pq.read_table(built / "sentences").to_pylist()
+    assert len(bank) > 100
+    for row in bank:
+        assert texts[row["study_id"]][row["start"] : row["end"]] == row["sentence"]
+        assert re.search(re.escape(row["mention"]), row["sentence"])

@@ -1,0 +1,60 @@
+"""Configuration: what `init` writes is what `build` assumes, and mistakes are told by name."""
+
+import pytest
+import yaml
+
+from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.schemas.config import Config
+from medcutmix_pipeline.schemas.settings import commented_config, known_keys, load_config, parse_set
+
+
+def test_the_written_configuration_holds_every_default():
+    written = yaml.safe_load(commented_config())
+    assert Config.model_validate(written) == Config()
+    for key in known_keys():
+        section, _, name = key.rpartition(".")
+        place = written
+        for part in filter(None, section.split(".")):
+            place = place[part]
+        assert name in place
+
+
+def test_settings_override_the_file(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("seed: 3\nshards: {image_size: 64}\n")
+    config = load_config(file, [parse_set("shards.image_size=96"), parse_set("splits={train: 0.5, validate: 0.5}")])
+    assert (config.seed, config.shards.image_size, config.splits.train) == (3, 96, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("shards: {samples_per_shrd: 9}", "unknown setting shards.samples_per_shrd"),
+        ("shards: {samples_per_shrd: 9}", "did you mean shards.samples_per_shard?"),
+        ("sed: 1", "did you mean seed?"),
+        ("shards: {image_format: gif}", "setting shards.image_format"),
+        ("seed: many", "setting seed"),
+        ("splits: {train: 0.5}", "train and validate must sum to 1"),
+        ("seed: [", "line 1 is not YAML"),
+        ("just words", "holds no settings"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(tmp_path, text, told):
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError) as error:
+        load_config(file, [])
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_yaml_cannot_make_objects(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("seed: !!python/object/apply:os.getpid []")
+    with pytest.raises(UsageError):
+        load_config(file, [])
+
+
+def test_set_needs_a_key_and_a_value():
+    with pytest.raises(UsageError, match=r"section\.key=value"):
+        parse_set("shards.image_size")

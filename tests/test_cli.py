@@ -1,0 +1,148 @@
+"""The command line: every mistake of a user is one clear line and the right exit code, never a traceback."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from medcutmix_pipeline.version import __version__
+from tests.builds import SETTINGS, run_cli
+
+
+@pytest.fixture
+def settings(tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text(json.dumps(SETTINGS))
+    return file
+
+
+def one_line(result, code, *told):
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr + result.stdout
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    for words in told:
+        assert words in lines[0]
+
+
+@pytest.mark.parametrize("command", ["", "build", "init", "phantom", "sources", "validate", "inspect"])
+def test_help_has_an_example(command):
+    result = run_cli(*command.split(), "--help")
+    assert result.returncode == 0
+    assert "medcutmix-pipeline" in result.stdout.split("Example" if command else "Start with")[1]
+
+
+def test_version():
+    assert run_cli("--version").stdout.strip() == f"medcutmix-pipeline {__version__}"
+
+
+def test_sources_are_listed_with_their_layout():
+    told = run_cli("sources").stdout
+    for kind in ("openi", "mimic-cxr-jpg", "chexpert-plus", "manifest", "phantom"):
+        assert kind in told
+    assert "ecgen-radiology/" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ([], 2, ["--source KIND and --root DIR"]),
+        (["--source", "openi", "--root", "nowhere"], 2, ["nowhere"]),
+        (["--source", "opneni", "--root", "."], 2, ["opneni", "openi"]),
+        (["--set", "shards.samples_per_shrd=3"], 2, ["did you mean shards.samples_per_shard?"]),
+        (["--set", "seed"], 2, ["section.key=value"]),
+        (["--limit", "many"], 2, ["--limit"]),
+        (["--engine", "spark"], 2, ["--engine"]),
+        (["missing.yaml"], 2, ["missing.yaml"]),
+    ],
+)
+def test_a_wrong_call_of_build(tmp_path, arguments, code, told):
+    one_line(run_cli("build", "--out", tmp_path / "out", *arguments), code, *told)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_source_of_another_kind_is_recognised(studies, tmp_path):
+    one_line(run_cli("build", "--source", "openi", "--root", studies, "--out", tmp_path / "out"), 2, "phantom")
+
+
+def test_an_empty_corpus(tmp_path):
+    (tmp_path / "studies.csv").write_text("image,report,study_id,patient_id\n")
+    call = ("build", "--source", "manifest", "--root", tmp_path, "--out", tmp_path / "out", "--engine", "serial")
+    one_line(run_cli(*call), 1, "no study")
+
+
+def test_no_matched_pair(studies, tmp_path, settings):
+    rows = (studies / "studies.csv").read_text().splitlines()
+    for folder in ("images", "reports"):
+        shutil.copytree(studies / folder, tmp_path / "one" / folder)
+    (tmp_path / "one" / "studies.csv").write_text("\n".join(rows[:2]) + "\n")
+    result = run_cli("build", settings, "--source", "manifest", "--root", tmp_path / "one", "--out", tmp_path / "out")
+    one_line(result, 1, "no two studies share a finding")
+    assert not (tmp_path / "out" / "dataset.json").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_output_that_cannot_be_written(studies, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    out = tmp_path / "locked" / "out"
+    one_line(run_cli("build", "--source", "phantom", "--root", studies, "--out", out), 2, "cannot write to")
+
+
+def test_an_output_below_a_file(studies, tmp_path):
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out"
+    one_line(run_cli("build", "--source", "phantom", "--root", studies, "--out", out), 2, "cannot write to")
+
+
+def test_a_ray_that_does_not_answer(studies, tmp_path):
+    call = ("build", "--source", "phantom", "--root", studies, "--out", tmp_path / "out", "--ray-address")
+    one_line(run_cli(*call, "127.0.0.1:9"), 2, "no Ray answers at 127.0.0.1:9", "ray start --head")
+
+
+def test_a_dry_run_tells_counts_and_writes_nothing(studies, tmp_path):
+    call = ("build", "--source", "phantom", "--root", studies, "--out", tmp_path / "out", "--dry-run", "--limit", "20")
+    result = run_cli(*call)
+    assert result.returncode == 0, result.stderr
+    assert "20 studies" in result.stdout
+    assert "about 1 shards" in result.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_init_writes_what_build_reads(tmp_path, studies):
+    file = tmp_path / "build.yaml"
+    assert run_cli("init", file).returncode == 0
+    one_line(run_cli("init", file), 2, "exists")
+    call = ("build", file, "--source", "phantom", "--root", studies, "--dry-run")
+    assert run_cli(*call).returncode == 0
+
+
+def test_validate_and_inspect_tell_a_dataset(built):
+    assert "is valid" in run_cli("validate", built).stdout
+    told = run_cli("inspect", built).stdout
+    assert "Pleural Effusion" in told
+    shown = run_cli("inspect", built, "--random", "2").stdout
+    assert shown.count("host's report") == 2
+    plan = shown.split("Plan ")[1].split()[0]
+    assert f"Plan {plan}" in run_cli("inspect", built, "--plan", plan).stdout
+
+
+def test_validate_and_inspect_of_what_is_no_dataset(built, tmp_path):
+    one_line(run_cli("validate", tmp_path), 1, "holds no dataset")
+    one_line(run_cli("inspect", tmp_path), 1, "holds no dataset")
+    one_line(run_cli("inspect", built, "--plan", "nothing"), 1, "no plan nothing")
+    one_line(run_cli("inspect", built, "--disease", "Gout"), 2, "Gout", "Pleural Effusion")
+
+
+def test_a_damaged_dataset_fails_validation(built, tmp_path):
+    copy = tmp_path / "dataset"
+    shutil.copytree(built, copy)
+    shard = sorted((copy / "shards").iterdir())[0]
+    content = bytearray(shard.read_bytes())
+    content[700] ^= 1
+    shard.write_bytes(content)
+    result = run_cli("validate", copy)
+    assert result.returncode == 1
+    assert shard.name in result.stdout
+    assert "sha256" in result.stdout
