@@ -52,6 +52,8 @@ def _verdict(hit: Hit, reach: _Reach | None, after: Cue | None, between: Cue | N
     before = _speaks(reach.cue) if reach is not None else None
     if hit.look == "absent":
         return Verdict("absent", hit.rule)
+    if hit.look == "uncertain" and (after is None or after.after != "absent") and before != "absent":
+        return Verdict("uncertain", hit.rule)
     denied = before == "absent" and reach is not None
     if denied and reach is not None and (after is None or (reach.direct and after.after != "absent")):
         return Verdict("absent", f"absent before: {reach.cue.phrase}")
@@ -113,6 +115,8 @@ def _past_joint(reach: _Reach, structure: Structure, at: int, last_or: dict[int,
         return reach
     if reach.cue.ignore:
         return None if words[at] in (",", "with") else reach
+    if reach.cue.heads:
+        return reach
     closing = last_or.get(structure.clause[at], -1) > at
     following = at + 1
     while following < len(words) and words[following] in JOINING:
@@ -130,8 +134,10 @@ def _past_joint(reach: _Reach, structure: Structure, at: int, last_or: dict[int,
 def _replaced(reach: _Reach | None, cue: Cue, structure: Structure, at: int) -> _Reach | None:
     """The phrase that speaks from here on: a new one, unless it stands under a denial that is still open."""
     new = _Reach(cue, structure.part[at])
-    if reach is None or reach.cue.before != "absent" or cue.before == "absent":
+    if reach is None or reach.cue.ignore or cue.before == "absent":
         return new
+    if _speaks(reach.cue) != "absent":
+        return new if _speaks(cue) != "present" or _speaks(reach.cue) == "present" else reach
     opens = at == 0 or structure.part[at - 1] != structure.part[at] or structure.words[at - 1] in JOINING
     return new if _speaks(cue) == "uncertain" and opens and reach.part != structure.part[at] else reach
 

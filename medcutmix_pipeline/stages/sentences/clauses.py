@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 ALTERNATIVE = frozenset(("or", "nor", "/"))
 JOINING = frozenset((",", "and", "&", "with", "(", "-", "plus")) | ALTERNATIVE
+ASIDE = 12
+"""Words behind an opening bracket in which a verb makes it a statement of its own."""
+
 _NEUTRAL = frozenset(
     "seen identified noted present demonstrated visualized visualised visible evident appreciated detected".split()
 )
@@ -22,7 +25,10 @@ _NEUTRAL = frozenset(
 
 @dataclass(slots=True)
 class Cue:
-    """What a phrase means where it stands before, after or between findings; `ends`: other phrases reach no further."""
+    """What a phrase means where it stands before, after or between findings.
+
+    `ends`: other phrases reach no further; `heads`: it speaks for a whole list.
+    """
 
     phrase: str
     before: Assertion | None = None
@@ -30,6 +36,7 @@ class Cue:
     between: Assertion | None = None
     ignore: bool = False
     ends: bool = False
+    heads: bool = False
 
     def fill(self, other: Cue) -> None:
         """Take over the roles that this cue does not have yet."""
@@ -38,6 +45,7 @@ class Cue:
         self.between = self.between or other.between
         self.ignore = self.ignore or (other.ignore and self.before is None)
         self.ends = self.ends or other.ends
+        self.heads = self.heads or (other.heads and self.before == other.before)
 
 
 FoundCue = tuple[int, int, Cue]
@@ -70,6 +78,7 @@ class ClauseReader:
                 ("present", layer.assertion.present),
             )
             for kind, cues in kinds:
+                self._add(cues.heads, lambda p, kind=kind: Cue(p, before=kind, heads=True))
                 self._add(cues.before, lambda p, kind=kind: Cue(p, before=kind))
                 self._add(cues.after, lambda p, kind=kind: Cue(p, after=kind))
                 self._add(cues.between, lambda p, kind=kind: Cue(p, between=kind))
@@ -93,17 +102,19 @@ class ClauseReader:
         cues = self._cues.find(words, self._fillers)
         verbs = frozenset(i for i, word in enumerate(words) if word in self._verbs)
         starts = frozenset(start for start, _, _ in self._starts.find(words))
-        opened = _opened(words, cues)
+        opened = _opened(words, cues, verbs)
         opened |= _second_statements(words, cues, verbs, opened)
         return Structure(words, cues, _numbered(words, opened), _parts(words, opened), verbs, starts)
 
 
-def _opened(words: Sequence[str], cues: list[FoundCue]) -> set[int]:
-    """Where a clause begins because of a word: at "but" and the like, and behind a closing bracket."""
+def _opened(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int]) -> set[int]:
+    """Where a clause begins because of a word: at "but" and the like, at an aside with a verb, and behind any aside."""
     opened = {start for start, _, cue in cues if cue.ends}
-    opened.update(
-        i + 1 for i, word in enumerate(words) if word == ")" and i > 1 and words[i - 1] not in ("s", "?", "-")
-    )
+    for i, word in enumerate(words):
+        if word == ")" and i > 1 and words[i - 1] not in ("s", "?", "-"):
+            opened.add(i + 1)
+        elif word == "(" and not verbs.isdisjoint(range(i + 1, i + ASIDE)):
+            opened.add(i)
     return opened
 
 

@@ -42,7 +42,7 @@ class FindingMatcher:
     """Finds the lexicon's findings in the words of a sentence."""
 
     def __init__(self, layers: Layers) -> None:
-        self._terms: PhraseTree[tuple[str, ...]] = _terms(layers)
+        self._terms = _terms(layers)
         self._structures: PhraseTree[tuple[int, ...]] = PhraseTree()
         self._looks: PhraseTree[tuple[_Look, ...]] = PhraseTree()
         self._measured: list[str] = []
@@ -69,7 +69,7 @@ class FindingMatcher:
 
         `breaks` gives the clause that each word belongs to, `joints` the part of a list within it (see `clauses`).
         """
-        hits = [Hit(name, start, end, start) for start, end, names in self._terms.find(words) for name in names]
+        hits = [hit for start, end, names in self._terms.find(words) for hit in _named(start, end, names)]
         structures = self._structures.find(words)
         if structures:
             looks = self._looks.find(words)
@@ -128,18 +128,29 @@ def _look_of(
     return None
 
 
-def _terms(layers: Layers) -> PhraseTree[tuple[str, ...]]:
-    tree: PhraseTree[tuple[str, ...]] = PhraseTree()
+_Names = tuple[tuple[str, bool], ...]
+"""Findings that a phrase names, each with whether it only hints at it."""
+
+
+def _named(start: int, end: int, names: _Names) -> Iterable[Hit]:
+    for name, hint in names:
+        yield Hit(name, start, end, start, "uncertain" if hint else None, "hint" if hint else "named")
+
+
+def _terms(layers: Layers) -> PhraseTree[_Names]:
+    tree: PhraseTree[_Names] = PhraseTree()
     for layer in layers:
-        names: dict[str, list[str]] = {}
+        names: dict[str, dict[str, bool]] = {}
         for finding in layer.findings:
             for spelling in _each(finding.terms):
-                names.setdefault(spelling, []).append(finding.name)
+                names.setdefault(spelling, {})[finding.name] = False
+            for spelling in _each(finding.hints):
+                names.setdefault(spelling, {}).setdefault(finding.name, True)
         for finding in layer.findings:
             for spelling in _each(finding.exclude):
                 tree.add(spelling, ())
         for spelling, found in names.items():
-            tree.add(spelling, tuple(dict.fromkeys(found)))
+            tree.add(spelling, tuple(found.items()))
     return tree
 
 

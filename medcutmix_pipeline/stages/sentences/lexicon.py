@@ -48,6 +48,7 @@ class Finding(_Part):
     name: str = Field(min_length=1)
     part_of: str | None = Field(None, description="the wider finding that is there whenever this one is")
     terms: Phrases = Field((), description="words that name the finding")
+    hints: Phrases = Field((), description="words that raise the finding without naming it: uncertain at most")
     exclude: Phrases = Field((), description="longer words that contain a term and do not name the finding")
     measures: tuple[Measure, ...] = ()
 
@@ -57,6 +58,7 @@ class Cues(_Part):
 
     before: Phrases = ()
     after: Phrases = ()
+    heads: Phrases = Field((), description="before a whole list: differential includes")
     between: Phrases = Field((), description="between two findings, and says it of both: versus")
 
 
