@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from source_trees import CHEXPERT_COLUMNS, chexpert, table, write
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.config import SourceConfig
 from medcutmix_pipeline.sources import open_source
+from tests.sources.source_trees import CHEXPERT_COLUMNS, chexpert, table, write
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.records import Study

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from source_trees import picture, table, write
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.config import SourceConfig
 from medcutmix_pipeline.sources import open_source, read_report
 from medcutmix_pipeline.sources.grouping import grouped
 from medcutmix_pipeline.sources.tables import rows
+from tests.sources.source_trees import picture, table, write
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.records import Study

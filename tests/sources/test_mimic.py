@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from source_trees import MIMIC_METADATA, dicom_name, mimic, picture, table, write
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.config import SourceConfig
 from medcutmix_pipeline.sources import open_source, read_report
+from tests.sources.source_trees import MIMIC_METADATA, dicom_name, mimic, picture, table, write
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.records import Study

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from source_trees import openi_xml, picture, write
 
 from medcutmix_pipeline.schemas.config import SourceConfig
 from medcutmix_pipeline.sources import open_source
 from medcutmix_pipeline.sources.openi import caption_view
+from tests.sources.source_trees import openi_xml, picture, write
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.records import Study

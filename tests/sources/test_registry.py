@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from source_trees import chexpert, mimic, openi_xml, picture, write
 
 from medcutmix_pipeline.errors import DataError, PipelineError, UsageError
 from medcutmix_pipeline.schemas.config import SourceConfig
@@ -15,6 +14,7 @@ from medcutmix_pipeline.schemas.records import ImageRef, Study
 from medcutmix_pipeline.sources import describe_sources, open_source
 from medcutmix_pipeline.sources.base import split_of, view_of, without_duplicates
 from medcutmix_pipeline.sources.phantom import generate
+from tests.sources.source_trees import chexpert, mimic, openi_xml, picture, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,7 @@ def test_a_root_that_does_not_exist_or_is_not_given_or_empty(tmp_path: Path, kin
         open_kind(kind, tmp_path / "none")
     with pytest.raises(UsageError, match="no data set is named"):
         open_kind(kind, "")
-    with pytest.raises(UsageError, match="expected|no manifest"):
+    with pytest.raises(UsageError, match=r"expected|no manifest"):
         open_kind(kind, tmp_path)
 
 

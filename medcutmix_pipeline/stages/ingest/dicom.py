@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from medcutmix_pipeline.stages.ingest.dicom_pixels import stored_values
+from medcutmix_pipeline.stages.ingest.dicom_pixels import decoder_of, stored_values
 from medcutmix_pipeline.stages.ingest.dicom_view import named_view
 from medcutmix_pipeline.stages.ingest.greyscale import show
 from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
@@ -108,7 +108,7 @@ def _check(ds: Dataset, data: bytes, config: IngestConfig) -> None:
         cut = _PIXEL_TAG in data
         reason = "image-truncated" if cut else "image-undecodable"
         raise ImageReject(reason, "the file ends within its pixels" if cut else "the DICOM file has no pixels")
-    if not UID(ds.file_meta.TransferSyntaxUID).is_encapsulated:
+    if not decoder_of(ds).UID.is_encapsulated:
         _check_length(ds)
 
 
@@ -118,7 +118,7 @@ def _check_length(ds: Dataset) -> None:
     if ds.get("PhotometricInterpretation") == "YBR_FULL_422":
         values = values * 2 // 3
     pixels = next(ds[name].value for name in _PIXELS if name in ds)
-    if len(pixels) * 8 < values * int(ds.get("BitsAllocated", 16)):
+    if len(pixels) * 8 < values * int(ds.get("BitsAllocated", 0)):
         raise ImageReject("image-truncated", "fewer pixels than the header says")
 
 

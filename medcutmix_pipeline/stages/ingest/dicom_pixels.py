@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from pydicom.encaps import generate_frames
-from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.uid import (
     UID,
     JPEG2000TransferSyntaxes,
@@ -50,7 +50,7 @@ def stored_values(ds: Dataset) -> npt.NDArray[Any]:
     """
     syntax = UID(ds.file_meta.TransferSyntaxUID)
     if not syntax.is_encapsulated:
-        return _decoded(ds, syntax)
+        return _decoded(ds)
     frame = next(generate_frames(ds.PixelData, number_of_frames=1), b"")
     stream = describe(frame)
     if stream is not None and (stream.height, stream.width) != (ds.Rows, ds.Columns):
@@ -59,28 +59,33 @@ def stored_values(ds: Dataset) -> npt.NDArray[Any]:
         raise ImageReject("image-truncated", "the compressed stream has no end")
     if syntax == JPEGExtended12Bit and stream is not None and stream.precision > 8:
         return _jpeg12(ds, frame)
-    return _decoded(ds, syntax)
+    return _decoded(ds)
 
 
-def _decoded(ds: Dataset, syntax: UID) -> npt.NDArray[Any]:
-    """The values by the plugin for the transfer syntax."""
+def decoder_of(ds: Dataset) -> Decoder:
+    """Pydicom's decoder of the file's transfer syntax; raises ImageReject where there is none."""
+    syntax = UID(ds.file_meta.TransferSyntaxUID)
     try:
-        decoder = get_decoder(syntax)
+        return get_decoder(syntax)
     except NotImplementedError:
         raise ImageReject("transfer-syntax-unsupported", f"no decoder for {_name(syntax)}") from None
-    plugin = ""
-    if syntax.is_encapsulated:
-        usable = (p for p in _PLUGINS.get(syntax, ("pylibjpeg",)) if p in decoder.available_plugins)
+
+
+def _decoded(ds: Dataset) -> npt.NDArray[Any]:
+    """The values by the plugin for the transfer syntax."""
+    decoder, plugin = decoder_of(ds), ""
+    if decoder.UID.is_encapsulated:
+        usable = (p for p in _PLUGINS.get(decoder.UID, ("pylibjpeg",)) if p in decoder.available_plugins)
         plugin = next(usable, "none")
     if plugin == "none":
-        raise ImageReject("transfer-syntax-unsupported", f"no decoder for {_name(syntax)} is installed")
+        raise ImageReject("transfer-syntax-unsupported", f"no decoder for {_name(decoder.UID)} is installed")
     stored: npt.NDArray[Any] = decoder.as_array(ds, index=0, decoding_plugin=plugin)[0]
     return stored
 
 
 def _name(syntax: UID) -> str:
     """The transfer syntax by its name in the standard; what a file made up is not repeated."""
-    return syntax.name if syntax.is_transfer_syntax else "an unknown transfer syntax"
+    return syntax.name if not syntax.is_private and syntax.is_transfer_syntax else "an unknown transfer syntax"
 
 
 def _jpeg12(ds: Dataset, frame: bytes) -> npt.NDArray[Any]:

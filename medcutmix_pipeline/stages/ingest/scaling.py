@@ -13,7 +13,8 @@ def to_8bit(values: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np
     if not high > low:
         return np.zeros(values.shape, np.uint8)
     scaled = np.asarray(values, np.float64)
-    scaled = (scaled - low) * (255.0 / (high - low)) + 0.5
+    # In this order whole numbers meet no rounding but the last, so that what lies half way between two greys goes up.
+    scaled = (scaled - low) * 255.0 / (high - low) + 0.5
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
