@@ -178,7 +178,10 @@ def _reaches(structure: Structure, hit: Hit, start: int, cue: Cue) -> bool:
         return words[start - 1] in ("which", "that") and clause[last] + 1 == clause[start]
     if part[last] == part[start]:
         return True
-    opens = start > 0 and words[start - 1] in JOINING
+    first = start
+    while first > 0 and part[first - 1] == part[start] and words[first - 1] in structure.fillers:
+        first -= 1
+    opens = words[first] in JOINING or words[first - 1] in JOINING
     return opens and part[start] - part[last] <= 2 and cue.after != "present"
 
 

@@ -61,6 +61,7 @@ class Structure:
     part: list[int]
     verbs: frozenset[int]
     starts: frozenset[int]
+    fillers: frozenset[str]
 
 
 class ClauseReader:
@@ -104,7 +105,7 @@ class ClauseReader:
         starts = frozenset(start for start, _, _ in self._starts.find(words))
         opened = _opened(words, cues, verbs)
         opened |= _second_statements(words, cues, verbs, opened)
-        return Structure(words, cues, _numbered(words, opened), _parts(words, opened), verbs, starts)
+        return Structure(words, cues, _numbered(words, opened), _parts(words, opened), verbs, starts, self._fillers)
 
 
 def _opened(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int]) -> set[int]:

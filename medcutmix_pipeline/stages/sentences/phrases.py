@@ -28,6 +28,8 @@ def split_words(text: str) -> tuple[tuple[str, int, int], ...]:
     """
     if text.lower() in _NOT:
         return (("not", 0, len(text)),)
+    if text.lower() == "cannot":
+        return (("can", 0, 3), ("not", 3, 6))
     found = [(m.group().lower(), m.start(), m.end()) for m in _WORD.finditer(text)]
     if len(found) > 1:
         found = [w for w in found if w[0] not in "-–'’"]
@@ -115,17 +117,22 @@ class PhraseTree(Generic[T]):
         return found
 
     def _longest(self, words: Sequence[str], start: int, fillers: frozenset[str]) -> tuple[int, int, T] | None:
-        node, best, skipped = self._root, None, 0
-        for j in range(start, len(words)):
-            child = node.get(words[j])
-            if child is None:
-                skipped += 1
-                if j == start or skipped > MAX_FILLERS or words[j] not in fillers:
+        best: tuple[int, int, T] | None = None
+        open_ends: list[tuple[int, _Node[T], int]] = [(start, self._root, 0)]
+        while open_ends:
+            j, node, skipped = open_ends.pop()
+            while j < len(words):
+                child = node.get(words[j])
+                if j > start and skipped < MAX_FILLERS and words[j] in fillers:
+                    if child is None:
+                        j, skipped = j + 1, skipped + 1
+                        continue
+                    open_ends.append((j + 1, node, skipped + 1))
+                if child is None:
                     break
-                continue
-            node = child  # type: ignore[assignment]  # as above
-            if node.value is not None:
-                best = (start, j + 1, node.value)
+                node, j = child, j + 1  # type: ignore[assignment]  # as above
+                if node.value is not None and (best is None or j > best[1]):
+                    best = (start, j, node.value)
         return best
 
 
