@@ -13,16 +13,17 @@ from medcutmix_pipeline.sources.chexpert_plus import ChexpertPlusAdapter
 from medcutmix_pipeline.sources.manifest import ManifestAdapter, folder_of
 from medcutmix_pipeline.sources.mimic import MimicAdapter
 from medcutmix_pipeline.sources.openi import OpeniAdapter
+from medcutmix_pipeline.sources.opening import open_tree
 from medcutmix_pipeline.sources.phantom_source import PhantomAdapter
 from medcutmix_pipeline.sources.reading import protocol
 from medcutmix_pipeline.sources.tables import suffix_of
-from medcutmix_pipeline.sources.trees import Tree, open_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from medcutmix_pipeline.schemas.config import SourceConfig
     from medcutmix_pipeline.schemas.records import Study
+    from medcutmix_pipeline.sources.trees import Tree
 
 # Ordered from the most to the least particular, so that a folder is taken for what it looks like most.
 _ADAPTERS: tuple[Adapter, ...] = (

@@ -13,7 +13,7 @@ from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.schemas.config import SourceConfig
 from medcutmix_pipeline.schemas.records import Study
 from medcutmix_pipeline.sources import ReadFailedError, UnusableInputError, open_source, read_bytes, read_report
-from medcutmix_pipeline.sources.trees import open_tree
+from medcutmix_pipeline.sources.opening import open_tree
 from tests.sources.source_trees import openi_xml, picture, write
 
 if TYPE_CHECKING:

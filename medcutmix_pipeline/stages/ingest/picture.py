@@ -53,8 +53,7 @@ def is_picture(data: bytes) -> bool:
 @contextmanager
 def _own_limits() -> Iterator[None]:
     """Pillow's limit on pixels is a setting of the process; it is off while a header is read, so that ours counts."""
-    with _opening, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _opening:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             yield
@@ -65,18 +64,9 @@ def _own_limits() -> Iterator[None]:
 def decode_picture(data: bytes, config: IngestConfig, at_least: int | None = None) -> npt.NDArray[np.uint8]:
     """The picture as uint8 [H, W]; see `decode`. Raises ImageReject."""
     try:
-        with _own_limits():
-            image = Image.open(io.BytesIO(data), formats=[_format(data) or ""])
-        check_size(image.height, image.width, config)
-        if getattr(image, "n_frames", 1) > 1:
-            raise ImageReject("image-multiframe", "more than one picture in the file")
-        if at_least is not None and image.format == "JPEG" and image.mode in ("L", "RGB"):
-            image.draft("L", (at_least, at_least))
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            grey = _grey(image)
-        return np.ascontiguousarray(grey if turn is None else np.asarray(Image.fromarray(grey).transpose(turn)))
+            return _decoded(data, config, at_least)
     except ImageReject:
         raise
     except (EOFError, OSError) as error:
@@ -86,6 +76,19 @@ def decode_picture(data: bytes, config: IngestConfig, at_least: int | None = Non
         raise ImageReject(reason, "the file ends too early" if cut else "the file is damaged") from None
     except Exception as error:  # whatever a decoder raises, the one file is at fault
         raise ImageReject("image-undecodable", f"the decoder failed ({type(error).__name__})") from None
+
+
+def _decoded(data: bytes, config: IngestConfig, at_least: int | None) -> npt.NDArray[np.uint8]:
+    with _own_limits():
+        image = Image.open(io.BytesIO(data), formats=[_format(data) or ""])
+    check_size(image.height, image.width, config)
+    if getattr(image, "n_frames", 1) > 1:
+        raise ImageReject("image-multiframe", "more than one picture in the file")
+    if at_least is not None and image.format == "JPEG" and image.mode in ("L", "RGB"):
+        image.draft("L", (at_least, at_least))
+    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    grey = _grey(image)
+    return np.ascontiguousarray(grey if turn is None else np.asarray(Image.fromarray(grey).transpose(turn)))
 
 
 def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:

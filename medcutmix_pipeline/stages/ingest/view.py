@@ -35,7 +35,6 @@ _SURE = 1.0
 """Log-odds below which the picture is taken to say nothing."""
 
 _SIDE = 32
-_BLACK = 16
 
 
 def image_view(pixels: npt.NDArray[np.uint8]) -> View | None:
@@ -64,7 +63,8 @@ def view_odds(pixels: npt.NDArray[np.uint8]) -> float:
 def _without_borders(image: Image.Image) -> Image.Image:
     """The picture without the black bands of padding or collimation around it."""
     small = np.asarray(image.resize((64, 64), Image.Resampling.BOX))
-    rows, columns = np.flatnonzero(small.max(axis=1) > _BLACK), np.flatnonzero(small.max(axis=0) > _BLACK)
+    black = small.min() + (int(small.max()) - small.min()) / 16
+    rows, columns = np.flatnonzero(small.max(axis=1) > black), np.flatnonzero(small.max(axis=0) > black)
     if len(rows) < 8 or len(columns) < 8:
         return image
     width, height = image.size

@@ -1,0 +1,213 @@
+"""PNG, JPEG, WebP and TIFF become grey pictures whatever they are called, and damaged ones rejects."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medcutmix_pipeline.schemas.config import IngestConfig
+from medcutmix_pipeline.stages.ingest import ImageReject, decode
+from tests.stages.ingest_files import Pixels, picture, png, ramp, saved
+
+CONFIG = IngestConfig()
+GREY = ramp().astype(np.uint8)
+RGB = np.random.default_rng(1).integers(0, 256, (24, 32, 3)).astype(np.uint8)
+LUMA = np.rint(RGB @ [0.299, 0.587, 0.114])
+
+
+def reason_of(data: bytes, config: IngestConfig = CONFIG) -> str:
+    with pytest.raises(ImageReject) as error:
+        decode(data, config)
+    return str(error.value.reason)
+
+
+def close(pixels: Pixels, expected: Pixels, tolerance: float) -> bool:
+    return bool(np.abs(pixels.astype(float) - expected).max() <= tolerance)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        picture(GREY, "PNG"),
+        picture(GREY, "TIFF"),
+        picture(GREY, "TIFF", compression="tiff_lzw"),
+        picture(GREY, "WEBP", lossless=True),
+        saved(Image.fromarray(GREY).convert("P"), "PNG"),
+        saved(Image.fromarray(GREY).convert("RGB"), "PNG"),
+        saved(Image.fromarray(GREY).convert("LA"), "PNG"),
+        png(32, 24, b"".join(b"\0" + row.tobytes() for row in GREY)),
+    ],
+    ids=["png", "tiff", "lzw", "webp", "palette", "grey rgb", "opaque alpha", "by hand"],
+)
+def test_8_bit_grey_keeps_its_values(data: bytes) -> None:
+    assert np.array_equal(decode(data, CONFIG), GREY)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_is_scaled_to_what_it_uses(kind: str) -> None:
+    deep = ramp(top=3000) + 500  # twelve bits in sixteen, as many archives hold them
+    expected = np.floor((deep - 500) * 255 / 3000 + 0.5)
+    assert np.array_equal(decode(saved(Image.fromarray(deep.astype(np.uint16)), kind), CONFIG), expected)
+
+
+def test_floats_are_scaled_and_what_is_no_number_is_black() -> None:
+    values = ramp(top=1000).astype(np.float32) / 7 - 20
+    values[0, 0], values[1, 1] = np.nan, np.inf
+    shown = decode(saved(Image.fromarray(values), "TIFF"), CONFIG)
+    assert (shown[0, 0], shown[1, 1], shown.max()) == (0, 0, 255)
+    finite = np.isfinite(values)
+    low, high = values[finite].min(), values[finite].max()
+    assert close(shown[finite], (values[finite] - low) / (high - low) * 255, 0.51)
+
+
+def test_colour_becomes_luminance_and_what_is_transparent_black() -> None:
+    assert close(decode(picture(RGB, "PNG"), CONFIG), LUMA, 1)
+    assert close(decode(picture(RGB, "JPEG", quality=100, subsampling=0), CONFIG), LUMA, 4)
+    alpha = np.where(ramp() > 100, 255, 0).astype(np.uint8)
+    shown = decode(picture(np.dstack([RGB, alpha]), "PNG"), CONFIG)
+    assert close(shown, np.where(alpha, LUMA, 0), 1)
+    palette = Image.fromarray(GREY).convert("P")
+    shown = decode(saved(palette, "PNG", transparency=200), CONFIG)
+    assert np.array_equal(shown, np.where(GREY == 200, 0, GREY))
+
+
+def test_one_bit_is_black_and_white() -> None:
+    shown = decode(saved(Image.fromarray(GREY > 128), "PNG"), CONFIG)
+    assert np.array_equal(shown, np.where(GREY > 128, 255, 0))
+
+
+def test_cmyk_is_read() -> None:
+    image = Image.fromarray(RGB).convert("CMYK")
+    assert close(decode(saved(image, "JPEG", quality=100), CONFIG), LUMA, 40)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_turned_picture_is_put_upright(turn: int) -> None:
+    """Orientations as EXIF numbers them: what is stored is turned so that it shows GREY."""
+    undo = [
+        lambda a: a,
+        lambda a: a[:, ::-1],
+        lambda a: a[::-1, ::-1],
+        lambda a: a[::-1],
+        lambda a: a.T,
+        lambda a: np.rot90(a),
+        lambda a: a[::-1, ::-1].T,
+        lambda a: np.rot90(a, -1),
+    ]
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    data = saved(Image.fromarray(np.ascontiguousarray(undo[turn - 1](GREY))), "PNG", exif=exif.tobytes())
+    assert np.array_equal(decode(data, CONFIG), GREY)
+
+
+def test_a_large_jpeg_is_decoded_small_when_less_will_do() -> None:
+    large = picture(ramp(1600, 1200), "JPEG", quality=95)
+    assert decode(large, CONFIG).shape == (1600, 1200)
+    small = decode(large, CONFIG, at_least=140)
+    assert small.shape == (200, 150)
+    exact = np.asarray(Image.fromarray(ramp(1600, 1200).astype(np.uint8)).resize((150, 200), Image.Resampling.BOX))
+    assert close(small, exact, 3)
+    assert decode(large, CONFIG, at_least=700).shape == (1600, 1200)
+    colour = picture(np.dstack([ramp(1600, 1200)] * 3), "JPEG", quality=95)
+    assert close(decode(colour, CONFIG, at_least=140), exact, 3)
+
+
+KINDS: dict[str, dict[str, Any]] = {"PNG": {}, "JPEG": {}, "WEBP": {}, "TIFF": {"compression": "tiff_deflate"}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_cut_anywhere_is_a_reject_or_lost_nothing(kind: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40)).astype(np.uint8)
+    whole = picture(noise, kind, **KINDS[kind])
+    shown = decode(whole, CONFIG)
+    reasons = set()
+    for length in range(0, len(whole), max(1, len(whole) // 150)):
+        try:
+            pixels = decode(whole[:length], CONFIG)
+        except ImageReject as why:
+            reasons.add(why.reason)
+        else:
+            assert np.array_equal(pixels, shown), length
+    assert reasons <= {"image-empty", "image-undecodable", "image-truncated"}
+    assert len(reasons) >= 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_flipped_bits_give_a_picture_or_a_reject_never_an_error(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Libtiff says on the error stream what is wrong with a file, but nothing that stands in it; the rest is silent."""
+    whole = picture(GREY, kind, **KINDS[kind], **({"description": "CANARY"} if kind == "TIFF" else {}))
+    rng = np.random.default_rng(5)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in rng.integers(0, len(whole), rng.integers(1, 6)):
+            damaged[place] ^= 1 << int(rng.integers(8))
+        try:
+            assert decode(bytes(damaged), CONFIG).ndim == 2
+        except ImageReject as why:
+            assert why.reason.startswith("image-")  # noqa: PT017  # either may happen
+    out, err = capfd.readouterr()
+    assert not out
+    assert "CANARY" not in err
+    assert kind == "TIFF" or not err
+
+
+def bomb_text() -> bytes:
+    return png(
+        32, 24, b"".join(b"\0" + r.tobytes() for r in GREY), 8, (b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 28), 9))
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "image-empty"),
+        (b"\0" * 1000, "image-undecodable"),
+        (b"GIF89a" + b"\0" * 100, "image-undecodable"),
+        (b"<svg/>", "image-undecodable"),
+        (png(60000, 60000, bytes(100_000)), "image-too-many-pixels"),
+        (png(2**31 - 1, 2**31 - 1), "image-too-many-pixels"),
+        (png(0, 0), "image-undecodable"),
+        (png(1, 1, b"\0\7"), "image-degenerate"),
+        (png(500, 1, b"\0" + bytes(range(250)) * 2), "image-degenerate"),
+        (png(32, 24, b"\0" * 50), "image-truncated"),
+        (png(32, 24, b"\0" * 33 * 24), "image-blank"),
+        (picture(GREY, "PNG").replace(b"IDAT", b"IDAX"), "image-undecodable"),
+    ],
+)
+def test_what_cannot_be_used_says_why(data: bytes, reason: str) -> None:
+    assert reason_of(data) == reason
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+def test_more_than_one_picture_is_a_reject(kind: str) -> None:
+    pages = [Image.fromarray(GREY), Image.fromarray(GREY[::-1])]
+    assert reason_of(saved(pages[0], kind, save_all=True, append_images=pages[1:])) == "image-multiframe"
+
+
+@pytest.mark.parametrize("data", [png(60000, 60000, bytes(100_000)), bomb_text()], ids=["pixels", "text"])
+def test_a_bomb_costs_no_memory(data: bytes) -> None:
+    tracemalloc.start()
+    try:
+        decode(data, CONFIG)
+    except ImageReject:
+        pass
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 30 << 20
+
+
+def test_the_limit_is_ours_and_pillows_own_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert decode(picture(GREY, "PNG"), IngestConfig(max_pixels=24 * 32)).shape == (24, 32)
+    assert Image.MAX_IMAGE_PIXELS == 100
+    assert reason_of(picture(GREY, "PNG"), IngestConfig(max_pixels=24 * 32 - 1)) == "image-too-many-pixels"
+    assert Image.MAX_IMAGE_PIXELS == 100
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(io.BytesIO(picture(GREY, "PNG")))

@@ -1,0 +1,117 @@
+"""A unit's samples: good ones in order, bad ones told, none lost."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medcutmix_pipeline.schemas.config import Config
+from medcutmix_pipeline.schemas.records import PlacedSample
+from medcutmix_pipeline.sources import ReadFailedError
+from medcutmix_pipeline.stages.ingest import ImageReject, samples
+from medcutmix_pipeline.stages.ingest.samples import ingest_samples
+from medcutmix_pipeline.stages.ingest.squares import resized
+from tests.stages.ingest_files import dicom, picture, png, ramp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def config(**shards: Any) -> Config:
+    return Config.model_validate({"shards": {"image_size": 48, "image_format": "png", **shards}})
+
+
+def placed(path: Path, number: int) -> PlacedSample:
+    return PlacedSample(f"sample-{number}", f"study-{number}", "p", "frontal", "train", "Text.", str(path), "1-1")
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> list[PlacedSample]:
+    files = [
+        picture(ramp(60, 40), "PNG"),
+        b"",
+        dicom(ramp(30, 20), 8),
+        picture(ramp(60, 40), "JPEG")[:-60],
+        None,
+        png(60000, 60000),
+        picture(ramp(200, 100), "JPEG"),
+        b"text",
+    ]
+    for number, data in enumerate(files):
+        if data is not None:
+            (tmp_path / f"{number}.wrong-suffix").write_bytes(data)
+    return [placed(tmp_path / f"{number}.wrong-suffix", number) for number in range(len(files))]
+
+
+def test_every_sample_is_a_survivor_or_a_reject_in_order(unit: list[PlacedSample]) -> None:
+    result = ingest_samples(unit, config(), 32)
+    assert result.survivors == [0, 2, 6]
+    assert [(r.input, r.study, r.reason) for r in result.rejects] == [
+        ("sample-1", "study-1", "image-empty"),
+        ("sample-3", "study-3", "image-truncated"),
+        ("sample-4", "study-4", "image-missing"),
+        ("sample-5", "study-5", "image-too-many-pixels"),
+        ("sample-7", "study-7", "image-undecodable"),
+    ]
+    assert {(r.kind, r.stage) for r in result.rejects} == {("image", "ingest")}
+    assert not any(os.sep in r.detail or "wrong-suffix" in r.detail for r in result.rejects)
+
+
+def test_images_sizes_and_thumbs_belong_together(unit: list[PlacedSample]) -> None:
+    result = ingest_samples(unit, config(), 32)
+    assert result.sizes == [(48, 48), (30, 30), (48, 48)]
+    assert result.thumbs.shape == (3, 32, 32)
+    assert result.thumbs.dtype == np.uint8
+    for image, size, thumb in zip(result.images, result.sizes, result.thumbs, strict=True):
+        stored = np.asarray(Image.open(io.BytesIO(image)))
+        assert stored.shape == size
+        assert np.array_equal(thumb, resized(stored, 32))
+
+
+def test_the_same_samples_give_the_same_bytes_alone_and_together(unit: list[PlacedSample]) -> None:
+    whole = ingest_samples(unit, config(image_format="jpg"), 32)
+    single = [ingest_samples([sample], config(image_format="jpg"), 32) for sample in unit]
+    assert [image for one in single for image in one.images] == whole.images
+    assert [r for one in single for r in one.rejects] == whole.rejects
+    assert np.array_equal(np.concatenate([one.thumbs for one in single]), whole.thumbs)
+
+
+def test_no_samples_are_no_trouble() -> None:
+    result = ingest_samples([], config(), 32)
+    assert (result.survivors, result.rejects, result.thumbs.shape) == ([], [], (0, 32, 32))
+
+
+@pytest.mark.parametrize("error", [KeyError("PATIENT"), RuntimeError("PATIENT"), RecursionError(), ZeroDivisionError()])
+def test_what_nobody_foresaw_is_one_reject(
+    unit: list[PlacedSample], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(samples, "square", fail)
+    rejects = ingest_samples(unit[:1], config(), 32).rejects
+    assert [(r.reason, r.detail) for r in rejects] == [
+        ("image-undecodable", f"the decoder failed ({type(error).__name__})")
+    ]
+
+
+def test_a_failing_storage_stops_the_unit(unit: list[PlacedSample], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> bytes:
+        raise ReadFailedError("the storage failed")
+
+    monkeypatch.setattr(samples, "read_bytes", fail)
+    with pytest.raises(ReadFailedError):
+        ingest_samples(unit, config(), 32)
+
+
+def test_what_a_worker_returns_or_raises_can_be_sent(unit: list[PlacedSample]) -> None:
+    result = pickle.loads(pickle.dumps(ingest_samples(unit, config(), 32)))
+    assert result.survivors == [0, 2, 6]
+    error = pickle.loads(pickle.dumps(ImageReject("image-blank", "every pixel has the same value")))
+    assert (error.reason, error.detail) == ("image-blank", "every pixel has the same value")
