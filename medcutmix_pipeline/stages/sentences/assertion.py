@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING, Structure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from medcutmix_pipeline.schemas.records import Assertion
     from medcutmix_pipeline.stages.sentences.clauses import Cue
     from medcutmix_pipeline.stages.sentences.findings import Hit
 
 STATED = "stated"
+MAX_OPENER = 4
+_OPENERS = frozenset(("which", "that", "but", "although", "though", "however", "yet", "it", "they", "this", ",", "these", "while"))
+_PLURAL = frozenset(("are", "were", "have", "may", "might", "could", "can", "would"))
+"""Verbs that may speak for all of "A and B", though B may be no finding of the lexicon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,35 @@ class _Reach:
     direct: bool = True
 
 
-def decide(structure: Structure, hits: Sequence[Hit]) -> list[Verdict]:
-    """One verdict for each hit, in order. Time linear in the words."""
+def decide(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, str]) -> list[Verdict]:
+    """One verdict for each hit, in order. `wider`: finding → the finding that it is part of. Time linear in the words."""
     before = _forward(structure, hits)
     after, between = _backward(structure, hits)
-    return [_verdict(hit, before[i], after.get(i), between.get(i)) for i, hit in enumerate(hits)]
+    verdicts = [_verdict(hit, before[i], after.get(i), between.get(i)) for i, hit in enumerate(hits)]
+    for i in _alternatives(structure, hits, wider):
+        if verdicts[i].assertion == "present" and not verdicts[i].ignored and hits[i].look is None:
+            verdicts[i] = Verdict("uncertain", "uncertain between: or")
+    return verdicts
+
+
+def _alternatives(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, str]) -> set[int]:
+    """Hits of which the sentence says "one or the other": two findings with nothing but "or" and adjectives between.
+
+    Where one is part of the other ("atelectasis or infiltrate") they are two names of one thing, and none is in doubt.
+    """
+    found: set[int] = set()
+    busy = {start for start, _, _ in structure.cues}
+    for i in range(1, len(hits)):
+        left, right = hits[i - 1], hits[i]
+        gap = range(left.end, right.start)
+        if wider.get(left.finding, left.finding) == right.finding or wider.get(right.finding) == left.finding:
+            continue
+        if len(gap) > MAX_OPENER or any(j in busy or j in structure.verbs for j in gap):
+            continue
+        joints = [structure.words[j] for j in gap if structure.words[j] in JOINING]
+        if joints and joints[-1] == "or" and set(joints) <= {"or", ",", "and", "/"}:
+            found.update((i - 1, i))
+    return found
 
 
 def _verdict(hit: Hit, reach: _Reach | None, after: Cue | None, between: Cue | None) -> Verdict:
@@ -158,8 +186,10 @@ def _backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue]
         if nearest < 0 or not _reaches(structure, hits[nearest], start, cue):
             continue
         target = between if cue.between and not cue.after else after
-        for number in _coordinated(structure, hits, nearest):
-            target.setdefault(number, cue)
+        over = structure.clause[hits[nearest].end - 1] != structure.clause[start]
+        for number in [nearest] if over else _coordinated(structure, hits, nearest):
+            if over or number not in target:
+                target[number] = cue
     return after, between
 
 
@@ -175,14 +205,36 @@ def _reaches(structure: Structure, hit: Hit, start: int, cue: Cue) -> bool:
     clause, part, words = structure.clause, structure.part, structure.words
     last = hit.end - 1
     if clause[last] != clause[start]:
-        return words[start - 1] in ("which", "that") and clause[last] + 1 == clause[start]
+        return clause[last] + 1 == clause[start] and _speaks_on(structure, start)
     if part[last] == part[start]:
         return True
     first = start
     while first > 0 and part[first - 1] == part[start] and words[first - 1] in structure.fillers:
         first -= 1
+    if part[start] - part[last] == 1:
+        joint = words[_joint(part, start)]
+        if joint in ("or", "nor") or (joint == "and" and words[start] in _PLURAL):
+            return True
     opens = words[first] in JOINING or words[first - 1] in JOINING
     return opens and part[start] - part[last] <= 2 and cue.after != "present"
+
+
+def _speaks_on(structure: Structure, start: int) -> bool:
+    """Whether the phrase's clause has no subject of its own: "…, which has resolved", "… but is unlikely"."""
+    words, clause = structure.words, structure.clause
+    first = start
+    while first > 0 and clause[first - 1] == clause[start]:
+        first -= 1
+    opener = words[first:start]
+    return len(opener) <= MAX_OPENER and all(word in _OPENERS or word in structure.fillers for word in opener)
+
+
+def _joint(part: list[int], at: int) -> int:
+    """The word that opens the list part of word `at`."""
+    first = at
+    while first > 0 and part[first - 1] == part[at]:
+        first -= 1
+    return first
 
 
 def _coordinated(structure: Structure, hits: Sequence[Hit], nearest: int) -> list[int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from medcutmix_pipeline.stages.sentences.assertion import Verdict, decide
 from medcutmix_pipeline.stages.sentences.clauses import ClauseReader, Structure
 from medcutmix_pipeline.stages.sentences.findings import FindingMatcher, Hit
+from medcutmix_pipeline.stages.sentences.lexicon import part_of
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.lexicon import Layers
@@ -26,6 +27,7 @@ class SentenceEngine:
     def __init__(self, layers: Layers, cached: int = CACHED_SENTENCES) -> None:
         self._clauses = ClauseReader(layers)
         self._findings = FindingMatcher(layers)
+        self._wider = part_of(layers)
         self._structure_of = lru_cache(maxsize=256)(self._clauses.read)
         self._find_cached = lru_cache(maxsize=cached)(self._find)
         self._decide_cached = lru_cache(maxsize=cached)(self._decide)
@@ -46,8 +48,7 @@ class SentenceEngine:
     def _find(self, words: Words) -> Hits:
         if not self._findings.names_any(words):
             return ()
-        structure = self._structure(words)
-        return tuple(self._findings.find(words, structure.clause, structure.part))
+        return tuple(self._findings.find(self._structure(words)))
 
     def _decide(self, words: Words, hits: Hits) -> tuple[Verdict, ...]:
-        return tuple(decide(self._structure(words), hits))
+        return tuple(decide(self._structure(words), hits, self._wider))

@@ -146,6 +146,11 @@ def finding_names(layers: Layers) -> tuple[str, ...]:
     return tuple(dict.fromkeys(finding.name for layer in reversed(layers) for finding in layer.findings))
 
 
+def part_of(layers: Layers) -> dict[str, str]:
+    """Finding → the wider finding that is there whenever it is."""
+    return {f.name: f.part_of for layer in reversed(layers) for f in layer.findings if f.part_of}
+
+
 def sha256(layers: Layers) -> str:
     """Hex digest of the content, whatever file it came from."""
     content = [layer.model_dump(mode="json") for layer in layers]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Generic, TypeVar
 
@@ -140,3 +140,10 @@ def split_words_of(phrase: str) -> Iterable[tuple[str, int, int]]:
     """The words of a phrase, token by token, as they will be met in a report."""
     for token in phrase.split():
         yield from split_words(token)
+
+
+def each_spelling(phrases: Iterable[str]) -> Iterator[str]:
+    """All spellings of all phrases, in lower case."""
+    for phrase in phrases:
+        for spelling in spellings(phrase):
+            yield spelling.lower()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from medcutmix_pipeline.schemas.records import STRENGTH, Labels, Report, Sentence
 from medcutmix_pipeline.stages.sentences.cleaning import ReportCleaner
 from medcutmix_pipeline.stages.sentences.components import build_pipeline, read_sentences
-from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon, sha256
+from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon, part_of, sha256
 from medcutmix_pipeline.stages.sentences.parsing import reading_of
 from medcutmix_pipeline.stages.sentences.phrases import split_words_of
 from medcutmix_pipeline.stages.sentences.wording import WordingReader
@@ -30,7 +30,7 @@ class ReportReader:
         layers = load_lexicon(config)
         self._names = finding_names(layers)
         self.findings: tuple[str, ...] = (*(name for name in self._names if name != NO_FINDING), NO_FINDING)
-        self.part_of = {f.name: f.part_of for layer in reversed(layers) for f in layer.findings if f.part_of}
+        self.part_of = part_of(layers)
         self.lexicon_sha256 = sha256(layers)
         self._cleaner = ReportCleaner(layers)
         self._wording = WordingReader(layers)
