@@ -20,7 +20,6 @@ from pydicom.uid import MPEG2MPML, DeflatedExplicitVRLittleEndian
 
 from medcutmix_pipeline.schemas.config import IngestConfig
 from medcutmix_pipeline.stages.ingest import ImageReject, decode, header_view
-from medcutmix_pipeline.stages.ingest.dicom_pixels import stored_values
 from tests.stages.ingest_files import Pixels, dicom, jpeg_dicom, lut, picture, ramp
 
 if TYPE_CHECKING:
@@ -77,11 +76,11 @@ def test_every_real_file_is_the_picture_that_its_manifest_tells(shared_data: Pat
             continue
         data = (shared_data / "dicom" / row["file"]).read_bytes()
         ds = pydicom.dcmread(io.BytesIO(data))
-        stored = stored_values(ds)
+        stored = ds.pixel_array
         assert (str(stored.dtype), int(stored.min()), int(stored.max())) == (told[1], int(told[2]), int(told[3]))
         pixels = decode(data, CONFIG)
         assert pixels.shape == (int(row["rows"]), int(row["cols"]))
-        assert np.array_equal(pixels, as_shown(ds, ds.pixel_array)), row["file"]
+        assert np.array_equal(pixels, as_shown(ds, stored)), row["file"]
         assert header_view(data) == {"PA": "frontal", "AP": "frontal", "": None}[row["view"]]
         checked += 1
     assert checked == 14
@@ -325,7 +324,7 @@ def test_flipped_bits_give_a_picture_or_a_reject_never_an_error(seed: int) -> No
     rng = np.random.default_rng(seed)
     reasons: set[str] = set()
     for whole in (dicom(ramp(), 8, WindowCenter=9, WindowWidth=99), jpeg_dicom(ramp())):
-        for _ in range(150):
+        for _ in range(80):
             damaged = bytearray(whole)
             for place in rng.integers(128, len(whole), rng.integers(1, 9)):
                 damaged[place] ^= 1 << int(rng.integers(8))
