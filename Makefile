@@ -4,7 +4,7 @@ DEMO ?= demo
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint readers bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
@@ -34,8 +34,16 @@ lint: setup  ## check style and types
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 
+readers: setup  ## read a demo dataset with webdataset 0.2.86, the newest webdataset and Hugging Face datasets
+	@test -f $(DEMO)/dataset/dataset.json || $(MAKE) demo
+	rm -rf $(VENV)-readers && $(PYTHON) -m venv $(VENV)-readers
+	$(VENV)-readers/bin/pip install -q -r examples/readers/requirements.txt
+	$(VENV)-readers/bin/python examples/readers/read_with_webdataset.py $(DEMO)/dataset
+	HF_HUB_OFFLINE=1 $(VENV)-readers/bin/python examples/readers/read_with_datasets.py $(DEMO)/dataset
+	$(RUN)/python examples/readers/read_with_webdataset.py $(DEMO)/dataset
+
 bench: setup  ## measure: language, attention
 	$(RUN)/python -m benchmarks
 
 clean:  ## remove what the targets above made
-	rm -rf $(VENV) $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-readers $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from medcutmix_pipeline.pipeline.work import (
     Context,
+    IngestTask,
     PartTask,
     UnitTask,
     attend_unit,
     commit_unit,
     draft_unit,
-    ingest_unit,
+    ingest_rows,
     read_part,
 )
 from medcutmix_pipeline.stages.attention.encoder import Encoder, load_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from medcutmix_pipeline.stages.ingest.samples import Ingested
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -34,8 +37,8 @@ class Engine(Protocol):
     def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[dict[str, Any]]:
         """Make shards; yields what each says of itself."""
 
-    def map(self, work: Callable[[Context, Task], Result], context: Context, tasks: Iterable[Task]) -> Iterator[Result]:
-        """Run any piece of work over tasks; results in the order of the tasks."""
+    def ingest(self, context: Context, tasks: Iterable[IngestTask]) -> Iterator[Ingested]:
+        """Ingest samples; results in the order of the tasks."""
 
     def call(self, work: Callable[[Context, Task], Result], context: Context, task: Task) -> Result:
         """Run one piece of work where an encoder would run, on a GPU where there is one."""
@@ -58,14 +61,14 @@ class SerialEngine:
         encoder: Encoder | None = None
         for task in tasks:
             encoder = encoder or load_encoder(context.config.attention, context.encoder_folder)
-            ingested = ingest_unit(context, task)
+            ingested = ingest_rows(context, task.ingest(context.layout))
             draft = draft_unit(context, task, ingested)
             attended = attend_unit(encoder, ingested, draft, context.config.attention.mass)
             yield commit_unit(context, task, ingested, draft, attended)
 
-    def map(self, work: Callable[[Context, Task], Result], context: Context, tasks: Iterable[Task]) -> Iterator[Result]:
-        """See `Engine.map`."""
-        return (work(context, task) for task in tasks)
+    def ingest(self, context: Context, tasks: Iterable[IngestTask]) -> Iterator[Ingested]:
+        """See `Engine.ingest`."""
+        return (ingest_rows(context, task) for task in tasks)
 
     def call(self, work: Callable[[Context, Task], Result], context: Context, task: Task) -> Result:
         """See `Engine.call`."""

@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.pipeline.layout import digest
-from medcutmix_pipeline.pipeline.work import STATE_VERSION, Context, placed_samples
+from medcutmix_pipeline.pipeline.work import STATE_VERSION, Context, IngestTask, placed_samples
 from medcutmix_pipeline.stages.attention.corpus import Pair
 from medcutmix_pipeline.stages.attention.fit import fit_encoder
-from medcutmix_pipeline.stages.ingest.samples import ingest_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,14 +53,7 @@ def ensure_fitted(
     key = digest(STATE_VERSION, rows_sha256, fit.model_dump(), context.config.seed, context.reader.lexicon_sha256)
     if layout.facts("encoder", key) is not None:
         return
-    chosen = placed_samples(layout.work / "fit.parquet")
-    ranges = [range(s, min(s + _ROWS_A_TASK, len(chosen))) for s in range(0, len(chosen), _ROWS_A_TASK)]
-    sized = replace(context, encoder_size=fit.image_size)
-    pieces = []
-    for rows, piece in zip(ranges, engine.map(gather, sized, ranges), strict=True):
-        pieces.append(piece)
-        tick(rows.stop, len(chosen))
-    material = _joined(pieces)
+    material = _gather(engine, context, tick)
     if not any(p.sentence for p in material.pairs):
         raise DataError(
             "no train image has a sentence that asserts a finding, so there is nothing to fit an encoder on: "
@@ -72,17 +64,24 @@ def ensure_fitted(
     layout.mark_done("encoder", key, facts)
 
 
-def gather(context: Context, rows: range) -> Material:
-    """Ingest some of the images chosen for fitting and pair them with the diagnostic sentences of their reports."""
-    samples = placed_samples(context.layout.work / "fit.parquet")[rows.start : rows.stop]
-    ingested = ingest_samples(samples, context.config, context.encoder_size)
-    reports = context.reader.read_many([samples[i].text for i in ingested.survivors])
-    pairs = [
-        pair
-        for row, (i, report) in enumerate(zip(ingested.survivors, reports, strict=True))
-        for pair in _pairs(row, samples[i], report)
-    ]
-    return Material(ingested.thumbs, pairs)
+def _gather(engine: Engine, context: Context, tick: Callable[[int, int], None]) -> Material:
+    """Ingest the images chosen for fitting, and pair them with the diagnostic sentences of their reports."""
+    table = context.layout.work / "fit.parquet"
+    samples = placed_samples(table)
+    starts = range(0, len(samples), _ROWS_A_TASK)
+    tasks = [IngestTask(table, range(s, min(s + _ROWS_A_TASK, len(samples)))) for s in starts]
+    sized = replace(context, encoder_size=context.config.attention.fit.image_size)
+    images: list[npt.NDArray[np.uint8]] = []
+    pairs: list[Pair] = []
+    row = 0
+    for task, ingested in zip(tasks, engine.ingest(sized, tasks), strict=True):
+        own = [samples[task.rows[i]] for i in ingested.survivors]
+        for sample, report in zip(own, context.reader.read_many([s.text for s in own]), strict=True):
+            pairs.extend(_pairs(row, sample, report))
+            row += 1
+        images.append(ingested.thumbs)
+        tick(task.rows.stop, len(samples))
+    return Material(np.concatenate(images), pairs)
 
 
 def train(context: Context, material: Material) -> dict[str, Any]:
@@ -113,12 +112,3 @@ def _pairs(row: int, sample: PlacedSample, report: Report) -> Iterator[Pair]:
         yield Pair(row, sentence.text, findings, sample.view, sample.patient_id, report.labels)
     if not told:
         yield Pair(row, "", (), sample.view, sample.patient_id, report.labels)
-
-
-def _joined(pieces: list[Material]) -> Material:
-    pairs: list[Pair] = []
-    start = 0
-    for piece in pieces:
-        pairs.extend(replace(p, image=p.image + start) for p in piece.pairs)
-        start += len(piece.images)
-    return Material(np.concatenate([p.images for p in pieces]), pairs)

@@ -82,7 +82,8 @@ class Stage:
 
     def _tell(self) -> None:
         now = time.monotonic()
-        due = now - self._told >= _PLAIN_LINE_EVERY
+        # The last line is told by `end`.
+        due = now - self._told >= _PLAIN_LINE_EVERY and self.done != self.total
         self._reporter.update(self, self._bar, due)
         if due:
             self._told = now

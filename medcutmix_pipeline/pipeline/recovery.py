@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from medcutmix_pipeline.pipeline.work import Context, UnitTask, placed_samples
+from medcutmix_pipeline.pipeline.work import Context, IngestTask, placed_samples
 from medcutmix_pipeline.schemas.records import Reject
 from medcutmix_pipeline.stages.ingest.samples import Ingested
 
@@ -20,9 +20,9 @@ def merged(first: Ingested, second: Ingested, offset: int) -> Ingested:
     )
 
 
-def crashed(context: Context, task: UnitTask, rows: range) -> Ingested:
-    """The one sample in `rows` as a reject."""
-    sample = placed_samples(context.layout.placed(task.unit))[rows.start]
+def crashed(context: Context, task: IngestTask) -> Ingested:
+    """The task's one sample as a reject."""
+    sample = placed_samples(task.table)[task.rows.start]
     size = context.encoder_size
     detail = "decoding the image kills the process that tries it"
     reject = Reject("image", sample.sample_id, sample.study_id, "ingest", "decoder-crashed", detail)

@@ -76,6 +76,19 @@ class PartTask:
 
 
 @dataclass(frozen=True)
+class IngestTask:
+    """Ingest some rows of a table of placed samples."""
+
+    table: Path
+    rows: range
+
+    def halves(self) -> tuple[IngestTask, IngestTask]:
+        """The same rows as two tasks."""
+        half = len(self.rows) // 2
+        return IngestTask(self.table, self.rows[:half]), IngestTask(self.table, self.rows[half:])
+
+
+@dataclass(frozen=True)
 class UnitTask:
     """Make one shard."""
 
@@ -88,6 +101,10 @@ class UnitTask:
     def name(self) -> str:
         """The name under which it is marked done."""
         return self.unit
+
+    def ingest(self, layout: Layout) -> IngestTask:
+        """The first step of making it."""
+        return IngestTask(layout.placed(self.unit), range(self.samples))
 
 
 @lru_cache(maxsize=2)
@@ -124,11 +141,10 @@ def placed_samples(path: Path) -> list[PlacedSample]:
     return [PlacedSample(**row) for row in pq.read_table(path).to_pylist()]
 
 
-def ingest_unit(context: Context, task: UnitTask, rows: range | None = None) -> Ingested:
-    """Decode, square and encode the images of a unit, or of some of its rows."""
-    samples = placed_samples(context.layout.placed(task.unit))
-    chosen = samples if rows is None else samples[rows.start : rows.stop]
-    return ingest_samples(chosen, context.config, context.encoder_size)
+def ingest_rows(context: Context, task: IngestTask) -> Ingested:
+    """Decode, square and encode the images of some samples; places are counted from the task's first row."""
+    samples = placed_samples(task.table)[task.rows.start : task.rows.stop]
+    return ingest_samples(samples, context.config, context.encoder_size)
 
 
 def draft_unit(context: Context, task: UnitTask, ingested: Ingested) -> Draft:

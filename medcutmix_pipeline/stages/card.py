@@ -25,6 +25,15 @@ def dataset_card(manifest: DatasetManifest, licence: str, example: dict[str, Any
 
 def _front_matter(manifest: DatasetManifest) -> str:
     splits = sorted({s.split for s in manifest.shards})
+    # Named, because Hugging Face datasets infers features from the first samples, and not every sample has maps.
+    features = [
+        {"name": manifest.config["shards"]["image_format"], "dtype": "image"},
+        {"name": "txt", "dtype": "string"},
+        {"name": "json", "dtype": "json"},
+        {"name": "attn.npy", "list": {"list": {"list": "uint8"}}},
+        {"name": "__key__", "dtype": "string"},
+        {"name": "__url__", "dtype": "string"},
+    ]
     meta = {
         "pretty_name": f"MedCutMix plans over {manifest.source.kind}",
         "license": "other",
@@ -33,6 +42,7 @@ def _front_matter(manifest: DatasetManifest) -> str:
         "task_categories": ["image-to-text", "zero-shot-image-classification"],
         "tags": ["radiology", "chest-x-ray", "webdataset", "data-augmentation", "medcutmix"],
         "size_categories": [next((name for most, name in _SIZES if manifest.counts.samples < most), "n>1M")],
+        "dataset_info": {"config_name": "default", "features": features},
         "configs": [
             {
                 "config_name": "default",

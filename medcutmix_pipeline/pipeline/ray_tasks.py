@@ -1,0 +1,152 @@
+"""Pieces of work as Ray tasks, and a unit's way through them; what crashed is launched again or taken apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ray
+import ray.exceptions
+
+from medcutmix_pipeline.errors import DataError, PipelineError
+from medcutmix_pipeline.pipeline.recovery import crashed, merged
+from medcutmix_pipeline.pipeline.work import (
+    Context,
+    IngestTask,
+    UnitTask,
+    attend_unit,
+    commit_unit,
+    draft_unit,
+    ingest_rows,
+    read_part,
+)
+from medcutmix_pipeline.stages.attention.encoder import load_encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from medcutmix_pipeline.stages.ingest.samples import Ingested
+    from medcutmix_pipeline.stages.pairing.draft import Draft
+    from medcutmix_pipeline.stages.plans.finish import Attended
+
+TRIES = 3
+
+_CRASHES = (
+    ray.exceptions.WorkerCrashedError,
+    ray.exceptions.ActorDiedError,
+    ray.exceptions.OutOfMemoryError,
+    ray.exceptions.ObjectLostError,
+    ray.exceptions.NodeDiedError,
+)
+
+
+class Flight:
+    """One unit on its way through decode → draft → attend → commit, all submitted at once and chained by Ray."""
+
+    def __init__(self, context: ray.ObjectRef[Any], task: UnitTask, ingest: IngestTask, encoder: Any) -> None:
+        self._context, self._task, self._ingest, self._encoder = context, task, ingest, encoder
+        self._tries = 0
+        self._launch(*INGEST.remote(context, ingest))
+
+    def _launch(self, ingested: ray.ObjectRef[Any], images: ray.ObjectRef[Any]) -> None:
+        self._ingested = ingested
+        draft = _DRAFT.remote(self._context, self._task, ingested)
+        attended = self._encoder.attend.remote(ingested, draft)
+        self.done = _COMMIT.remote(self._context, self._task, ingested, images, draft, attended)
+
+    def facts(self) -> dict[str, Any] | None:
+        """What the finished unit says of itself; None where it crashed and was launched again."""
+        try:
+            facts: dict[str, Any] = result(self.done)
+            return facts
+        except _CRASHES:
+            self._tries += 1
+            if self._tries > TRIES:
+                raise DataError(
+                    f"making {self._task.unit} crashed {self._tries} times: is there enough memory? "
+                    "`build` again goes on from here; fewer samples_per_shard need less"
+                ) from None
+        if _has_crashed(self._ingested):
+            light = _bisect(self._context, self._ingest)
+            images, light.images = light.images, []
+            self._launch(ray.put(light), ray.put(images))
+        else:
+            self._launch(*INGEST.remote(self._context, self._ingest))
+        return None
+
+
+@ray.remote(max_restarts=TRIES, max_task_retries=TRIES, num_cpus=0)
+class EncoderActor:
+    """An encoder that stays loaded in a process of its own."""
+
+    def __init__(self, context: Context) -> None:
+        self._mass = context.config.attention.mass
+        self._encoder = load_encoder(context.config.attention, context.encoder_folder)
+
+    def attend(self, ingested: Ingested, draft: Draft) -> Attended:
+        """See `attend_unit`."""
+        return attend_unit(self._encoder, ingested, draft, self._mass)
+
+
+def _ingest(context: Context, task: IngestTask) -> tuple[Ingested, list[bytes]]:
+    """Ingest; the encoded images apart, so that they travel to the commit alone."""
+    ingested = ingest_rows(context, task)
+    images, ingested.images = ingested.images, []
+    return ingested, images
+
+
+def _commit(
+    context: Context, task: UnitTask, ingested: Ingested, images: list[bytes], draft: Draft, attended: Attended
+) -> dict[str, Any]:
+    ingested.images = images
+    return commit_unit(context, task, ingested, draft, attended)
+
+
+READ_PART = ray.remote(max_retries=TRIES)(read_part)
+INGEST: Any = ray.remote(max_retries=1, num_returns=2)(_ingest)
+_DRAFT = ray.remote(max_retries=TRIES)(draft_unit)
+_COMMIT = ray.remote(max_retries=TRIES)(_commit)
+
+
+def result(ref: ray.ObjectRef[Any]) -> Any:
+    """The value of a task; an error of ours that it raised comes out as itself."""
+    try:
+        return ray.get(ref)
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause
+        if isinstance(cause, PipelineError | OSError):
+            raise cause from None
+        if isinstance(cause, _CRASHES):
+            raise cause from error
+        raise
+
+
+def whole(context: ray.ObjectRef[Any], task: IngestTask, refs: Sequence[ray.ObjectRef[Any]]) -> Ingested:
+    """The result of an ingest; one that has killed its process is bisected."""
+    light, images = refs
+    try:
+        ingested: Ingested = result(light)
+        ingested.images = result(images)
+    except _CRASHES:
+        return _bisect(context, task)
+    return ingested
+
+
+def _bisect(context: ray.ObjectRef[Any], task: IngestTask) -> Ingested:
+    """Ingest rows that kill their process: halve them until the sample that does so stands alone, and reject it."""
+    if len(task.rows) == 1:
+        own: Context = ray.get(context)
+        return crashed(own, task)
+    first, second = task.halves()
+    # Half of the tries would be lost on a node that went away; two in a row on the same rows hardly are.
+    halves = [INGEST.remote(context, half) for half in (first, second)]
+    done = [whole(context, half, refs) for half, refs in zip((first, second), halves, strict=True)]
+    return merged(done[0], done[1], len(first.rows))
+
+
+def _has_crashed(ref: ray.ObjectRef[Any]) -> bool:
+    try:
+        ray.wait([ref])
+        result(ref)
+    except _CRASHES:
+        return True
+    return False
