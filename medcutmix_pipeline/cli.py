@@ -42,6 +42,12 @@ def run(arguments: Sequence[str]) -> int:
     except PipelineError as error:
         _tell_error(str(error))
         return error.exit_code
+    except OSError as error:
+        if error.errno is None:
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        _tell_error(f"{error.strerror}{where}: mend that, and run the same command again")
+        return ExitCode.DATA
     except Exception as error:
         usage = getattr(error, "format_message", None)  # what typer raises for a call it cannot parse
         if usage is None:
