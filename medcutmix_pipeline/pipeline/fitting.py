@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medcutmix_pipeline.errors import DataError
-from medcutmix_pipeline.pipeline.layout import digest
-from medcutmix_pipeline.pipeline.work import STATE_VERSION, Context, IngestTask, placed_samples
+from medcutmix_pipeline.pipeline.identity import encoder_key
+from medcutmix_pipeline.pipeline.work import Context, IngestTask, placed_samples
 from medcutmix_pipeline.stages.attention.corpus import Pair
 from medcutmix_pipeline.stages.attention.fit import fit_encoder
 
@@ -49,8 +49,8 @@ def ensure_fitted(
     Raises:
         DataError: no train image has a sentence that asserts a finding.
     """
-    fit, layout = context.config.attention.fit, context.layout
-    key = digest(STATE_VERSION, rows_sha256, fit.model_dump(), context.config.seed, context.reader.lexicon_sha256)
+    layout = context.layout
+    key = encoder_key(context, rows_sha256)
     if layout.facts("encoder", key) is not None:
         return
     material = _gather(engine, context, tick)

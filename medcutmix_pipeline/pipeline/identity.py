@@ -37,3 +37,11 @@ def unit_key(context: Context, rows_sha256: str, encoder_sha256: str) -> str:
     told = public_config(context.config, context.reader.lexicon_sha256)
     matters = {name: told[name] for name in ("seed", "ingest", "sentences", "pairing", "attention", "plans", "shards")}
     return digest(STATE_VERSION, FORMAT_VERSION, rows_sha256, encoder_sha256, matters)
+
+
+def encoder_key(context: Context, rows_sha256: str) -> str:
+    """The key of a fitted encoder: the rows it is fitted on, and all that shapes their images, sentences and the fit."""
+    told = public_config(context.config, context.reader.lexicon_sha256)
+    shards = [told["shards"][name] for name in ("image_size", "square")]
+    matters = [told[name] for name in ("seed", "ingest", "sentences")] + [told["attention"]["fit"], shards]
+    return digest(STATE_VERSION, FORMAT_VERSION, rows_sha256, matters)
