@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 STATED = "stated"
 MAX_OPENER = 4
-_OPENERS = frozenset(("which", "that", "but", "although", "though", "however", "yet", "it", "they", "this", ",", "these", "while"))
+_OPENERS = frozenset(
+    ("which", "that", "but", "although", "though", "however", "yet", "it", "they", "this", ",", "these", "while")
+)
 _PLURAL = frozenset(("are", "were", "have", "may", "might", "could", "can", "would"))
 """Verbs that may speak for all of "A and B", though B may be no finding of the lexicon."""
 

@@ -23,7 +23,9 @@ _LONG = re.compile(rf"\S{{{LONGEST_WORD},}}")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _MARKER = re.compile(r"\(?\d{1,2}[.)]\s|[-*•·]\s")
 _BULLET = re.compile(r"^[-*•·]\s+")
-_NAMELESS = re.compile(r"(?:\b[Xx]{3,}\b|_+|[^\w]|\d)+")
+_NAMELESS = re.compile(r"(?:\b[Xx]{3,}\b|_+|[^\w]|\d|\b[aApP]\.?[mM]\b)+")
+_LINE_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table|h[1-6])\b[^<>]{0,80}>", re.I)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
 _ENDS = (".", "!", "?", ":", ";", ",")
 NARROW = 50
 """Lines of reports that are wrapped are longer than this; shorter ones are broken on purpose."""
@@ -58,6 +60,8 @@ class ReportCleaner:
             text = text.translate(_ASCII_CONTROL)
         else:
             text = _CONTROL.sub(" ", text.replace("\r", "\n"))
+        if "<" in text:
+            text = _TAG.sub("", _LINE_TAG.sub("\n", text))
         if len(text) >= LONGEST_WORD and max(map(len, text.split()), default=0) >= LONGEST_WORD:
             text = _LONG.sub(" ", text)
         width = max(map(len, text.split("\n")))
@@ -110,7 +114,7 @@ class ReportCleaner:
 
 def _nameless(body: str, start: int, end: int) -> bool:
     """Whether the sentence says nothing but place-holders and numbers."""
-    if body[start].isalpha() and body[start] not in "Xx":
+    if body[start].isalpha() and body[start] not in "XxAaPp":
         return False
     return _NAMELESS.fullmatch(body, marker_end(body, start, end), end) is not None
 

@@ -16,18 +16,30 @@ _DATE = (
     r"(?:\d{1,4}[/-]\d{1,2}[/-]\d{2,4}|\d{1,2}/(?:19|20)\d\d"
     rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d|\d{{1,2}} {_MONTH},? (?:19|20)\d\d|{_MONTH},? (?:19|20)\d\d)"
 )
-_TIME = r"(?:\d{1,2}:\d\d(?::\d\d)?(?: ?[ap]\.?m\b\.?)?(?: hours)?|\d{1,2} ?[ap]\.?m\b\.?)"
-_HIDDEN = r"(?:_{2,}|\bXXXX\b|\[\*\*[^\]\n]{0,40}\*\*\])"
+_NOON = r" ?[ap]\.?m\b(?:\.(?! ?[A-Z]|$))?"
+_TIME = rf"(?:\d{{1,2}}:\d\d(?::\d\d)?(?:{_NOON})?(?: hours)?|\d{{1,2}}{_NOON})"
+_HIDDEN = r"(?:_{2,}|\bXXXX\b|\[\*\*[^\]\n]{0,40}\*\*\])(?:,? (?:19|20)\d\d\b)?"
 _WHEN = rf"(?:{_DATE}|{_HIDDEN})(?:,? (?:at )?(?:{_TIME}))?"
 _STUDY = r"(?:study|studies|exams?|examinations?|radiographs?|films?|x-rays?|ct|images?|priors?|comparison)"
 
 _HIDDEN_RULES = (
     (re.compile(rf"\b({_STUDY}),? (?:dated|of|from|on|performed on|obtained on|done on) {_WHEN}", re.I), r"\1"),
-    (re.compile(rf"\b(compared (?:to|with)|since|unchanged from) {_HIDDEN}(?=[,.;])"), r"\1 prior"),
+    (
+        re.compile(
+            rf"\b(compared (?:to|with)|since|unchanged from) {_HIDDEN}(?:,? (?:at )?{_TIME})?(?=[,.;:]|$)", re.I
+        ),
+        r"\1 prior",
+    ),
 )
 _DATE_RULES = (
     _HIDDEN_RULES[0],
-    (re.compile(rf"\b(compar(?:ed|ison)(?: is made)? (?:to|with)|since|unchanged from|from) {_DATE}(?:,? (?:at )?{_TIME})?", re.I), r"\1 prior"),
+    (
+        re.compile(
+            rf"\b(compar(?:ed|ison)(?: is made)? (?:to|with)|since|unchanged from|from) {_DATE}(?:,? (?:at )?{_TIME})?",
+            re.I,
+        ),
+        r"\1 prior",
+    ),
     (re.compile(rf",? ?\b(?:dated|on|of|at|performed on|obtained on) {_DATE}(?:,? (?:at )?{_TIME})?", re.I), ""),
     (re.compile(rf",? ?\bat (?:approximately )?{_TIME}", re.I), ""),
     (re.compile(rf"\b{_DATE}", re.I), "___"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 KEY = "medcutmix"
 CACHED_TOKENS = 1 << 17
 CACHED_SENTENCES = 1 << 16
+LONG = 200
+"""Sentences of so many tokens are not remembered."""
 
 Words = tuple[str, ...]
 
@@ -59,8 +61,19 @@ class Reading:
     verdicts: dict[tuple[int, int, int], Verdict] = field(default_factory=dict)
 
     def parsed(self, section: str, start: int, end: int) -> Parsed:
-        """The sentence at these characters."""
-        return Parsed(section, start, end, bisect_left(self.offsets, start), bisect_left(self.offsets, end))
+        """The sentence at these characters; tokens that reach over its ends belong to it too."""
+        first = max(0, bisect_right(self.offsets, start) - 1)
+        return Parsed(section, start, end, first, bisect_left(self.offsets, end))
+
+    def sticks_out(self, sentence: Parsed) -> bool:
+        """Whether a token reaches over an end of the sentence ("shadow]).No")."""
+        if sentence.last <= sentence.first:
+            return False
+        last = sentence.last - 1
+        end = self.offsets[last + 1] if last + 1 < len(self.offsets) else len(self.text)
+        return self.offsets[sentence.first] < sentence.start or (
+            end > sentence.end and bool(self.text[sentence.end : end].strip())
+        )
 
     def characters(self, sentence: Parsed, hit: Hit) -> tuple[int, int]:
         """Start and end of a hit in the text."""
@@ -99,7 +112,16 @@ class WordReader:
     def fill(self, reading: Reading, sentence: Parsed) -> None:
         """Set the sentence's words and places."""
         orths = tuple(reading.orths[sentence.first : sentence.last])
-        sentence.words, sentence.places = self._known(orths) if len(orths) < 200 else self._words(orths)
+        sentence.words, sentence.places = self._known(orths) if len(orths) < LONG else self._words(orths)
+        if reading.sticks_out(sentence):
+            offsets = reading.offsets[sentence.first : sentence.last]
+            inside = [
+                i
+                for i, (token, start, end) in enumerate(sentence.places)
+                if sentence.start <= offsets[token] + start and offsets[token] + end <= sentence.end
+            ]
+            sentence.words = tuple(sentence.words[i] for i in inside)
+            sentence.places = tuple(sentence.places[i] for i in inside)
 
     def _split(self, orth: int) -> tuple[tuple[str, int, int], ...]:
         return split_words(self._strings[orth])

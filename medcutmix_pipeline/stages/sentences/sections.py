@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.stages.sentences.lexicon import Layers
 
-Kind = Literal["findings", "impression", "fallback", "leave_out", "report"]
+Kind = Literal["findings", "impression", "fallback", "leave_out", "report", "views"]
 """`report`: text under no header that says more; `fallback`: kept where there is nothing else."""
 
 LONGEST_HEADER = 80
+SPOKEN = ("findings", "impression")
 _FILMS = frozenset(("chest", "cxr", "radiograph", "radiographs", "film"))
 _WORDS = re.compile(r"[a-z0-9_]+(?:-[a-z]+)?")
 _SENTENCE_START = re.compile(r"[.!?;]\s+|\n")
@@ -52,6 +53,10 @@ class SectionFinder:
         if not headers or headers[0][0] > 0:
             spans.append(SectionSpan("report", 0, 0, headers[0][0] if headers else len(text)))
         for number, (at, body, kind) in enumerate(headers):
+            if kind == "views":
+                kind = "findings"
+                if spans and spans[-1].kind in SPOKEN and not text[spans[-1].start : at].strip():
+                    kind, at = spans[-1].kind, spans.pop().header
             end = headers[number + 1][0] if number + 1 < len(headers) else len(text)
             spans.append(SectionSpan(kind, at, min(body, end), end))
         return spans
@@ -60,6 +65,10 @@ class SectionFinder:
         colon = text.find(":")
         floor = 0
         while colon >= 0:
+            clock = text[colon - 1 : colon].isdigit() and text[colon + 1 : colon + 2].isdigit()
+            if clock:
+                colon = text.find(":", colon + 1)
+                continue
             found = self._before_colon(text, floor, colon)
             if found is not None:
                 yield found[0], colon + 1, found[1]
@@ -94,7 +103,7 @@ class SectionFinder:
         kind = self._kinds.get(plain)
         if kind is not None:
             return kind
-        return "findings" if self._names_views(plain) else None
+        return "views" if self._names_views(plain) else None
 
     def _names_views(self, plain: str) -> bool:
         """Whether all words are of views, numbers or place-holders: "chest, ap and lateral, 2 views"."""
@@ -112,7 +121,7 @@ class SectionFinder:
             if end - start <= LONGEST_HEADER:
                 line = text[start:end]
                 name = line.strip(" *#=_-\t\r")
-                if name.isupper() and (kind := self._line_kind(_SPACE.sub(" ", name).lower())):
+                if name.isupper() and ":" not in name and (kind := self._line_kind(_SPACE.sub(" ", name).lower())):
                     yield start + line.index(name), end, kind
             start = end + 1
 

@@ -42,12 +42,18 @@ class ReportTokenizer:
 
     def __call__(self, text: str) -> Doc:
         """Tokenise; time linear in the text, whatever the text."""
-        if len(text) < LONGEST_RUN or _RUN.search(text) is None:
-            doc: Doc = self._base(text)
-        else:
-            doc = self._plain(text)
+        try:
+            doc = self._tokenize(text)
+        except UnicodeEncodeError:  # halves of characters: spaCy's strings are UTF-8
+            doc = self._tokenize(text.encode("utf-8", "replace").decode("utf-8"))
         doc.user_data[TEXT] = text
         return doc
+
+    def _tokenize(self, text: str) -> Doc:
+        if len(text) < LONGEST_RUN or _RUN.search(text) is None:
+            doc: Doc = self._base(text)
+            return doc
+        return self._plain(text)
 
     def _plain(self, text: str) -> Doc:
         words: list[str] = []
