@@ -40,7 +40,7 @@ def unit_key(context: Context, rows_sha256: str, encoder_sha256: str) -> str:
 
 
 def encoder_key(context: Context, rows_sha256: str) -> str:
-    """The key of a fitted encoder: the rows it is fitted on, and all that shapes their images, sentences and the fit."""
+    """The key of a fitted encoder: its rows, and all that shapes their images, their sentences and the fit."""
     told = public_config(context.config, context.reader.lexicon_sha256)
     shards = [told["shards"][name] for name in ("image_size", "square")]
     matters = [told[name] for name in ("seed", "ingest", "sentences")] + [told["attention"]["fit"], shards]
