@@ -126,7 +126,7 @@ def deadly(uri, config):
 
 samples.stored_square = deadly
 """)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     # The fit of the encoder would meet the image as well, and a published encoder has no fit.
     settings = {"encoder": "fit", "fit": {**SETTINGS["attention"]["fit"], "max_images": 16}}
     manifest, _ = run_build(studies, tmp_path / "out", engine={"kind": "ray", "workers": 2}, attention=settings)
