@@ -22,6 +22,12 @@ TEXT_UNCHANGED = "text-unchanged"
 DISEASE_LOST = "disease-lost"
 CONTRADICTION = "contradiction"
 DENIED_FINDING = "denied-finding"
+SAID_TWICE = "said-twice"
+
+DEVICES = "Support Devices"
+_CLEAR = re.compile(r"\b(left|right) (?:lung|hemithorax|lung field)\b[^.;,]{0,40}\bclear\b", re.I)
+_SIDE = re.compile(r"\b(left|right)\b", re.I)
+_BOTH = re.compile(r"\b(?:bilateral\w*|bibasilar|both|diffuse\w*)\b", re.I)
 
 _MARKER = re.compile(r"(\d{1,2})([.)]\s+)$")
 
@@ -47,15 +53,17 @@ def compose(host: Report, donor: Sentence, disease: str, reader: ReportReader) -
     cut = [i for i, sentence in enumerate(host.sentences) if sentence.asserts(disease)]
     if not cut:
         return HOST_LACKS_DISEASE
-    followers = _followers(host, set(cut), reader)
+    told = {m.disease for m in donor.mentions if m.assertion == "present"}
+    again = {i for i, sentence in enumerate(host.sentences) if i not in cut and _asserted(sentence, told)}
+    followers = _followers(host, {*cut, *again}, reader)
     if followers is None:
         return DANGLING_REFERENCE
-    edits = _edits(host, cut[0], {*cut[1:], *followers}, donor.text)
+    edits = _edits(host, cut[0], {*cut[1:], *again, *followers}, donor.text)
     text = apply_edits(host.text, edits)
     if text == host.text:
         return TEXT_UNCHANGED
     mixed = reader.read(text)
-    return _problem(host, mixed, disease, reader) or Mix(edits, text, mixed.labels)
+    return _problem(host, mixed, donor, disease, reader) or Mix(edits, text, mixed.labels)
 
 
 def apply_edits(text: str, edits: tuple[Edit, ...]) -> str:
@@ -65,6 +73,12 @@ def apply_edits(text: str, edits: tuple[Edit, ...]) -> str:
         parts += [text[at : edit.start], edit.text]
         at = edit.end
     return "".join([*parts, text[at:]])
+
+
+def _asserted(sentence: Sentence, told: set[str]) -> bool:
+    """Whether the sentence asserts something, and nothing but what the donor's sentence asserts too."""
+    own = {m.disease for m in sentence.mentions if m.assertion == "present"}
+    return bool(own) and own <= told
 
 
 def _followers(host: Report, cut: set[int], reader: ReportReader) -> set[int] | None:
@@ -172,7 +186,7 @@ def _block_start(host: Report, i: int) -> int:
     return marker.start() if marker else host.sentences[i].start
 
 
-def _problem(host: Report, mixed: Report, disease: str, reader: ReportReader) -> str | None:
+def _problem(host: Report, mixed: Report, donor: Sentence, disease: str, reader: ReportReader) -> str | None:
     if mixed.labels.get(disease) != "present":
         return DISEASE_LOST
     if _conflicts(mixed, "present") or _conflicts(mixed, "uncertain") - _conflicts(host, "uncertain"):
@@ -184,7 +198,20 @@ def _problem(host: Report, mixed: Report, disease: str, reader: ReportReader) ->
     new = {name for name in said if host.labels.get(name) is None and mixed.labels[name] == "present"}
     if any(reader.part_of.get(name) in clear for name in new):
         return DENIED_FINDING
+    if _clear_side(host, donor):
+        return DENIED_FINDING
+    told = {m.disease for m in donor.mentions if m.assertion == "present"} - set(reader.part_of.values()) - {DEVICES}
+    for name in told:
+        if sum(sentence.asserts(name) for sentence in mixed.sentences) > 1:
+            return SAID_TWICE
     return None
+
+
+def _clear_side(host: Report, donor: Sentence) -> bool:
+    """Whether the host calls the lung clear on a side of which the donor's sentence speaks."""
+    sides = {match.group(1).lower() for match in _CLEAR.finditer(host.text)}
+    spoken = {word.lower() for word in _SIDE.findall(donor.text)}
+    return bool(sides) and (not sides.isdisjoint(spoken) or bool(_BOTH.search(donor.text)))
 
 
 def _conflicts(report: Report, other: str) -> set[str]:

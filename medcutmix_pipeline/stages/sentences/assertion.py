@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.findings import Hit
 
 STATED = "stated"
+_EITHER = {("or",), (",", "or"), ("and", "/", "or"), (",", "and", "/", "or")}
 MAX_OPENER = 4
 _OPENERS = frozenset(
     ("which", "that", "but", "although", "though", "however", "yet", "it", "they", "this", ",", "these", "while")
@@ -63,15 +64,15 @@ def _alternatives(structure: Structure, hits: Sequence[Hit], wider: Mapping[str,
     """
     found: set[int] = set()
     busy = {start for start, _, _ in structure.cues}
-    for i in range(1, len(hits)):
+    linked = False
+    for i in range(len(hits) - 1, 0, -1):
         left, right = hits[i - 1], hits[i]
         gap = range(left.end, right.start)
-        if wider.get(left.finding, left.finding) == right.finding or wider.get(right.finding) == left.finding:
-            continue
-        if len(gap) > MAX_OPENER or any(j in busy or j in structure.verbs for j in gap):
-            continue
-        joints = [structure.words[j] for j in gap if structure.words[j] in JOINING]
-        if joints and joints[-1] == "or" and set(joints) <= {"or", ",", "and", "/"}:
+        joints = tuple(structure.words[j] for j in gap if structure.words[j] in JOINING)
+        apart = len(gap) > MAX_OPENER or any(j in busy or j in structure.verbs for j in gap)
+        linked = not apart and (joints in _EITHER or (linked and joints == (",",)))
+        same = wider.get(left.finding, left.finding) == right.finding or wider.get(right.finding) == left.finding
+        if linked and not same:
             found.update((i - 1, i))
     return found
 
@@ -79,6 +80,8 @@ def _alternatives(structure: Structure, hits: Sequence[Hit], wider: Mapping[str,
 def _verdict(hit: Hit, reach: _Reach | None, after: Cue | None, between: Cue | None) -> Verdict:
     if reach is not None and reach.cue.ignore:
         return Verdict("absent", f"ignored: {reach.cue.phrase}", ignored=True)
+    if after is not None and after.ignore_after:
+        return Verdict("absent", f"ignored: {after.phrase}", ignored=True)
     before = _speaks(reach.cue) if reach is not None else None
     if hit.look == "absent":
         return Verdict("absent", hit.rule)
@@ -180,7 +183,7 @@ def _backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue]
     for start, end, cue in structure.cues:
         while position < len(hits) and hits[position].end <= start:
             position += 1
-        if cue.after is None and cue.between is None:
+        if cue.after is None and cue.between is None and not cue.ignore_after:
             continue
         if cue.after is not None and (cue.before or cue.ignore) and _names_next(structure, hits, position, end):
             continue

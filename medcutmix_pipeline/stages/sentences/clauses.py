@@ -35,13 +35,15 @@ class Cue:
     after: Assertion | None = None
     between: Assertion | None = None
     ignore: bool = False
+    ignore_after: bool = False
     ends: bool = False
     heads: bool = False
 
     def fill(self, other: Cue) -> None:
         """Take over the roles that this cue does not have yet."""
         self.before = self.before or (None if self.ignore else other.before)
-        self.after = self.after or other.after
+        self.after = self.after or (None if self.ignore_after else other.after)
+        self.ignore_after = self.ignore_after or (other.ignore_after and self.after is None)
         self.between = self.between or other.between
         self.ignore = self.ignore or (other.ignore and self.before is None)
         self.ends = self.ends or other.ends
@@ -84,6 +86,7 @@ class ClauseReader:
                 self._add(cues.after, lambda p, kind=kind: Cue(p, after=kind))
                 self._add(cues.between, lambda p, kind=kind: Cue(p, between=kind))
             self._add(layer.assertion.ignore.before, lambda p: Cue(p, ignore=True))
+            self._add(layer.assertion.ignore.after, lambda p: Cue(p, ignore_after=True))
             self._add(layer.assertion.ends, lambda p: Cue(p, ends=True))
             for phrase in layer.assertion.starts:
                 self._starts.add(phrase, True)

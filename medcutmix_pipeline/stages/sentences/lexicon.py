@@ -92,6 +92,7 @@ class Wording(_Part):
     """What makes a sentence stand alone or not."""
 
     refers_back: Phrases = Field((), description="a sentence that begins so needs the one before: this, these findings")
+    continues: Phrases = Field((), description="a fragment that begins so is the rest of the one before: likely due to")
     leans: Phrases = Field((), description="a sentence that begins so goes on from the one before: and, also, likely")
     refers_anywhere: Phrases = Field(
         (), description="refers to another place of the report wherever it stands: as above"

@@ -23,6 +23,8 @@ class WordingReader:
 
     def __init__(self, layers: Layers) -> None:
         self._back = _tree(phrase for layer in layers for phrase in layer.wording.refers_back)
+        self._continues = _tree(phrase for layer in layers for phrase in layer.wording.continues)
+        self._verbs = frozenset(word for layer in layers for word in layer.assertion.verbs)
         self._leans = _tree(phrase for layer in layers for phrase in layer.wording.leans)
         self._anywhere = _tree(phrase for layer in layers for phrase in layer.wording.refers_anywhere)
         self._change = _tree(phrase for layer in layers for phrase in layer.wording.change)
@@ -45,7 +47,7 @@ class WordingReader:
 
     def refers_back(self, words: Sequence[str]) -> bool:
         """Whether the sentence speaks on about something named before it: "This is unchanged."."""
-        return _opens(self._back, words)
+        return _opens(self._back, words) or _opens(self._continues, words)
 
     def _leans_on(self, words: Sequence[str]) -> bool:
         return self.refers_back(words) or _opens(self._leans, words) or bool(self._anywhere.find(words))
@@ -74,7 +76,8 @@ class WordingReader:
         if text.count("(") != text.count(")") or words[-1] in (",", ":", ";", "and", "or", "with", "of", "the", "-"):
             return False
         closed = text.rstrip(_CLOSERS)
-        return bool(closed) and not hides_word(words)
+        named = words[0] == "the" and self._verbs.isdisjoint(words)  # "The right lower lobe pneumonia."
+        return bool(closed) and not named and not hides_word(words)
 
 
 def hides_word(words: Sequence[str]) -> bool:
