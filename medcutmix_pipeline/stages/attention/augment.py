@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from medcutmix_pipeline.stages.attention.vocabulary import UNKNOWN
 
@@ -22,17 +21,22 @@ def vary_images(images: Tensor, mirrored: NDArray[np.bool_], rng: torch.Generato
 
     Mirroring is right only together with `swap_sides` of the sentences.
     """
-    count = len(images)
+    count, side = len(images), images.shape[-1]
     zoom = 1 + _ZOOM * _spread(count, rng=rng)
-    transform = torch.zeros(count, 2, 3)
-    transform[:, 0, 0] = torch.where(torch.from_numpy(mirrored), -zoom, zoom)
-    transform[:, 1, 1] = zoom
-    transform[:, :, 2] = 2 * _SHIFT * _spread(count, 2, rng=rng)
+    shift = _SHIFT * _spread(2, count, rng=rng)
     gamma = torch.exp(_GAMMA * _spread(count, 1, 1, 1, rng=rng))
     noise = _NOISE * torch.randn(images.shape, generator=rng)
-    grid = F.affine_grid(transform.to(images.device), list(images.shape), align_corners=False)
-    moved = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return moved.clamp(0, 1) ** gamma.to(images.device) + noise.to(images.device)
+    down = _resampling(side, zoom, shift[0]).to(images.device)
+    across = _resampling(side, torch.where(torch.from_numpy(mirrored), -zoom, zoom), shift[1]).to(images.device)
+    moved = down @ images[:, 0] @ across.transpose(1, 2)
+    return moved[:, None].clamp(0, 1) ** gamma.to(images.device) + noise.to(images.device)
+
+
+def _resampling(side: int, zoom: Tensor, shift: Tensor) -> Tensor:
+    """Linear interpolation along one axis as matrices [B, side, side]; beyond the edge the edge is repeated."""
+    centres = (torch.arange(side) + 0.5) / side - 0.5
+    source = ((zoom[:, None] * centres + shift[:, None] + 0.5) * side - 0.5).clamp(0, side - 1)
+    return (1 - (source[..., None] - torch.arange(side)).abs()).clamp(min=0)
 
 
 def forget_words(words: Tensor, rng: torch.Generator) -> Tensor:

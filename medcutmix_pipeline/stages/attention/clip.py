@@ -1,46 +1,23 @@
-"""CLIP-like encoders: the cosine of projected patch tokens with the sentence's embedding."""
+"""CLIP (arXiv 2103.00020) and pairs of a vision and a text transformer trained like it: patch–sentence cosines."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, cast
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - torch's own convention
-
-from medcutmix_pipeline.stages.attention.batched import BatchedEncoder
+from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.stages.attention.cosine import CosineEncoder, one_by_one
 from medcutmix_pipeline.stages.attention.pretrained import Checkpoint, load_model, load_tokenizer
-from medcutmix_pipeline.stages.attention.soft import REFERENCE, presence_against_reference, soft_attention
 from medcutmix_pipeline.stages.attention.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import torch
+    from torch import Tensor
 
     from medcutmix_pipeline.schemas.config import AttentionConfig
 
-_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
-
-class Queries(NamedTuple):
-    """Unit embeddings of the sentences [S, dim] and of the reference sentence [dim]."""
-
-    sentences: Tensor
-    reference: Tensor
-
-
-class ClipEncoder(BatchedEncoder[Queries]):
-    """A CLIPModel. Every patch is projected as the class token is, and compared with the sentence."""
-
-    def __init__(self, model: Any, tokens: Tokens, checkpoint: Checkpoint, config: AttentionConfig, device: torch.device) -> None:
-        super().__init__(
-            checkpoint.name, checkpoint.sha256(), checkpoint.image_size, device, config.batch, config.threads
-        )
-        self._model = model.to(device)
-        self._tokens = tokens
-        mean, std = checkpoint.channel_statistics(_CLIP_MEAN, _CLIP_STD)
-        self._mean, self._std = (torch.tensor(x, device=device).view(1, 3, 1, 1) for x in (mean, std))
-        self._scale = float(model.logit_scale.exp())
+class ClipEncoder(CosineEncoder):
+    """A CLIPModel. Every patch token is normalised and projected as the class token is."""
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, config: AttentionConfig, device: torch.device) -> ClipEncoder:
@@ -51,29 +28,49 @@ class ClipEncoder(BatchedEncoder[Queries]):
         length = model.config.text_config.max_position_embeddings
         return cls(model, Tokens(load_tokenizer(checkpoint, config), length), checkpoint, config, device)
 
-    @torch.no_grad()
-    def encode_images(self, images: Tensor) -> Tensor:
-        """→ unit embeddings [B, 1 + P, dim] of the class token and the patches."""
-        pixels = (images.expand(-1, 3, -1, -1) - self._mean) / self._std
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            hidden = self._model.vision_model(pixel_values=pixels).last_hidden_state
-            embedded = self._model.visual_projection(self._model.vision_model.post_layernorm(hidden))
-        return F.normalize(embedded.float(), dim=-1)
+    def embed_images(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """See `CosineEncoder.embed_images`."""
+        vision = self._model.vision_model
+        tokens = vision.post_layernorm(vision(pixel_values=pixels).last_hidden_state)
+        embedded = self._model.visual_projection(tokens)
+        return embedded[:, 0], embedded[:, 1:]
 
-    @torch.no_grad()
-    def encode_sentences(self, sentences: Sequence[str]) -> tuple[Queries, int]:
-        """→ unit embeddings, each of its whole sentence."""
-        batches, truncated = self._tokens.batches([*sentences, REFERENCE], self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            embedded = torch.cat([self._model.get_text_features(**batch).pooler_output for batch in batches])
-        embedded = F.normalize(embedded.float(), dim=-1)
-        return Queries(embedded[:-1], embedded[-1]), truncated
+    def embed_sentences(self, batch: dict[str, Tensor]) -> Tensor:
+        """See `CosineEncoder.embed_sentences`."""
+        return cast("Tensor", self._model.get_text_features(**batch).pooler_output)
 
-    @torch.no_grad()
-    def look(self, features: Tensor, queries: Queries, image_of: list[int], query_of: list[int]) -> tuple[Tensor, Tensor]:
-        """→ softmax over patches of their cosines, and presence against the reference sentence."""
-        seen, asked = features[image_of], queries.sentences[query_of]
-        cosines = torch.einsum("spd,sd->sp", seen, asked)
-        side = int((cosines.shape[1] - 1) ** 0.5)
-        scores = presence_against_reference(cosines[:, 0], seen[:, 0] @ queries.reference, self._scale)
-        return soft_attention(cosines[:, 1:].unflatten(1, (side, side)), self._scale), scores
+
+class DualEncoder(ClipEncoder):
+    """A VisionTextDualEncoderModel: any vision transformer and any text transformer with projections to one space."""
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, config: AttentionConfig, device: torch.device) -> DualEncoder:
+        """With weights and tokenizer; UsageError where some are lacking, or the vision model has no patches."""
+        from transformers import VisionTextDualEncoderModel
+
+        model = load_model(VisionTextDualEncoderModel, checkpoint)
+        vision = model.vision_model
+        if not hasattr(vision, "post_layernorm") and getattr(vision, "pooler", None) is None:
+            raise UsageError(
+                f"attention.encoder: the vision model of {checkpoint.name} ({type(vision).__name__}) is not supported: "
+                "it is neither CLIP's nor a vision transformer with a pooler"
+            )
+        length = _positions(model.config.text_config)
+        return cls(model, Tokens(load_tokenizer(checkpoint, config), length), checkpoint, config, device)
+
+    def embed_images(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """See `CosineEncoder.embed_images`. Tokens before the patches (class, distillation, registers) are dropped."""
+        vision = self._model.vision_model
+        tokens = vision(pixel_values=pixels).last_hidden_state
+        clip_like = hasattr(vision, "post_layernorm")
+        pooled = vision.post_layernorm(tokens) if clip_like else one_by_one(vision.pooler, tokens)
+        embedded = self._model.visual_projection(pooled)
+        patches = (pixels.shape[-1] // int(vision.config.patch_size)) ** 2
+        return embedded[:, 0], embedded[:, -patches:]
+
+
+def _positions(text: Any) -> int:
+    """Tokens that a text model reads; RoBERTa counts its positions from behind its padding index."""
+    positions = int(text.max_position_embeddings)
+    offset = int(text.pad_token_id or 0) + 1 if "roberta" in text.model_type else 0
+    return positions - offset

@@ -69,8 +69,21 @@ class Corpus:
         self._kind = np.array([number[s] for s in statements], np.int64)
         self._mirror = np.array([number[k.mirrored()] for k in kinds], np.int64)
         self._relation = relate(kinds, readings)
+        findings = sorted({f for p in self.told for f in p.findings})
+        self.facts = np.array(
+            [
+                [f in s.findings for f in findings]
+                + [x in s.sides for x in ("left", "right")]
+                + [x in s.zones for x in ("upper", "middle", "lower")]
+                for s in statements
+            ],
+            np.float32,
+        )
         self._one_sided = np.array([one_sided(p.sentence) for p in self.told], bool)
         self._chance = self._chances()
+        self._pairs_of: list[list[int]] = [[] for _ in self._rows]
+        for number_, row in enumerate(self._image):
+            self._pairs_of[row].append(number_)
         self._plain = np.array([n for n in range(len(self._rows)) if n not in set(self._image.tolist())], np.int64)
 
     def _read(self, pairs: Sequence[Pair], statements: Sequence[Statement]) -> list[Reading]:
@@ -81,25 +94,36 @@ class Corpus:
         return [Reading(first[row].labels, tuple(said[row]), first[row].view == "frontal") for row in self._rows]
 
     def _chances(self) -> NDArray[np.float64]:
-        """How often each pair is drawn: findings by the root of their number, and alike within one."""
+        """How often each image is drawn: by its rarest finding, findings by the root of their number."""
         count = Counter(f for p in self.told for f in p.findings)
-        weight = np.array([max((count[f] ** -0.5 for f in p.findings), default=0.0) for p in self.told])
+        weight = np.zeros(len(self._rows))
+        for row, pair in zip(self._image, self.told, strict=True):
+            weight[row] = max(weight[row], *(count[f] ** -0.5 for f in pair.findings))
         return weight / weight.sum()
 
     def draw(self, rng: Generator, size: int, plain_share: float, mirror_share: float) -> Batch:
         """A batch of `size` images: `plain_share` of them without any diagnostic sentence, as far as there are such."""
-        plain = round(size * plain_share) if len(self._plain) else 0
-        own = rng.choice(len(self.told), size - plain, p=self._chance)
-        images = np.concatenate([self._image[own], rng.choice(self._plain, plain)]) if plain else self._image[own]
+        plain = min(round(size * plain_share), len(self._plain))
+        told = min(size - plain, int((self._chance > 0).sum()))
+        images = np.concatenate(
+            [
+                rng.choice(len(self._rows), told, replace=False, p=self._chance),
+                rng.choice(self._plain, plain, replace=False),
+            ]
+        )
         mirrored = (rng.random(len(images)) < mirror_share) & self._sided[images]
-        flipped = mirrored[: len(own)]
-        sentences = [swap_sides(self.told[n].sentence) if f else self.told[n].sentence for n, f in zip(own, flipped, strict=True)]
-        kinds = np.where(flipped, self._mirror[self._kind[own]], self._kind[own])
-        opposite = np.flatnonzero(self._one_sided[own])
+        own = [(n, k) for n, row in enumerate(images) for k in self._pairs_of[row]]
+        column, pair = np.array([o[0] for o in own]), np.array([o[1] for o in own])
+        flipped = mirrored[column]
+        sentences = [
+            swap_sides(self.told[k].sentence) if f else self.told[k].sentence for k, f in zip(pair, flipped, strict=True)
+        ]
+        kinds = np.where(flipped, self._mirror[self._kind[pair]], self._kind[pair])
+        opposite = np.flatnonzero(self._one_sided[pair])
         sentences += [swap_sides(sentences[n]) for n in opposite]
         kinds = np.concatenate([kinds, self._mirror[kinds[opposite]]])
         target = np.where(mirrored, self._relation[self._mirror[kinds]][:, images], self._relation[kinds][:, images])
-        np.fill_diagonal(target[: len(own)], 1)
+        target[np.arange(len(own)), column] = 1
         return Batch(np.array(self._rows)[images], mirrored, self.vocabulary.encode(sentences), target)
 
 

@@ -38,13 +38,21 @@ def reproducible(threads: int) -> Iterator[None]:
     environment (OMP_NUM_THREADS, which Ray sets to 1). What was set before is restored.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read at cuBLAS's first use
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    fill = torch.utils.deterministic
+    before = (
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.backends.cudnn.benchmark,
+        fill.fill_uninitialized_memory,
+    )
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
+    fill.fill_uninitialized_memory = False  # for finding bugs only, and it makes a step several times slower
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
         torch.backends.cudnn.benchmark = before[2]
+        fill.fill_uninitialized_memory = before[3]

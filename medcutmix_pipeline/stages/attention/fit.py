@@ -74,6 +74,7 @@ def _train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(key >> 1)
         model = PatchAttention(len(corpus.vocabulary), config.width, config.image_size)
+        learn_sentences(model, corpus, draws, chance)
     model.to(device, memory_format=torch.channels_last)
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     optimizer = _optimizer(model)
@@ -87,9 +88,25 @@ def _train(
         optimizer.step()
         with torch.no_grad():
             for name, value in model.state_dict().items():
-                average[name].lerp_(value, 1 - _AVERAGE)
+                average[name].lerp_(value, 1 - _AVERAGE) if value.is_floating_point() else average[name].copy_(value)
         progress(step + 1, config.steps, loss.item())
     return average
+
+
+TEXT_STEPS = 200
+
+
+def learn_sentences(model, corpus, draws, chance):
+    import numpy as np
+    head = torch.nn.Linear(model.width, corpus.facts.shape[1])
+    opt = torch.optim.AdamW([*model.sentences.parameters(), *head.parameters()], lr=5e-3, weight_decay=0.01)
+    for step in range(TEXT_STEPS):
+        for g in opt.param_groups: g["lr"] = 5e-3 * _pace(step, TEXT_STEPS)
+        rows = draws.choice(len(corpus.told), min(128, len(corpus.told)), replace=False)
+        words = forget_words(torch.from_numpy(corpus.vocabulary.encode([corpus.told[k].sentence for k in rows])), chance)
+        loss = F.binary_cross_entropy_with_logits(head(5 * model.encode_sentences(words)), torch.from_numpy(corpus.facts[rows]))
+        opt.zero_grad(); loss.backward(); opt.step()
+    return float(loss.detach())
 
 
 def _loss(
@@ -99,7 +116,7 @@ def _loss(
     pixels = vary_images(pixels, batch.mirrored, chance).contiguous(memory_format=torch.channels_last)
     words = forget_words(torch.from_numpy(batch.words), chance).to(device)
     cosines = torch.einsum("sd,bpd->sbp", model.encode_sentences(words), model.encode_images(pixels))
-    return balanced_loss(model.pooled(cosines), torch.from_numpy(batch.target).to(device))
+    return objective(model.pooled(cosines), torch.from_numpy(batch.target).to(device))
 
 
 def balanced_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -107,6 +124,25 @@ def balanced_loss(logits: Tensor, target: Tensor) -> Tensor:
     holds, fails = target == HOLDS, target == FAILS
     each = F.binary_cross_entropy_with_logits(logits, holds.float(), reduction="none")
     return 0.5 * sum(((each * kind).sum() / kind.sum().clamp(min=1) for kind in (holds, fails)), start=each.new_zeros(()))
+
+
+LOSS = "bce"
+NCE = 1.0
+
+
+def objective(logits, target):
+    if LOSS == "bce":
+        return balanced_loss(logits, target)
+    pos, neg = target == HOLDS, target == FAILS
+    low = torch.finfo(logits.dtype).min / 4
+    n = logits.masked_fill(~neg, low)
+    row = torch.logaddexp(logits, torch.logsumexp(n, 1, keepdim=True)) - logits
+    col = torch.logaddexp(logits, torch.logsumexp(n, 0, keepdim=True)) - logits
+    w = pos / pos.sum(1, keepdim=True).clamp(min=1)
+    nce = (row * w).sum() / w.sum() 
+    w = pos / pos.sum(0, keepdim=True).clamp(min=1)
+    nce = nce + (col * w).sum() / w.sum()
+    return nce if LOSS == "nce" else NCE * nce + balanced_loss(logits, target)
 
 
 def _optimizer(model: PatchAttention) -> torch.optim.Optimizer:

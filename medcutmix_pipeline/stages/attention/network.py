@@ -19,34 +19,29 @@ _FREQUENCIES = 3
 
 
 class PatchTower(nn.Module):
-    """Images float32 [B, 1, s, s] → patch features [B, P, dim], a patch every 4 pixels, P = (s / 4)².
+    """Images float32 [B, 1, s, s] → patch features [B, width, s / 4, s / 4].
 
     Down-sampling uses even kernels (4, stride 2, padding 1), so that a grid cell is centred on the pixels it stands for:
-    with odd kernels cells sit half a cell off, and small findings are missed. A fine branch sees texture, a coarser one
-    its surroundings, and every patch is told its place and the picture's mean, so that sides, zones and views can be told.
+    with odd kernels cells sit half a cell off, and small findings are missed. A fine branch sees texture, a coarse one the
+    surroundings (46 pixels in all); every patch is told its place, so that sides and zones can be told. There is no wider
+    context on purpose: a patch that knows the whole image answers for the image, and the attention no longer says where.
     """
 
-    def __init__(self, width: int, dim: int, side: int) -> None:
+    def __init__(self, width: int, side: int) -> None:
         super().__init__()
         fine, coarse = width // 2, width
         self.stem = nn.Sequential(_down(1, width // 4), _down(width // 4, fine))
         self.fine = _same(fine, fine)
         self.coarse = nn.Sequential(_down(fine, coarse), _same(coarse, coarse))
-        self.far = nn.Sequential(_down(coarse, coarse), _same(coarse, coarse))
-        self.join = nn.ModuleList([nn.Conv2d(fine, width, 1), nn.Conv2d(coarse, width, 1), nn.Conv2d(coarse, width, 1)])
-        self.place = nn.Linear(4 * _FREQUENCIES + 2, width)
-        self.whole = nn.Linear(coarse, width)
-        self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, dim))
+        self.join = nn.ModuleList([nn.Conv2d(fine, width, 1), nn.Conv2d(coarse, width, 1)])
+        self.place = nn.Conv2d(4 * _FREQUENCIES + 2, width, 1)
+        self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width))
         self.register_buffer("places", _places(side // 4), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         fine = self.fine(self.stem(_standardise(images)))
-        coarse = self.coarse(fine)
-        far = self.far(coarse)
-        joined = self.join[0](fine) + _enlarge(self.join[1](coarse), 2) + _enlarge(self.join[2](far), 4)
-        patches = joined.flatten(2).transpose(1, 2)
-        whole = self.whole(far.mean((2, 3)))[:, None]
-        return cast("Tensor", self.head(F.gelu(patches + self.place(self.places) + whole)))
+        joined = self.join[0](fine) + _enlarge(self.join[1](self.coarse(fine)), 2) + self.place(self.places)
+        return cast("Tensor", self.head(joined))
 
 
 class SentenceTower(nn.Module):
@@ -55,6 +50,7 @@ class SentenceTower(nn.Module):
     def __init__(self, words: int, dim: int) -> None:
         super().__init__()
         self.embed = nn.Embedding(words, dim, padding_idx=0)
+        nn.init.normal_(self.embed.weight, std=0.3)
         self.context = nn.Conv1d(dim, dim, 3, padding=1)
         self.weigh = nn.Linear(dim, 1)
         self.head = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
@@ -72,14 +68,17 @@ class PatchAttention(nn.Module):
 
     def __init__(self, words: int, width: int, side: int) -> None:
         super().__init__()
-        self.patches = PatchTower(width, width, side)
+        self.width = width
+        self.patches = PatchTower(width, side)
         self.sentences = SentenceTower(words, width)
-        self.scale = nn.Parameter(torch.tensor(2.0))
+        self.scale = nn.Parameter(torch.tensor(SCALE))
+
         self.bias = nn.Parameter(torch.tensor(0.0))
 
     def encode_images(self, images: Tensor) -> Tensor:
         """Unit patch features [B, P, dim]."""
-        return F.normalize(self.patches(images), dim=-1)
+        f = self.patches(images).permute(0, 2, 3, 1).flatten(1, 2)
+        return F.normalize(f, dim=-1) if UNIT else f * (f.shape[-1] ** -0.5)
 
     def encode_sentences(self, words: Tensor) -> Tensor:
         """Unit queries [S, dim]."""
@@ -91,17 +90,26 @@ class PatchAttention(nn.Module):
         return self.scale.exp() * mean / SHARPNESS + self.bias
 
 
+NORM = "bn"
+SCALE = 3.0
+UNIT = 1
+
+
+def _norm(c):
+    return nn.BatchNorm2d(c) if NORM == "bn" else nn.GroupNorm(4, c)
+
+
 def _down(channels: int, out: int) -> Module:
-    return nn.Sequential(nn.Conv2d(channels, out, 4, 2, 1), nn.GroupNorm(4, out), nn.ReLU())
+    return nn.Sequential(nn.Conv2d(channels, out, 4, 2, 1), _norm(out), nn.ReLU())
 
 
 def _same(channels: int, out: int) -> Module:
-    return nn.Sequential(nn.Conv2d(channels, out, 3, 1, 1), nn.GroupNorm(4, out), nn.ReLU())
+    return nn.Sequential(nn.Conv2d(channels, out, 3, 1, 1), _norm(out), nn.ReLU())
 
 
 def _standardise(images: Tensor) -> Tensor:
-    mean = images.mean((1, 2, 3), keepdim=True)
-    return (images - mean) / (images.std((1, 2, 3), keepdim=True) + 1e-3)
+    centred = images - images.mean((1, 2, 3), keepdim=True)
+    return centred / (centred.square().mean((1, 2, 3), keepdim=True).sqrt() + 1e-3)
 
 
 def _enlarge(x: Tensor, times: int) -> Tensor:
@@ -115,8 +123,8 @@ def _interpolation(cells: int, times: int) -> Tensor:
 
 
 def _places(cells: int) -> Tensor:
-    """Smooth coordinates of each patch [cells², 4·frequencies + 2]: x, y, and sines and cosines of either."""
+    """Smooth coordinates of each patch [1, 4·frequencies + 2, cells, cells]: x, y, and sines and cosines of either."""
     axis = (torch.arange(cells) + 0.5) / cells * 2 - 1
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     waves = [f(math.pi / 2 * k * c) for k in range(1, _FREQUENCIES + 1) for c in (x, y) for f in (torch.sin, torch.cos)]
-    return torch.stack([x, y, *waves], -1).flatten(0, 1)
+    return torch.stack([x, y, *waves])[None]

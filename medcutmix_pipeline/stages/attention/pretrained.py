@@ -20,13 +20,20 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.attention.encoder import Encoder
 
 _FAMILIES = {
+    "blip": "medcutmix_pipeline.stages.attention.blip:BlipEncoder",
     "clip": "medcutmix_pipeline.stages.attention.clip:ClipEncoder",
+    "siglip": "medcutmix_pipeline.stages.attention.siglip:SiglipEncoder",
+    "siglip2": "medcutmix_pipeline.stages.attention.siglip:Siglip2Encoder",
+    "vision-text-dual-encoder": "medcutmix_pipeline.stages.attention.clip:DualEncoder",
 }
 """`model_type` of a checkpoint's config.json → the class that runs it."""
 
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
 _SMALL = ["*.json", "*.txt", "*.model"]
 _HALF = (0.5, 0.5, 0.5)
+_CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+_CHANNELS = {"clip": _CLIP, "blip": _CLIP}
+"""Mean and standard deviation of the channels where a checkpoint does not bring its preprocessor_config.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +52,17 @@ class Checkpoint:
     @property
     def image_size(self) -> int:
         """Side of the images it takes, in pixels: of config.json, or else of its class's default."""
-        given = self.card.get("vision_config", {}).get("image_size")
-        if given is None:
-            from transformers import AutoConfig
+        from transformers import AutoConfig
 
-            given = AutoConfig.from_pretrained(self.folder, local_files_only=True).vision_config.image_size
-        return int(given)
+        vision = AutoConfig.from_pretrained(self.folder, local_files_only=True).vision_config
+        given = getattr(vision, "image_size", None)
+        return int(given) if given is not None else int(vision.num_patches**0.5) * int(vision.patch_size)
 
-    def channel_statistics(self, mean: tuple[float, ...] = _HALF, std: tuple[float, ...] = _HALF) -> tuple[list[float], list[float]]:
+    def channel_statistics(self) -> tuple[list[float], list[float]]:
         """Mean and standard deviation of the three colour channels in [0, 1] by which its images are standardised."""
         path = self.folder / "preprocessor_config.json"
         given = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        mean, std = _CHANNELS.get(self.family, (_HALF, _HALF))
         return list(given.get("image_mean", mean)), list(given.get("image_std", std))
 
     def sha256(self) -> str:
