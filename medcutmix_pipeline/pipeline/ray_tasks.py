@@ -137,8 +137,8 @@ def _bisect(context: ray.ObjectRef[Any], task: IngestTask) -> Ingested:
         own: Context = ray.get(context)
         return crashed(own, task)
     first, second = task.halves()
-    # Half of the tries would be lost on a node that went away; two in a row on the same rows hardly are.
-    halves = [INGEST.remote(context, half) for half in (first, second)]
+    # One crash is enough to halve again; only a sample that stands alone is tried twice before it is blamed.
+    halves = [INGEST.options(max_retries=int(len(half.rows) == 1)).remote(context, half) for half in (first, second)]
     done = [whole(context, half, refs) for half, refs in zip((first, second), halves, strict=True)]
     return merged(done[0], done[1], len(first.rows))
 
