@@ -1,8 +1,8 @@
 """The text side of mixing: the donor's diagnostic sentence goes into the host's report in place of the host's own.
 
-All of the host's sentences that assert the finding are cut, so that no severity or side contradicts another; the donor's goes
-in at the first. The mixed text is read again with the same reader, and is kept only if the finding is present in it, no
-finding is both present and absent, and nothing that the host denied is said.
+All of the host's sentences that assert the finding are cut, so that no severity or side contradicts another; the
+donor's goes in at the first. The mixed text is read again with the same reader, and is kept only if the finding is
+present in it, no finding is both present and absent, and nothing that the host denied is said.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.schemas.records import Edit, Mix, Report, Sentence
+from medcutmix_pipeline.schemas.records import Mix, Report, Sentence
+from medcutmix_pipeline.stages.plans.edits import apply_edits, swap
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences import ReportReader
@@ -29,14 +30,12 @@ _CLEAR = re.compile(r"\b(left|right) (?:lung|hemithorax|lung field)\b[^.;,]{0,40
 _SIDE = re.compile(r"\b(left|right)\b", re.I)
 _BOTH = re.compile(r"\b(?:bilateral\w*|bibasilar|both|diffuse\w*)\b", re.I)
 
-_MARKER = re.compile(r"(\d{1,2})([.)]\s+)$")
-
 
 def diagnostic_sentence(report: Report, disease: str) -> Sentence | None:
     """The sentence of the report that says best that the finding is there; None where none can stand alone.
 
-    Sentences that say most of the finding and least of others come first, those that compare with a prior study last; among
-    equals the earlier one.
+    Those that compare with a prior study come last, those that name the fewest other findings first; among equals the
+    earlier one.
     """
     able = [s for s in report.sentences if s.diagnostic and s.asserts(disease)]
     return min(able, key=lambda s: (s.comparison, len({m.disease for m in s.mentions}), s.start), default=None)
@@ -45,8 +44,8 @@ def diagnostic_sentence(report: Report, disease: str) -> Sentence | None:
 def compose(host: Report, donor: Sentence, disease: str, reader: ReportReader) -> Mix | str:
     """The host's report with the donor's sentence, or the stable reason why there is none.
 
-    Edits are `[start, end, text]` on `host.text`, ascending and without overlap; list numbers behind a cut item close up, and
-    a section that is left empty goes with its header.
+    Edits are `[start, end, text]` on `host.text`, ascending and without overlap; list numbers behind a cut item close
+    up, and a section that is left empty goes with its header.
     """
     if not (donor.diagnostic and donor.asserts(disease)):
         return DONOR_POOR
@@ -58,21 +57,12 @@ def compose(host: Report, donor: Sentence, disease: str, reader: ReportReader) -
     followers = _followers(host, {*cut, *again}, reader)
     if followers is None:
         return DANGLING_REFERENCE
-    edits = _edits(host, cut[0], {*cut[1:], *again, *followers}, donor.text)
+    edits = swap(host, cut[0], {*cut[1:], *again, *followers}, donor.text)
     text = apply_edits(host.text, edits)
     if text == host.text:
         return TEXT_UNCHANGED
     mixed = reader.read(text)
     return _problem(host, mixed, donor, disease, reader) or Mix(edits, text, mixed.labels)
-
-
-def apply_edits(text: str, edits: tuple[Edit, ...]) -> str:
-    """The text with ascending edits that do not overlap."""
-    parts, at = [], 0
-    for edit in edits:
-        parts += [text[at : edit.start], edit.text]
-        at = edit.end
-    return "".join([*parts, text[at:]])
 
 
 def _asserted(sentence: Sentence, told: set[str]) -> bool:
@@ -82,7 +72,7 @@ def _asserted(sentence: Sentence, told: set[str]) -> bool:
 
 
 def _followers(host: Report, cut: set[int], reader: ReportReader) -> set[int] | None:
-    """Sentences that only speak on about one that is cut ("This is unchanged."); None where one says something else too."""
+    """Sentences that only speak on about one that is cut ("This is unchanged."); None where one says more than that."""
     found: set[int] = set()
     for i, sentence in enumerate(host.sentences):
         before = i - 1 in cut or i - 1 in found
@@ -94,96 +84,6 @@ def _followers(host: Report, cut: set[int], reader: ReportReader) -> set[int] | 
             return None
         found.add(i)
     return found
-
-
-def _edits(host: Report, replaced: int, dropped: set[int], text: str) -> tuple[Edit, ...]:
-    first = host.sentences[replaced]
-    edits = [Edit(first.start, first.end, text)]
-    sections = _sections(host)
-    kept_before: int | None = None
-    for number, section in enumerate(sections):
-        kept = [i for i in section if i not in dropped]
-        if kept:
-            edits += _drops(host, section, dropped, kept[-1]) + _renumbered(host, section, dropped)
-            kept_before = kept[-1]
-        elif kept_before is not None:
-            edits.append(Edit(host.sentences[section[0] - 1].end, host.sentences[section[-1]].end, ""))
-        elif number + 1 < len(sections):
-            edits.append(Edit(0, _header_start(host, section[-1]), ""))
-    return tuple(sorted(edits, key=lambda edit: edit.start))
-
-
-def _sections(host: Report) -> list[list[int]]:
-    """The numbers of the sentences, section by section."""
-    sections: list[list[int]] = []
-    for i, sentence in enumerate(host.sentences):
-        if sections and host.sentences[i - 1].section == sentence.section:
-            sections[-1].append(i)
-        else:
-            sections.append([i])
-    return sections
-
-
-def _header_start(host: Report, last: int) -> int:
-    """Where the section behind sentence `last` begins."""
-    at = host.sentences[last].end
-    while host.text[at].isspace():
-        at += 1
-    return at
-
-
-def _drops(host: Report, section: list[int], dropped: set[int], last_kept: int) -> list[Edit]:
-    """Cuts inside a section that keeps something. An item's number stays while a sentence of the item does."""
-    edits: list[Edit] = []
-    i = section[0]
-    while i < last_kept:
-        if i not in dropped:
-            i += 1
-            continue
-        behind = i + 1
-        while behind in dropped and _marker(host, behind) is None:
-            behind += 1
-        goes_on = _marker(host, behind) is None
-        start = host.sentences[i].start if goes_on else _block_start(host, i)
-        edits.append(Edit(start, _block_start(host, behind), ""))
-        i = behind
-    if last_kept < section[-1]:
-        edits.append(Edit(host.sentences[last_kept].end, host.sentences[section[-1]].end, ""))
-    return edits
-
-
-def _renumbered(host: Report, section: list[int], dropped: set[int]) -> list[Edit]:
-    """New numbers for the list items behind those that are cut whole."""
-    edits: list[Edit] = []
-    gone = number = 0
-    for position, i in enumerate(section):
-        marker = _marker(host, i)
-        if marker is None:
-            continue
-        if int(marker.group(1)) <= number:
-            gone = 0
-        number = int(marker.group(1))
-        item = [i]
-        for j in section[position + 1 :]:
-            if _marker(host, j) is not None:
-                break
-            item.append(j)
-        if dropped.issuperset(item):
-            gone += 1
-        elif gone:
-            edits.append(Edit(marker.start(1), marker.end(1), str(number - gone)))
-    return edits
-
-
-def _marker(host: Report, i: int) -> re.Match[str] | None:
-    """The number that stands before sentence `i`."""
-    floor = host.sentences[i - 1].end if i else 0
-    return _MARKER.search(host.text, max(floor, host.sentences[i].start - 8), host.sentences[i].start)
-
-
-def _block_start(host: Report, i: int) -> int:
-    marker = _marker(host, i)
-    return marker.start() if marker else host.sentences[i].start
 
 
 def _problem(host: Report, mixed: Report, donor: Sentence, disease: str, reader: ReportReader) -> str | None:

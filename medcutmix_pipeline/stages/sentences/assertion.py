@@ -1,7 +1,8 @@
 """What a sentence says of each finding that it names: present, uncertain or absent.
 
-The reach of a phrase follows the idea of NegEx and ConText (Chapman 2001, Harkema 2009): a phrase speaks for the findings
-before or behind it, up to the end of its clause. Lists, changes of statement and radiology's own forms are added.
+The reach of a phrase follows the idea of NegEx and ConText (Chapman 2001, Harkema 2009): a phrase speaks for the
+findings before or behind it, up to the end of its clause. Lists, changes of statement and radiology's own forms are
+added.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING, Structure
+from medcutmix_pipeline.stages.sentences.lists import alternatives, backward
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,13 +21,6 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.findings import Hit
 
 STATED = "stated"
-_EITHER = {("or",), (",", "or"), ("and", "/", "or"), (",", "and", "/", "or")}
-MAX_OPENER = 4
-_OPENERS = frozenset(
-    ("which", "that", "but", "although", "though", "however", "yet", "it", "they", "this", ",", "these", "while")
-)
-_PLURAL = frozenset(("are", "were", "have", "may", "might", "could", "can", "would"))
-"""Verbs that may speak for all of "A and B", though B may be no finding of the lexicon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,59 +42,47 @@ class _Reach:
 
 
 def decide(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, str]) -> list[Verdict]:
-    """One verdict for each hit, in order. `wider`: finding → the finding that it is part of. Time linear in the words."""
+    """One verdict for each hit, in order; time linear in the words.
+
+    `wider`: finding → the finding that it is part of.
+    """
     before = _forward(structure, hits)
-    after, between = _backward(structure, hits)
+    after, between = backward(structure, hits)
     verdicts = [_verdict(hit, before[i], after.get(i), between.get(i)) for i, hit in enumerate(hits)]
-    for i in _alternatives(structure, hits, wider):
+    for i in alternatives(structure, hits, wider):
         if verdicts[i].assertion == "present" and not verdicts[i].ignored and hits[i].look is None:
             verdicts[i] = Verdict("uncertain", "uncertain between: or")
     return verdicts
 
 
-def _alternatives(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, str]) -> set[int]:
-    """Hits of which the sentence says "one or the other": two findings with nothing but "or" and adjectives between.
-
-    Where one is part of the other ("atelectasis or infiltrate") they are two names of one thing, and none is in doubt.
-    """
-    found: set[int] = set()
-    busy = {start for start, _, _ in structure.cues}
-    linked = False
-    for i in range(len(hits) - 1, 0, -1):
-        left, right = hits[i - 1], hits[i]
-        gap = range(left.end, right.start)
-        joints = tuple(structure.words[j] for j in gap if structure.words[j] in JOINING)
-        apart = len(gap) > MAX_OPENER or any(j in busy or j in structure.verbs for j in gap)
-        linked = not apart and (joints in _EITHER or (linked and joints == (",",)))
-        same = wider.get(left.finding, left.finding) == right.finding or wider.get(right.finding) == left.finding
-        if linked and not same:
-            found.update((i - 1, i))
-    return found
-
-
 def _verdict(hit: Hit, reach: _Reach | None, after: Cue | None, between: Cue | None) -> Verdict:
-    if reach is not None and reach.cue.ignore:
-        return Verdict("absent", f"ignored: {reach.cue.phrase}", ignored=True)
-    if after is not None and after.ignore_after:
-        return Verdict("absent", f"ignored: {after.phrase}", ignored=True)
-    before = _speaks(reach.cue) if reach is not None else None
-    if hit.look == "absent":
-        return Verdict("absent", hit.rule)
-    if hit.look == "uncertain" and (after is None or after.after != "absent") and before != "absent":
-        return Verdict("uncertain", hit.rule)
-    denied = before == "absent" and reach is not None
-    if denied and reach is not None and (after is None or (reach.direct and after.after != "absent")):
+    """What phrases before, behind and between say together; a hit's own look counts where they leave it."""
+    cue = reach.cue if reach is not None else None
+    ignored = cue if cue is not None and cue.ignore else after if after is not None and after.ignore_after else None
+    if ignored is not None:
+        return Verdict("absent", f"ignored: {ignored.phrase}", ignored=True)
+    before = _speaks(cue) if cue is not None else None
+    behind = after.after if after is not None else None
+    if hit.look == "absent" or (hit.look == "uncertain" and "absent" not in (before, behind)):
+        return Verdict(hit.look, hit.rule)
+    if reach is not None and before == "absent" and (behind is None or (reach.direct and behind != "absent")):
         return Verdict("absent", f"absent before: {reach.cue.phrase}")
-    if after is not None and after.after != "present":
-        return Verdict(after.after or "present", f"{after.after} after: {after.phrase}")
+    return _weighed(hit, cue, after, between)
+
+
+def _weighed(hit: Hit, cue: Cue | None, after: Cue | None, between: Cue | None) -> Verdict:
+    """The rest, by rank: a doubt or denial behind, a doubt between, a doubt before, then what asserts."""
+    before = _speaks(cue) if cue is not None else None
+    if after is not None and after.after in ("absent", "uncertain"):
+        return Verdict(after.after, f"{after.after} after: {after.phrase}")
     if between is not None:
         return Verdict("uncertain", f"uncertain between: {between.phrase}")
-    if before == "uncertain" and reach is not None:
-        return Verdict("uncertain", f"uncertain before: {reach.cue.phrase}")
+    if cue is not None and before == "uncertain":
+        return Verdict("uncertain", f"uncertain before: {cue.phrase}")
     if after is not None:
         return Verdict("present", f"present after: {after.phrase}")
-    if reach is not None and before == "present":
-        return Verdict("present", f"present before: {reach.cue.phrase}")
+    if cue is not None and before == "present":
+        return Verdict("present", f"present before: {cue.phrase}")
     return Verdict("present", hit.rule if hit.look else STATED)
 
 
@@ -173,92 +156,3 @@ def _replaced(reach: _Reach | None, cue: Cue, structure: Structure, at: int) -> 
         return new if _speaks(cue) != "present" or _speaks(reach.cue) == "present" else reach
     opens = at == 0 or structure.part[at - 1] != structure.part[at] or structure.words[at - 1] in JOINING
     return new if _speaks(cue) == "uncertain" and opens and reach.part != structure.part[at] else reach
-
-
-def _backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue], dict[int, Cue]]:
-    """The phrases behind (or between) findings that reach them, by the hit's number."""
-    after: dict[int, Cue] = {}
-    between: dict[int, Cue] = {}
-    position = 0
-    for start, end, cue in structure.cues:
-        while position < len(hits) and hits[position].end <= start:
-            position += 1
-        if cue.after is None and cue.between is None and not cue.ignore_after:
-            continue
-        if cue.after is not None and (cue.before or cue.ignore) and _names_next(structure, hits, position, end):
-            continue
-        nearest = position - 1
-        if nearest < 0 or not _reaches(structure, hits[nearest], start, cue):
-            continue
-        target = between if cue.between and not cue.after else after
-        over = structure.clause[hits[nearest].end - 1] != structure.clause[start]
-        for number in [nearest] if over else _coordinated(structure, hits, nearest):
-            if over or number not in target:
-                target[number] = cue
-    return after, between
-
-
-def _names_next(structure: Structure, hits: Sequence[Hit], position: int, end: int) -> bool:
-    """Whether a finding follows in the same part of the list, so that the phrase belongs to that one."""
-    if position >= len(hits) or end > hits[position].start:
-        return False
-    return end < len(structure.words) and structure.part[hits[position].start] == structure.part[end - 1]
-
-
-def _reaches(structure: Structure, hit: Hit, start: int, cue: Cue) -> bool:
-    """Whether nothing but a joint, or a "which", stands between the finding and a phrase behind it."""
-    clause, part, words = structure.clause, structure.part, structure.words
-    last = hit.end - 1
-    if clause[last] != clause[start]:
-        return clause[last] + 1 == clause[start] and _speaks_on(structure, start)
-    if part[last] == part[start]:
-        return True
-    first = start
-    while first > 0 and part[first - 1] == part[start] and words[first - 1] in structure.fillers:
-        first -= 1
-    if part[start] - part[last] == 1:
-        joint = words[_joint(part, start)]
-        if joint in ("or", "nor") or (joint == "and" and words[start] in _PLURAL):
-            return True
-    opens = words[first] in JOINING or words[first - 1] in JOINING
-    return opens and part[start] - part[last] <= 2 and cue.after != "present"
-
-
-def _speaks_on(structure: Structure, start: int) -> bool:
-    """Whether the phrase's clause has no subject of its own: "…, which has resolved", "… but is unlikely"."""
-    words, clause = structure.words, structure.clause
-    first = start
-    while first > 0 and clause[first - 1] == clause[start]:
-        first -= 1
-    opener = words[first:start]
-    return len(opener) <= MAX_OPENER and all(word in _OPENERS or word in structure.fillers for word in opener)
-
-
-def _joint(part: list[int], at: int) -> int:
-    """The word that opens the list part of word `at`."""
-    first = at
-    while first > 0 and part[first - 1] == part[at]:
-        first -= 1
-    return first
-
-
-def _coordinated(structure: Structure, hits: Sequence[Hit], nearest: int) -> list[int]:
-    """The hit and those joined to it in a list: "A, B and C are not seen"."""
-    busy = {start for start, _, cue in structure.cues if cue.before or cue.after or cue.ends}
-    found, chained, number = [nearest], False, nearest
-    while number > 0:
-        left, right = hits[number - 1], hits[number]
-        if left.start == right.start:
-            number -= 1
-            found.append(number)
-            continue
-        gap = range(left.end, right.start)
-        if any(i in busy or i in structure.verbs for i in gap):
-            break
-        joints = [structure.words[i] for i in gap if structure.words[i] in JOINING]
-        chained = chained or any(j in ALTERNATIVE or j in ("and", "&") for j in joints)
-        if not joints or not chained or any(j in ("with", "(") for j in joints):
-            break
-        number -= 1
-        found.append(number)
-    return found

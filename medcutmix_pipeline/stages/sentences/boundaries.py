@@ -10,7 +10,12 @@ _STOP = re.compile(r"""[.!?]+["'”’)\]]*(?:\s+\.+)*""")
 _BREAK = re.compile(r"\n[ \t]*(?:\n|[-*•·]\s)")
 _ITEM = re.compile(r"(?<=\s)\d{1,2}[.)](?=\s)")
 _MARKER = re.compile(r"\s*(?:\(?(\d{1,2})[.)]|[-*•·])\s+")
-_NEVER = frozenset("vs dr drs mr mrs ms prof st approx ca cf fig figs e.g i.e eg ie resp no nos incl dept esp".split())
+_NEVER = frozenset(
+    (
+        "vs", "dr", "drs", "mr", "mrs", "ms", "prof", "st", "approx", "ca", "cf", "fig", "figs", "e.g", "i.e", "eg",
+        "ie", "resp", "nos", "incl", "dept", "esp",
+    )
+)  # fmt: skip
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]$|^[A-Z]$")
 LOOK_BACK = 24
 REMEMBERED_LENGTH = 4000
@@ -28,9 +33,9 @@ def marker_end(text: str, start: int, end: int) -> int:
 def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
     """The spans of the sentences in `text[start:end]`, without the white space around them.
 
-    A list marker stays with its item. "vs.", "p.m.", "Dr.", decimals and a query ("? pneumonia") end no sentence; a full
-    stop without a space behind it does where a capital follows ("PTX.No effusion"), and so does the next number of a
-    running list whose items have no full stop. Time linear in the text.
+    A list marker stays with its item. "vs.", "p.m.", "Dr.", decimals and a query ("? pneumonia") end no sentence; a
+    full stop without a space behind it does where a capital follows ("PTX.No effusion"), and so does the next number of
+    a running list whose items have no full stop. Time linear in the text.
     """
     stop = len(text) if end is None else end
     body = text[start:stop]
@@ -92,7 +97,7 @@ def _full_stop(text: str, begin: int, at: int, after: int, stop: int) -> bool:
     if _INITIALS.search(word):
         upcoming = _skip_space(text, after, stop)
         return len(word) > 1 and upcoming < stop and text[upcoming].isupper()
-    return word.lower() not in _NEVER or (word.lower() == "no" and word != "No")
+    return word.lower() not in _NEVER
 
 
 def _question(text: str, begin: int, at: int, after: int, stop: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings
@@ -19,8 +20,11 @@ ASIDE = 12
 """Words behind an opening bracket in which a verb makes it a statement of its own."""
 
 _NEUTRAL = frozenset(
-    "seen identified noted present demonstrated visualized visualised visible evident appreciated detected".split()
-)
+    (
+        "seen", "identified", "noted", "present", "demonstrated", "visualized", "visualised", "visible", "evident",
+        "appreciated", "detected",
+    )
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -81,13 +85,13 @@ class ClauseReader:
                 ("present", layer.assertion.present),
             )
             for kind, cues in kinds:
-                self._add(cues.heads, lambda p, kind=kind: Cue(p, before=kind, heads=True))
-                self._add(cues.before, lambda p, kind=kind: Cue(p, before=kind))
-                self._add(cues.after, lambda p, kind=kind: Cue(p, after=kind))
-                self._add(cues.between, lambda p, kind=kind: Cue(p, between=kind))
-            self._add(layer.assertion.ignore.before, lambda p: Cue(p, ignore=True))
-            self._add(layer.assertion.ignore.after, lambda p: Cue(p, ignore_after=True))
-            self._add(layer.assertion.ends, lambda p: Cue(p, ends=True))
+                self._add(cues.heads, partial(Cue, before=kind, heads=True))
+                self._add(cues.before, partial(Cue, before=kind))
+                self._add(cues.after, partial(Cue, after=kind))
+                self._add(cues.between, partial(Cue, between=kind))
+            self._add(layer.assertion.ignore.before, partial(Cue, ignore=True))
+            self._add(layer.assertion.ignore.after, partial(Cue, ignore_after=True))
+            self._add(layer.assertion.ends, partial(Cue, ends=True))
             for phrase in layer.assertion.starts:
                 self._starts.add(phrase, True)
 
@@ -125,8 +129,8 @@ def _opened(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int]) -
 def _second_statements(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int], opened: set[int]) -> set[int]:
     """Where a comma or "and" joins two statements, each with its verb, and not two things of one list.
 
-    "The effusion is small and there is …", "Heart is normal, lungs are clear"; a comma does so too behind a denial without a
-    verb ("No pneumothorax, opacities may represent …").
+    "The effusion is small and there is …", "Heart is normal, lungs are clear"; a comma does so too behind a denial
+    without a verb ("No pneumothorax, opacities may represent …").
     """
     cued = {start for start, _, cue in cues if cue.before in ("absent", "uncertain")}
     found: set[int] = set()

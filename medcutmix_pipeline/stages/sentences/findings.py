@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Hit:
     """A finding named by words `start` to `end`.
 
-    `anchor` is the word before which a denial would stand: the look of a measure, else `start`. `look` is what the words
-    themselves assert: of a measure present or absent, of a hint uncertain, of a plain term nothing.
+    `anchor` is the word before which a denial would stand: the look of a measure, else `start`. `look` is what the
+    words themselves assert: of a measure present or absent, of a hint uncertain, of a plain term nothing.
     """
 
     finding: str

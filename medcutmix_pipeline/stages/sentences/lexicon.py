@@ -126,10 +126,11 @@ def built_in() -> Lexicon:
 def load_lexicon(config: SentencesConfig) -> Layers:
     """The lexicon that the configuration asks for, a user's own file before the built-in one.
 
-    In mode `replace` the file's findings are the only ones; assertion phrases, sections and wording are still added to the
-    built-in ones, since they belong to the language and not to a set of findings.
+    In mode `replace` the file's findings are the only ones; assertion phrases, sections and wording are still added to
+    the built-in ones, since they belong to the language and not to a set of findings.
 
-    Raises UsageError, in one line with file, entry and problem, for a file that is missing, no TOML, or breaks the schema.
+    Raises UsageError, in one line with file, entry and problem, for a file that is missing, no TOML, or breaks the
+    schema.
     """
     default = built_in()
     if config.lexicon is None:

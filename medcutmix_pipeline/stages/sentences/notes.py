@@ -73,7 +73,7 @@ class NoteFilter:
         return bool(self._notes.find(words))
 
     def without_dates(self, text: str) -> str:
-        """The text with dates and times taken out together with their preposition; a bare date leaves a place-holder."""
+        """The text without dates and times and their prepositions; a bare date leaves a place-holder."""
         if _hides_date(text):
             text = _replaced(text, _HIDDEN_RULES)
         if _ANY_DATE.search(text):

@@ -8,7 +8,6 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from spacy.attrs import LENGTH, ORTH, SPACY
 from spacy.tokens import Span
 
 from medcutmix_pipeline.stages.sentences.phrases import split_words
@@ -92,7 +91,7 @@ def reading_of(doc: Doc) -> Reading:
     known = doc.user_data.get(KEY)
     if isinstance(known, Reading):
         return known
-    columns = doc.to_array([ORTH, LENGTH, SPACY])
+    columns = doc.to_array(["ORTH", "LENGTH", "SPACY"])
     lengths = (columns[:, 1] + columns[:, 2]).tolist()
     offsets = list(accumulate(lengths, initial=0))[: len(lengths)]
     text = doc.user_data.get(TEXT)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 T = TypeVar("T")
 
@@ -68,12 +70,12 @@ def spellings(phrase: str) -> list[str]:
     return list(dict.fromkeys(written))
 
 
-class _Node(dict[str, "_Node"], Generic[T]):
-    __slots__ = ("value",)
-    value: T | None
+class _Node(Generic[T]):
+    __slots__ = ("children", "value")
 
     def __init__(self) -> None:
-        self.value = None
+        self.children: dict[str, _Node[T]] = {}
+        self.value: T | None = None
 
 
 class PhraseTree(Generic[T]):
@@ -87,7 +89,7 @@ class PhraseTree(Generic[T]):
         for spelling in spellings(phrase):
             node = self._root
             for word, _, _ in split_words_of(spelling):
-                node = node.setdefault(word, _Node())  # type: ignore[assignment]  # a node's children are nodes of T
+                node = node.children.setdefault(word, _Node())
             if node.value is None:
                 node.value = value
 
@@ -95,12 +97,12 @@ class PhraseTree(Generic[T]):
         """The value stored for exactly this phrase."""
         node: _Node[T] | None = self._root
         for word, _, _ in split_words_of(phrase):
-            node = node.get(word) if node is not None else None  # type: ignore[assignment]  # as above
+            node = node.children.get(word) if node is not None else None
         return node.value if node is not None else None
 
     def openers(self) -> frozenset[str]:
         """The words with which phrases begin."""
-        return frozenset(self._root)
+        return frozenset(self._root.children)
 
     def find(self, words: Sequence[str], fillers: frozenset[str] = frozenset()) -> list[tuple[int, int, T]]:
         """All phrases in `words` as (first word, one past the last, value); time linear in the words.
@@ -108,9 +110,9 @@ class PhraseTree(Generic[T]):
         Words of `fillers` may stand inside a phrase: "cannot be excluded" is found in "cannot be entirely excluded".
         """
         found = []
-        i, count = 0, len(words)
+        i, count, openers = 0, len(words), self._root.children
         while i < count:
-            best = self._longest(words, i, fillers) if words[i] in self._root else None
+            best = self._longest(words, i, fillers) if words[i] in openers else None
             if best is not None:
                 found.append(best)
             i = best[1] if best is not None else i + 1
@@ -122,7 +124,7 @@ class PhraseTree(Generic[T]):
         while open_ends:
             j, node, skipped = open_ends.pop()
             while j < len(words):
-                child = node.get(words[j])
+                child = node.children.get(words[j])
                 if j > start and skipped < MAX_FILLERS and words[j] in fillers:
                     if child is None:
                         j, skipped = j + 1, skipped + 1
@@ -130,7 +132,7 @@ class PhraseTree(Generic[T]):
                     open_ends.append((j + 1, node, skipped + 1))
                 if child is None:
                     break
-                node, j = child, j + 1  # type: ignore[assignment]  # as above
+                node, j = child, j + 1
                 if node.value is not None and (best is None or j > best[1]):
                     best = (start, j, node.value)
         return best

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.schemas.records import STRENGTH, Labels, Report, Sentence
 from medcutmix_pipeline.stages.sentences.cleaning import ReportCleaner
-from medcutmix_pipeline.stages.sentences.components import build_pipeline, read_sentences
 from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon, part_of, sha256
 from medcutmix_pipeline.stages.sentences.parsing import reading_of
 from medcutmix_pipeline.stages.sentences.phrases import split_words_of
+from medcutmix_pipeline.stages.sentences.pipeline import build_pipeline, read_sentences
 from medcutmix_pipeline.stages.sentences.wording import WordingReader
 
 if TYPE_CHECKING:

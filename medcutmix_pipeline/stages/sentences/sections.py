@@ -35,7 +35,7 @@ class SectionSpan:
 
 
 class SectionFinder:
-    """Finds headers: known names with a colon or alone on a line, and headers that name the views, such as CHEST, AP:."""
+    """Finds headers: known names with a colon or alone on a line, and those that name the views, such as CHEST, AP:."""
 
     def __init__(self, layers: Layers) -> None:
         self._kinds: dict[str, Kind] = {}

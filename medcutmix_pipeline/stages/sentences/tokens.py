@@ -6,15 +6,13 @@ import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import spacy
 from spacy.tokens import Doc
-from spacy.util import compile_infix_regex
+from spacy.util import compile_infix_regex, registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spacy.language import Language
-    from spacy.tokenizer import Tokenizer
 
 LONGEST_RUN = 256
 """Longer runs without a space are no words; the tokeniser's rules would take quadratic time on them."""
@@ -35,7 +33,7 @@ class ReportTokenizer:
             warnings.simplefilter("ignore", FutureWarning)  # scispaCy's patterns, on each import
             from scispacy.custom_tokenizer import combined_rule_tokenizer
 
-            self._base: Tokenizer = combined_rule_tokenizer(nlp)
+            self._base: Any = combined_rule_tokenizer(nlp)
             infixes = self._base.infix_finditer.__self__.pattern
             self._base.infix_finditer = compile_infix_regex([*_EXTRA_INFIXES, infixes]).finditer
         self.vocab = nlp.vocab
@@ -88,7 +86,9 @@ class ReportTokenizer:
         return self
 
 
-@spacy.registry.tokenizers("medcutmix.ReportTokenizer.v1")
 def create_report_tokenizer() -> Callable[[Language], ReportTokenizer]:
     """The tokeniser by its registered name, for `[nlp.tokenizer]` in a spaCy configuration."""
     return ReportTokenizer
+
+
+registry.tokenizers("medcutmix.ReportTokenizer.v1", func=create_report_tokenizer)

@@ -1,0 +1,155 @@
+"""Labels a table of reports on all cores, in order, holding a bounded number of rows."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from medcutmix_pipeline.labelling.tables import Row, format_of, read_rows, row_writer
+from medcutmix_pipeline.stages.sentences import ReportReader
+from medcutmix_pipeline.stages.sentences.label import explain, label_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from medcutmix_pipeline.schemas.config import SentencesConfig
+
+CHUNK = 256
+"""Reports that a worker takes at a time."""
+
+AHEAD = 3
+"""Chunks in flight for each worker."""
+
+REASON_COLUMNS = ["sentence", "mention", "finding", "assertion", "rule"]
+
+_Chunk = list[tuple[Any, str]]
+_own_reader: ReportReader | None = None
+_own_explains = False
+
+
+@dataclass(slots=True)
+class LabelCounts:
+    """What was labelled: reports, those without any text, and reports by finding of which it is present."""
+
+    reports: int = 0
+    empty: int = 0
+    present: dict[str, int] = field(default_factory=dict)
+
+
+def label_file(
+    source: str,
+    out: str,
+    *,
+    text: str,
+    config: SentencesConfig,
+    id_column: str | None = None,
+    explained: bool = False,
+    workers: int | None = None,
+    source_format: str | None = None,
+    out_format: str | None = None,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> LabelCounts:
+    """Label the reports in column `text` of a table (CSV, JSON lines, Parquet; "-": standard input and output).
+
+    A row of the output has the identifier (column `id_column`, else `row`: the row's number from 0) and a column for
+    each finding: present, uncertain, absent or empty. With `explained` it has a row for each mention instead:
+    identifier, sentence, mention, finding, assertion, rule. `workers`: processes (None: one for each core). `progress`
+    is called with the number of reports done since it was called last.
+
+    Raises UsageError for a missing file or column, an unknown format, or a lexicon that is wrong; DataError for a
+    malformed table.
+    """
+    read_as, write_as = format_of(source, source_format), format_of(out, out_format)
+    reader = ReportReader(config)
+    name = id_column or "row"
+    columns = [name, *(REASON_COLUMNS if explained else reader.findings)]
+    rows = read_rows(source, read_as, [text, *([id_column] if id_column else [])])
+    chunks = _chunks(rows, text, id_column)
+    counts = LabelCounts()
+    with row_writer(out, write_as, columns) as write:
+        for chunk, results in _labelled(chunks, reader, config, explained, workers or _cores()):
+            for (key, report), found in zip(chunk, results, strict=True):
+                for row in found:
+                    write({name: key, **row})
+                _count(counts, report, found, explained)
+            progress(len(chunk))
+    return counts
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _chunks(rows: Iterable[Row], text: str, id_column: str | None) -> Iterator[_Chunk]:
+    keyed = ((row[id_column] if id_column else i, _text(row[text])) for i, row in enumerate(rows))
+    while chunk := list(islice(keyed, CHUNK)):
+        yield chunk
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _labelled(
+    chunks: Iterator[_Chunk], reader: ReportReader, config: SentencesConfig, explained: bool, workers: int
+) -> Iterator[tuple[_Chunk, list[list[Row]]]]:
+    """Chunks with their results, in order; in this process where there is no more than one chunk or worker."""
+    first = list(islice(chunks, 2))
+    if workers == 1 or len(first) < 2:
+        for chunk in _chain(first, chunks):
+            yield chunk, _results([report for _, report in chunk], reader, explained)
+        return
+    context = multiprocessing.get_context("spawn")  # fork would copy the locks of the caller's threads
+    pending: deque[tuple[_Chunk, Future[list[list[Row]]]]] = deque()
+    with ProcessPoolExecutor(workers, context, _start_worker, (config, explained)) as pool:
+        try:
+            for chunk in _chain(first, chunks):
+                pending.append((chunk, pool.submit(_work, [report for _, report in chunk])))
+                if len(pending) >= workers * AHEAD:
+                    done, future = pending.popleft()
+                    yield done, future.result()
+            while pending:
+                done, future = pending.popleft()
+                yield done, future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _chain(first: list[_Chunk], rest: Iterator[_Chunk]) -> Iterator[_Chunk]:
+    yield from first
+    yield from rest
+
+
+def _start_worker(config: SentencesConfig, explained: bool) -> None:
+    global _own_reader, _own_explains  # one reader for each worker process
+    _own_reader, _own_explains = ReportReader(config), explained
+
+
+def _work(reports: list[str]) -> list[list[Row]]:
+    if _own_reader is None:
+        raise RuntimeError("the worker has not been started")
+    return _results(reports, _own_reader, _own_explains)
+
+
+def _results(reports: list[str], reader: ReportReader, explained: bool) -> list[list[Row]]:
+    if explained:
+        return [
+            [{column: getattr(reason, column) for column in REASON_COLUMNS} for reason in explain(report, reader)]
+            for report in reports
+        ]
+    return [[{name: labels.get(name) for name in reader.findings}] for labels in label_texts(reports, reader)]
+
+
+def _count(counts: LabelCounts, report: str, found: list[Row], explained: bool) -> None:
+    counts.reports += 1
+    counts.empty += not report.strip()
+    said = {row["finding"] for row in found if row["assertion"] == "present"} if explained else set[str]()
+    if not explained:
+        said = {name for name, assertion in found[0].items() if assertion == "present"}
+    for name in sorted(said):
+        counts.present[name] = counts.present.get(name, 0) + 1

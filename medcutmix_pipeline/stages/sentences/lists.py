@@ -1,0 +1,130 @@
+"""Phrases behind findings, and findings joined in lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING, Structure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from medcutmix_pipeline.stages.sentences.clauses import Cue
+    from medcutmix_pipeline.stages.sentences.findings import Hit
+
+_EITHER = {("or",), (",", "or"), ("and", "/", "or"), (",", "and", "/", "or")}
+MAX_OPENER = 4
+_OPENERS = frozenset(
+    ("which", "that", "but", "although", "though", "however", "yet", "it", "they", "this", ",", "these", "while")
+)
+_PLURAL = frozenset(("are", "were", "have", "may", "might", "could", "can", "would"))
+"""Verbs that may speak for all of "A and B", though B may be no finding of the lexicon."""
+
+
+def alternatives(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, str]) -> set[int]:
+    """Hits of which the sentence says "one or the other": two findings with nothing but "or" and adjectives between.
+
+    Where one is part of the other ("atelectasis or infiltrate") they are two names of one thing, and none is in doubt.
+    """
+    found: set[int] = set()
+    busy = {start for start, _, _ in structure.cues}
+    linked = False
+    for i in range(len(hits) - 1, 0, -1):
+        left, right = hits[i - 1], hits[i]
+        gap = range(left.end, right.start)
+        joints = tuple(structure.words[j] for j in gap if structure.words[j] in JOINING)
+        apart = len(gap) > MAX_OPENER or any(j in busy or j in structure.verbs for j in gap)
+        linked = not apart and (joints in _EITHER or (linked and joints == (",",)))
+        same = wider.get(left.finding, left.finding) == right.finding or wider.get(right.finding) == left.finding
+        if linked and not same:
+            found.update((i - 1, i))
+    return found
+
+
+def backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue], dict[int, Cue]]:
+    """The phrases behind (or between) findings that reach them, by the hit's number."""
+    after: dict[int, Cue] = {}
+    between: dict[int, Cue] = {}
+    position = 0
+    for start, end, cue in structure.cues:
+        while position < len(hits) and hits[position].end <= start:
+            position += 1
+        if cue.after is None and cue.between is None and not cue.ignore_after:
+            continue
+        if cue.after is not None and (cue.before or cue.ignore) and _names_next(structure, hits, position, end):
+            continue
+        nearest = position - 1
+        if nearest < 0 or not _reaches(structure, hits[nearest], start, cue):
+            continue
+        target = between if cue.between and not cue.after else after
+        over = structure.clause[hits[nearest].end - 1] != structure.clause[start]
+        for number in [nearest] if over else _coordinated(structure, hits, nearest):
+            if over or number not in target:
+                target[number] = cue
+    return after, between
+
+
+def _names_next(structure: Structure, hits: Sequence[Hit], position: int, end: int) -> bool:
+    """Whether a finding follows in the same part of the list, so that the phrase belongs to that one."""
+    if position >= len(hits) or end > hits[position].start:
+        return False
+    return end < len(structure.words) and structure.part[hits[position].start] == structure.part[end - 1]
+
+
+def _reaches(structure: Structure, hit: Hit, start: int, cue: Cue) -> bool:
+    """Whether nothing but a joint, or a "which", stands between the finding and a phrase behind it."""
+    clause, part, words = structure.clause, structure.part, structure.words
+    last = hit.end - 1
+    if clause[last] != clause[start]:
+        return clause[last] + 1 == clause[start] and _speaks_on(structure, start)
+    if part[last] == part[start]:
+        return True
+    first = start
+    while first > 0 and part[first - 1] == part[start] and words[first - 1] in structure.fillers:
+        first -= 1
+    if part[start] - part[last] == 1:
+        joint = words[_joint(part, start)]
+        if joint in ("or", "nor") or (joint == "and" and words[start] in _PLURAL):
+            return True
+    opens = words[first] in JOINING or words[first - 1] in JOINING
+    return opens and part[start] - part[last] <= 2 and cue.after != "present"
+
+
+def _speaks_on(structure: Structure, start: int) -> bool:
+    """Whether the phrase's clause has no subject of its own: "…, which has resolved", "… but is unlikely"."""
+    words, clause = structure.words, structure.clause
+    first = start
+    while first > 0 and clause[first - 1] == clause[start]:
+        first -= 1
+    opener = words[first:start]
+    return len(opener) <= MAX_OPENER and all(word in _OPENERS or word in structure.fillers for word in opener)
+
+
+def _joint(part: list[int], at: int) -> int:
+    """The word that opens the list part of word `at`."""
+    first = at
+    while first > 0 and part[first - 1] == part[at]:
+        first -= 1
+    return first
+
+
+def _coordinated(structure: Structure, hits: Sequence[Hit], nearest: int) -> list[int]:
+    """The hit and those joined to it in a list: "A, B and C are not seen"."""
+    busy = {start for start, _, cue in structure.cues if cue.before or cue.after or cue.ends}
+    found, chained, number = [nearest], False, nearest
+    while number > 0:
+        left, right = hits[number - 1], hits[number]
+        if left.start == right.start:
+            number -= 1
+            found.append(number)
+            continue
+        gap = range(left.end, right.start)
+        if any(i in busy or i in structure.verbs for i in gap):
+            break
+        joints = [structure.words[i] for i in gap if structure.words[i] in JOINING]
+        chained = chained or any(j in ALTERNATIVE or j in ("and", "&") for j in joints)
+        if not joints or not chained or any(j in ("with", "(") for j in joints):
+            break
+        number -= 1
+        found.append(number)
+    return found
