@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SETTINGS = {
     "ingest": {"studies_per_part": 32},
     "splits": {"train": 0.7, "validate": 0.3},
-    "attention": {"fit": {"image_size": 64, "steps": 12, "batch": 16, "width": 16}},
+    "attention": {"fit": {"image_size": 64, "steps": 12, "batch": 16, "width": 16, "threads": 1}},
     "shards": {"samples_per_shard": 40, "image_size": 96},
     "engine": {"kind": "serial"},
 }
@@ -33,9 +33,10 @@ def merged(base: dict, **changes: dict) -> dict:
 
 
 def run_build(root: Path, out: Path, fresh: bool = False, **changes: dict):
-    """Build phantom studies; returns the manifest and what was told."""
+    """Build phantom studies, or what `source` says; returns the manifest and what was told."""
     told = io.StringIO()
-    settings = merged(SETTINGS, source={"kind": "phantom", "root": str(root)}, **changes)
+    source = {"kind": "phantom", "root": str(root), **changes.pop("source", {})}
+    settings = merged(SETTINGS, source=source, **changes)
     with Reporter(Console(file=told, width=200)) as reporter:
         manifest = build(Config.model_validate(settings), out, reporter, fresh=fresh)
     return manifest, told.getvalue()

@@ -142,9 +142,7 @@ class _Build:
 
     def encode(self, fit_rows: str) -> EncoderFacts:
         if self.config.attention.encoder == "fit":
-            stage = self.reporter.stage("fit", "images")
-            ensure_fitted(self.engine, self.context, fit_rows, stage.reached, self._begin_writing)
-            stage.end()
+            ensure_fitted(self.engine, self.context, fit_rows, self.reporter, self._begin_writing)
         # Only its name and weights matter here; the driver need not have the device on which it will run.
         on_cpu = self.config.attention.model_copy(update={"device": "cpu"})
         encoder = load_encoder(on_cpu, self.context.encoder_folder)

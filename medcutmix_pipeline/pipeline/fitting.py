@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +19,14 @@ from medcutmix_pipeline.stages.attention.fit import fit_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from medcutmix_pipeline.pipeline.engine import Engine
+    from medcutmix_pipeline.pipeline.progress import Reporter, Stage
     from medcutmix_pipeline.schemas.records import PlacedSample, Report
 
 _ROWS_A_TASK = 256
+_PROGRESS = "fit-progress"
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,13 @@ def ensure_fitted(
     engine: Engine,
     context: Context,
     rows_sha256: str,
-    tick: Callable[[int, int], None],
+    reporter: Reporter,
     begin_writing: Callable[[], None],
 ) -> None:
     """Fit the encoder, unless the one that stands in `encoder/` was fitted on the same rows with the same settings.
 
     Args:
         rows_sha256: of the rows chosen for fitting.
-        tick: told (images gathered, images in all).
         begin_writing: called before anything in the output changes.
 
     Raises:
@@ -51,17 +55,50 @@ def ensure_fitted(
     """
     layout = context.layout
     key = encoder_key(context, rows_sha256)
+    steps = context.config.attention.fit.steps
     if layout.facts("encoder", key) is not None:
+        stage = reporter.stage("fit", "steps", steps)
+        stage.skip(steps)
+        stage.end()
         return
-    material = _gather(engine, context, tick)
+    gathering = reporter.stage("gather", "images")
+    material = _gather(engine, context, gathering.reached)
+    gathering.end()
     if not any(p.sentence for p in material.pairs):
         raise DataError(
             "no train image has a sentence that asserts a finding, so there is nothing to fit an encoder on: "
             "check the reports and the lexicon, or set attention.encoder to a published model"
         )
     begin_writing()
-    facts = engine.call(train, context, material)
+    stage = reporter.stage("fit", "steps", steps)
+    with _watched(layout.scratch / _PROGRESS, stage):
+        facts = engine.call(train, context, material)
+    stage.reached(steps, steps)
+    stage.end()
+    reporter.log("fitted", images=facts["images"], curve=facts.pop("curve"))
     layout.mark_done("encoder", key, facts)
+
+
+@contextlib.contextmanager
+def _watched(file: Path, stage: Stage) -> Iterator[None]:
+    """While the block runs, tell the steps that training notes in a file: it may run on another machine."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(timeout=1):
+            with contextlib.suppress(OSError, ValueError):
+                step, steps = map(int, file.read_text().split())
+                stage.reached(step, steps)
+
+    file.unlink(missing_ok=True)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+        file.unlink(missing_ok=True)
 
 
 def _gather(engine: Engine, context: Context, tick: Callable[[int, int], None]) -> Material:
@@ -90,13 +127,18 @@ def train(context: Context, material: Material) -> dict[str, Any]:
     scratch = layout.scratch / "encoder"
     shutil.rmtree(scratch, ignore_errors=True)
     curve: list[list[float]] = []
+
+    def tell(step: int, steps: int, loss: float) -> None:
+        curve.append([step, round(loss, 4)])
+        (layout.scratch / _PROGRESS).write_text(f"{step} {steps}")
+
     fit_encoder(
         material.images,
         material.pairs,
         context.config.attention.fit,
         context.config.seed,
         scratch,
-        lambda step, steps, loss: curve.append([step, round(loss, 4)]),
+        tell,
         context.config.attention.device,
     )
     final = layout.out / "encoder"

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from medcutmix_pipeline.errors import DataError
+from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.pipeline.atomic import write_parquet
 from medcutmix_pipeline.schemas.tables import LISTING
+from medcutmix_pipeline.stages.identities import assign_split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from medcutmix_pipeline.pipeline.layout import Layout
     from medcutmix_pipeline.schemas.config import Config
+    from medcutmix_pipeline.schemas.records import Study
     from medcutmix_pipeline.sources import Source
 
 
@@ -36,7 +39,7 @@ def list_studies(source: Source, config: Config, layout: Layout, tick: Callable[
         DataError: the source lists no study.
     """
     listing = Listing()
-    studies = itertools.islice(source.studies(), config.source.limit)
+    studies = with_one_split_a_patient(itertools.islice(source.studies(), config.source.limit), config)
     while part := list(itertools.islice(studies, config.ingest.studies_per_part)):
         table = pa.Table.from_pylist([asdict(s) for s in part], schema=LISTING)
         written = write_parquet(table, layout.listing(len(listing.parts)), layout.scratch)
@@ -47,3 +50,24 @@ def list_studies(source: Source, config: Config, layout: Layout, tick: Callable[
     if not listing.studies:
         raise DataError(f"the {source.kind} source at {config.source.root} lists no study: is this the right folder?")
     return listing
+
+
+def with_one_split_a_patient(studies: Iterable[Study], config: Config) -> Iterator[Study]:
+    """The same studies, none of whose patients stands in two splits.
+
+    The patient's first study decides. A later one for which the source names no split goes with it; one for which
+    the source names another split has the problem `split-conflict`. Remembers 64 bits and a word for each patient.
+    """
+    first: dict[int, str] = {}
+    for study in studies:
+        split = assign_split(study.split, study.patient_id, config.splits, config.seed)
+        if study.problem is not None or split is None:
+            yield study
+            continue
+        decided = first.setdefault(keyed_hash(0, "patient", study.patient_id), split)
+        if decided == split:
+            yield study
+        elif study.split is None:
+            yield replace(study, split=decided)
+        else:
+            yield replace(study, problem="split-conflict")
