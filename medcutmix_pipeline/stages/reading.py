@@ -25,6 +25,7 @@ _PROBLEMS = {
     "path-outside-root": "the path leads out of the source's root",
     "patient-missing": "the source does not say whose study it is",
     "report-unreadable": "the report cannot be parsed",
+    "split-conflict": "an earlier study of the same patient stands in another split",
 }
 
 
