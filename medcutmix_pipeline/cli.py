@@ -33,12 +33,8 @@ _Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a finished 
 def run(arguments: Sequence[str]) -> int:
     """Run a command; returns the exit code. A user's mistake is told in one line, without a traceback."""
     try:
-        app(args=list(arguments), prog_name="medcutmix-pipeline", standalone_mode=False)
-    except typer.Exit as stop:
-        return stop.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        _err.print("interrupted; run the same command again to go on where it stopped", highlight=False)
-        return ExitCode.INTERRUPTED
+        # Outside of its standalone mode typer returns the code of an exit, and of an interruption, instead of leaving.
+        code = app(args=list(arguments), prog_name="medcutmix-pipeline", standalone_mode=False) or ExitCode.DONE
     except PipelineError as error:
         _tell_error(str(error))
         return error.exit_code
@@ -54,7 +50,9 @@ def run(arguments: Sequence[str]) -> int:
             raise
         _tell_error(f"{usage()}; try --help")
         return ExitCode.USAGE
-    return ExitCode.DONE
+    if code == ExitCode.INTERRUPTED:
+        _err.print("interrupted; run the same command again to go on where it stopped", highlight=False)
+    return int(code)
 
 
 def _tell_error(message: str) -> None:

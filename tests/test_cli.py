@@ -69,7 +69,7 @@ def test_a_source_of_another_kind_is_recognised(studies, tmp_path):
 def test_an_empty_corpus(tmp_path):
     (tmp_path / "studies.csv").write_text("image,report,study_id,patient_id\n")
     call = ("build", "--source", "manifest", "--root", tmp_path, "--out", tmp_path / "out", "--engine", "serial")
-    one_line(run_cli(*call), 1, "no study")
+    one_line(run_cli(*call), 1, "studies.csv has a header and no rows")
 
 
 def test_no_matched_pair(studies, tmp_path, settings):

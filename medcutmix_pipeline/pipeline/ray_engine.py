@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import socket
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import ray
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+_PATIENCE = 10.0  # seconds
 
 
 class RayEngine:
@@ -108,6 +111,13 @@ class RayEngine:
 
 
 def _start(config: EngineConfig) -> None:
+    """Start or join a Ray.
+
+    Raises:
+        UsageError: nothing answers at the configured address.
+    """
+    if config.ray_address is not None and not _listens(config.ray_address):
+        raise _no_ray(config.ray_address, "nothing listens there")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's coming default; keeps it from warning
     try:
@@ -123,7 +133,23 @@ def _start(config: EngineConfig) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         if config.ray_address is None:
             raise
-        raise UsageError(
-            f"no Ray answers at {config.ray_address} ({type(error).__name__}): start one with `ray start --head`, "
-            "or leave --ray-address out for a local Ray"
-        ) from None
+        raise _no_ray(config.ray_address, type(error).__name__) from None
+
+
+def _listens(address: str) -> bool:
+    """Whether something answers at HOST:PORT, where Ray itself would try for minutes; True without a port."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return True
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+    except OSError:
+        return False
+    return True
+
+
+def _no_ray(address: str, why: str) -> UsageError:
+    return UsageError(
+        f"no Ray answers at {address} ({why}): start one with `ray start --head`, "
+        "or leave --ray-address out for a local Ray"
+    )
