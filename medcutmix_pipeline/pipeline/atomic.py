@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -92,6 +93,24 @@ def write_bytes(content: bytes, path: Path, scratch: Path) -> Written:
     with atomic_file(path, scratch) as (out, written):
         out.write(content)
     return written
+
+
+def move_folder(folder: Path, final: Path) -> None:
+    """Put a folder of plain files in the place of another, its files flushed."""
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    _sync_folder(folder)
+    shutil.rmtree(final, ignore_errors=True)
+    folder.replace(final)
+    _sync_folder(final.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there, before anything that is written afterwards."""
+    if path.exists():
+        path.unlink(missing_ok=True)
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

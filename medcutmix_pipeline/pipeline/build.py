@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.errors import DataError, UsageError
-from medcutmix_pipeline.pipeline.atomic import write_json
+from medcutmix_pipeline.pipeline.atomic import remove, write_json
 from medcutmix_pipeline.pipeline.engine import Engine, SerialEngine
 from medcutmix_pipeline.pipeline.finish import Made, finish
 from medcutmix_pipeline.pipeline.fitting import ensure_fitted
@@ -186,7 +186,7 @@ class _Build:
 
     def _begin_writing(self) -> None:
         """From here on the folder is no finished dataset, until it is one again."""
-        self.layout.manifest.unlink(missing_ok=True)
+        remove(self.layout.manifest)
 
     def _stop_if_too_many_rejects(self) -> None:
         most = self.config.engine.max_reject_rate

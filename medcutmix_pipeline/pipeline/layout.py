@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from medcutmix_pipeline.pipeline.atomic import write_json
+from medcutmix_pipeline.pipeline.atomic import remove, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +77,14 @@ class Layout:
     def done(self, name: str) -> Path:
         """The mark of a finished piece of work."""
         return self.build / "done" / f"{name}.json"
+
+    def begin(self, name: str) -> None:
+        """Take the mark away before any file of a piece of work is replaced.
+
+        Else a crash half-way would leave the mark of an earlier configuration beside files of this one, and a return to
+        that configuration would take them for its own.
+        """
+        remove(self.done(name))
 
     def mark_done(self, name: str, key: str, facts: dict[str, Any]) -> None:
         """Say that a piece of work is finished; to be called last, when all of its files stand."""

@@ -118,6 +118,7 @@ def read_part(context: Context, task: PartTask) -> dict[str, Any]:
     studies = [_study(row) for row in pq.read_table(layout.listing(task.part)).to_pylist()]
     stage = StudyReader(context.config, context.reader, Identities(context.key, context.public_ids))
     rows = stage.read(studies)
+    layout.begin(task.name)
     paths = (layout.candidates(task.part), layout.sentences(task.part), layout.part_rejects(task.part))
     tables = (
         pa.Table.from_pylist(rows.candidates, schema=CANDIDATES),
@@ -174,6 +175,7 @@ def commit_unit(
     layout = context.layout
     samples = placed_samples(layout.placed(task.unit))
     survivors = [samples[i] for i in ingested.survivors]
+    layout.begin(task.name)
     write_parquet(rejects_table(ingested.rejects), layout.unit_rejects(task.unit), layout.scratch)
     paths = [layout.unit_rejects(task.unit)]
     facts: dict[str, Any] = {"split": task.split, "samples": len(survivors), "plans": 0, "dropped": {}}
