@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medcutmix_pipeline.errors import DataError
+from medcutmix_pipeline.pipeline.atomic import move_folder
 from medcutmix_pipeline.pipeline.identity import encoder_key
 from medcutmix_pipeline.pipeline.work import Context, IngestTask, placed_samples
 from medcutmix_pipeline.stages.attention.corpus import Pair
@@ -108,7 +109,7 @@ def _gather(engine: Engine, context: Context, tick: Callable[[int, int], None]) 
     starts = range(0, len(samples), _ROWS_A_TASK)
     tasks = [IngestTask(table, range(s, min(s + _ROWS_A_TASK, len(samples)))) for s in starts]
     sized = replace(context, encoder_size=context.config.attention.fit.image_size)
-    images: list[npt.NDArray[np.uint8]] = []
+    images = [np.zeros((0, sized.encoder_size, sized.encoder_size), np.uint8)]
     pairs: list[Pair] = []
     row = 0
     for task, ingested in zip(tasks, engine.ingest(sized, tasks), strict=True):
@@ -142,8 +143,8 @@ def train(context: Context, material: Material) -> dict[str, Any]:
         context.config.attention.device,
     )
     final = layout.out / "encoder"
-    shutil.rmtree(final, ignore_errors=True)
-    scratch.replace(final)
+    layout.begin("encoder")
+    move_folder(scratch, final)
     return {"images": len(material.images), "curve": curve, "files": layout.files(*sorted(final.iterdir()))}
 
 
