@@ -42,8 +42,8 @@ readers: setup  ## read a demo dataset with webdataset 0.2.86, the newest webdat
 	HF_HUB_OFFLINE=1 $(VENV)-readers/bin/python examples/readers/read_with_datasets.py $(DEMO)/dataset
 	$(RUN)/python examples/readers/read_with_webdataset.py $(DEMO)/dataset
 
-bench: setup  ## measure: language, attention
-	$(RUN)/python -m benchmarks
+bench: setup  ## measure: attention on phantoms; language, views and sides with OPENI=folder of Open-I
+	$(RUN)/python -m benchmarks $(if $(OPENI),--openi $(OPENI))
 
 clean:  ## remove what the targets above made
 	rm -rf $(VENV) $(VENV)-readers $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
