@@ -71,7 +71,7 @@ class Stage:
         of = f" of {self.total:,}" if self.total and self.total != self.done else ""
         text = f"{self.name}: {self.done:,}{of} {self.unit}"
         if self.done > self.skipped:
-            text += f", {self.rate:,.0f}/s"
+            text += f", {_rate(self.rate)}"
         if self.skipped:
             text += f", {self.skipped:,} already done"
         if self.rejects:
@@ -143,7 +143,7 @@ class Reporter:
     def update(self, stage: Stage, bar: TaskID | None, due: bool) -> None:
         """For stages."""
         if bar is not None:
-            note = f"{stage.unit}, {stage.rate:,.0f}/s" + (f", {stage.rejects:,} rejected" if stage.rejects else "")
+            note = f"{stage.unit}, {_rate(stage.rate)}" + (f", {stage.rejects:,} rejected" if stage.rejects else "")
             self._progress.update(bar, completed=stage.done, total=stage.total, note=note)
         if due and not self.console.is_terminal:
             self.say(stage.line())
@@ -158,3 +158,7 @@ class Reporter:
         facts = {"seconds": round(seconds, 3), "done": stage.done, "skipped": stage.skipped, "rejects": stage.rejects}
         self.timings[stage.name] = {**facts, "rate": round(stage.rate, 2)}
         self.log("stage", name=stage.name, unit=stage.unit, **facts)
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
