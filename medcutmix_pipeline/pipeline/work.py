@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,6 @@ from medcutmix_pipeline.stages.shards.assemble import StoredImages, write_shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from medcutmix_pipeline.schemas.config import Config, SentencesConfig
     from medcutmix_pipeline.stages.attention.encoder import Encoder
@@ -58,8 +58,8 @@ class Context:
 
     @property
     def reader(self) -> ReportReader:
-        """The reader of reports, loaded once in a process."""
-        return _reader(self.config.sentences)
+        """The reader of reports, loaded once in a process for the same lexicon."""
+        return _reader(self.config.sentences, _stamp(self.config.sentences.lexicon))
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,16 @@ class UnitTask:
 
 
 @lru_cache(maxsize=2)
-def _reader(config: SentencesConfig) -> ReportReader:
+def _reader(config: SentencesConfig, _lexicon_stamp: tuple[int, int] | None) -> ReportReader:
     return ReportReader(config)
+
+
+def _stamp(file: str | None) -> tuple[int, int] | None:
+    """Changes when the file does."""
+    if file is None or not Path(file).is_file():
+        return None
+    status = Path(file).stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def read_part(context: Context, task: PartTask) -> dict[str, Any]:
