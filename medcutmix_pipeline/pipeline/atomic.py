@@ -85,7 +85,12 @@ def write_parquet(table: pa.Table, path: Path, scratch: Path) -> Written:
 
 def write_json(content: Any, path: Path, scratch: Path) -> Written:
     """Write indented JSON, keys in the order given."""
-    return write_bytes((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode(), path, scratch)
+    return write_bytes(json_bytes(content), path, scratch)
+
+
+def json_bytes(content: Any) -> bytes:
+    """Indented JSON, keys in the order given."""
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def write_bytes(content: bytes, path: Path, scratch: Path) -> Written:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.errors import DataError, UsageError
@@ -22,11 +23,11 @@ from medcutmix_pipeline.pipeline.secrets import load_key
 from medcutmix_pipeline.pipeline.work import Context, PartTask, UnitTask
 from medcutmix_pipeline.schemas.manifest import DatasetManifest, EncoderFacts
 from medcutmix_pipeline.sources import Source, describe_sources, open_source
+from medcutmix_pipeline.sources.reading import protocol
 from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_image_size, load_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from medcutmix_pipeline.pipeline.progress import Reporter, Stage
     from medcutmix_pipeline.schemas.config import Config
@@ -49,30 +50,27 @@ def build(config: Config, out: Path, reporter: Reporter, *, fresh: bool = False)
     source = open_source(config.source)
     check_encoder(config.attention)
     layout = Layout(out.resolve())
-    _claim(layout, fresh)
+    _check_output(layout, config.source.root)
     context = Context(layout.out, config, load_key(config.privacy.key_file), source.public_ids)
     _ = context.reader  # a lexicon that cannot be read is to be told before anything is started
-    with exclusive(layout.build / "lock"), ExitStack() as stack:
-        reporter.keep_log(layout.build / "run.log")
+    with exclusive(layout.lock), ExitStack() as stack:
         engine = stack.enter_context(closing(_engine(config)))
+        layout.clear() if fresh else layout.tidy()  # only now: no mistake in the call may cost a dataset
+        reporter.keep_log(layout.build / "run.log")
         reporter.say(f"engine: {engine.description}")
         return _Build(context, source, engine, reporter).run()
 
 
-def _claim(layout: Layout, fresh: bool) -> None:
-    """Make sure that the output folder is ours to write to."""
+def _check_output(layout: Layout, root: str) -> None:
+    """Make sure that the output folder is new, empty or ours, and that the source does not stand in it."""
     try:
-        if layout.out.exists() and any(layout.out.iterdir()):
-            if not layout.is_ours():
-                raise UsageError(
-                    f"{layout.out} is not empty and holds no dataset of ours: name a new folder with --out"
-                )
-            if fresh:
-                with exclusive(layout.build / "lock"):
-                    layout.clear()
-        layout.build.mkdir(parents=True, exist_ok=True)
+        taken = layout.out.exists() and any(layout.out.iterdir())
     except OSError as why:
         raise UsageError(f"cannot write to {layout.out}: {why.strerror}") from None
+    if taken and not layout.is_ours():
+        raise UsageError(f"{layout.out} is not empty and holds no dataset of ours: name a new folder with --out")
+    if protocol(root) is None and Path(root).resolve().is_relative_to(layout.out):
+        raise UsageError(f"the source {root} stands inside the output {layout.out}: name another folder with --out")
 
 
 def _engine(config: Config) -> Engine:
@@ -190,7 +188,8 @@ class _Build:
 
     def _stop_if_too_many_rejects(self) -> None:
         most = self.config.engine.max_reject_rate
-        if self.rejects.total() > most * self.images:
+        # Divided and not multiplied: 0.29 × 100 is less than 29.
+        if self.rejects.total() / max(1, self.images) > most:
             raise DataError(
                 f"{self.rejects.total():,} of {self.images:,} images are rejected, "
                 f"more than engine.max_reject_rate={most:g} allows: {self._told_rejects()}"

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medcutmix_pipeline.errors import DataError
-from medcutmix_pipeline.pipeline.atomic import write_bytes, write_json, write_parquet
+from medcutmix_pipeline.pipeline.atomic import json_bytes, remove, write_bytes, write_parquet
 from medcutmix_pipeline.pipeline.identity import public_config
 from medcutmix_pipeline.pipeline.layout import Layout, digest
 from medcutmix_pipeline.schemas.manifest import (
@@ -60,13 +60,18 @@ def finish(context: Context, made: Made, licence: str, write_run_report: Callabl
     manifest = _manifest(context, made, kept, rejects, sum((Counter(t["dropped"]) for _, t in facts), Counter()))
     if not manifest.counts.plans:
         raise DataError(_no_plan(manifest.counts))
+    content = json_bytes(manifest.model_dump(mode="json"))
+    unchanged = layout.manifest.is_file() and layout.manifest.read_bytes() == content
+    if not unchanged:
+        remove(layout.manifest)  # until all of what it tells stands
     written = _write_rejects(layout, rejects)
-    _remove_strays(layout, [unit.name for unit, _ in kept], len(made.listing.parts), written)
+    _remove_strays(context, [unit.name for unit, _ in kept], len(made.listing.parts), written)
     card = dataset_card(manifest, licence, _example(layout, [unit.name for unit, told in kept if told["plans"]]))
     write_bytes(card.encode(), layout.out / "README.md", layout.scratch)
-    write_run_report()
-    write_json(manifest.model_dump(mode="json"), layout.manifest, layout.scratch)
-    shutil.rmtree(layout.work, ignore_errors=True)
+    layout.tidy()  # before it is a dataset, so that none is passed on with addresses of the source
+    if not unchanged:
+        write_run_report()
+        write_bytes(content, layout.manifest, layout.scratch)
     return manifest
 
 
@@ -144,7 +149,11 @@ def _write_rejects(layout: Layout, rejects: pa.Table) -> list[Path]:
     return paths
 
 
-def _remove_strays(layout: Layout, units: Sequence[str], parts: int, rejects: list[Path]) -> None:
+def _remove_strays(context: Context, units: Sequence[str], parts: int, rejects: list[Path]) -> None:
+    """Remove what an earlier configuration left, its fitted encoder included."""
+    layout = context.layout
+    if context.encoder_folder is None:
+        shutil.rmtree(layout.out / "encoder", ignore_errors=True)
     expected = {layout.shard(u) for u in units}
     expected |= {layout.table(kind, u) for kind in ("plans", "samples") for u in units}
     expected |= {layout.sentences(part) for part in range(parts)}

@@ -28,6 +28,11 @@ class Layout:
         return self.out / ".build"
 
     @property
+    def lock(self) -> Path:
+        """Held by the build that is running."""
+        return self.build / "lock"
+
+    @property
     def work(self) -> Path:
         """Working files with addresses of the source; deleted when the dataset is finished."""
         return self.build / "work"
@@ -97,7 +102,7 @@ class Layout:
         """
         try:
             facts: dict[str, Any] = json.loads(self.done(name).read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+        except (FileNotFoundError, ValueError):
             return None
         if key is not None and facts.get("key") != key:
             return None
@@ -112,22 +117,38 @@ class Layout:
         return {str(path.relative_to(self.out)): path.stat().st_size for path in paths}
 
     def is_ours(self) -> bool:
-        """Whether the folder was made by a build, finished or not."""
-        return self.manifest.is_file() or self.build.is_dir()
+        """Whether the folder was made by a build, finished or not: other tools know a dataset.json or .build, too."""
+        if self.lock.is_file():
+            return True
+        try:
+            manifest = json.loads(self.manifest.read_bytes())
+        except (OSError, ValueError):
+            return False
+        return isinstance(manifest, dict) and {"format_version", "tool_version", "shards"} <= manifest.keys()
 
     def clear(self) -> None:
-        """Remove what builds write, and nothing else."""
-        self.manifest.unlink(missing_ok=True)
-        for name in (*_TABLES, "encoder", "pixel", ".build"):
+        """Remove what builds write, and nothing else. The lock stays: it is held."""
+        remove(self.manifest)
+        for name in (*_TABLES, "encoder", "pixel"):
             shutil.rmtree(self.out / name, ignore_errors=True)
         for name in ("README.md", "run.json"):
             (self.out / name).unlink(missing_ok=True)
+        for path in self.build.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path != self.lock:
+                path.unlink()
+
+    def tidy(self) -> None:
+        """Remove what a build leaves in the making when it is killed: it may name patients."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def remove_strays(self, expected: set[Path]) -> None:
         """Remove files of an earlier configuration from the dataset's folders."""
         for kind in _TABLES:
             for path in sorted((self.out / kind).glob("*")):
-                if path not in expected:
+                if path not in expected and path.is_file():
                     path.unlink()
 
 

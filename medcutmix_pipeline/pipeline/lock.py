@@ -20,10 +20,14 @@ def exclusive(path: Path) -> Iterator[None]:
     """Hold a lock file for the length of the block; the lock goes with the process, however that ends.
 
     Raises:
-        UsageError: another process holds it; the message says which.
+        UsageError: another process holds it, and the message says which; or the folder cannot be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a+", encoding="utf-8")
+    except OSError as why:
+        raise UsageError(f"cannot write to {path.parent.parent}: {why.strerror}") from None
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
