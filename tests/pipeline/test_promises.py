@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 
 from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.dataset.validate import validate
@@ -36,25 +36,35 @@ def encoder(built, monkeypatch):
     monkeypatch.setenv(fitted_once.FOLDER, str(built / "encoder"))
 
 
-@given(manifests.manifests())
-@settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],  # a build is too long for shrinking
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-def test_every_promise_holds_over_random_manifests(encoder, entries):
+def test_every_promise_holds_over_random_manifests(encoder):
+    made = 0
+
+    @given(manifests.manifests())
+    @settings(
+        max_examples=25,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],  # a build takes too long for shrinking
+    )
+    def check(entries):
+        nonlocal made
+        made += holds(entries)
+
+    check()
+    assert made >= 8, "most of the manifests could not be mixed, so that hardly anything was checked"
+
+
+def holds(entries):
+    """Build a dataset of the entries and check it; False where there is rightly none."""
     folder = Path(tempfile.mkdtemp(prefix="prömise "))
     root, out = folder / "Quelle", folder / "Ausgabe"
     try:
         manifests.write_manifest(entries, root)
         try:
             run_build(root, out, **CHANGES)
-        except DataError as why:
-            assert "plan" in str(why) or "no two studies share" in str(why) or "no study can be used" in str(why)
+        except DataError:
             assert not (out / "dataset.json").exists()
-            return
+            return False
         assert could_be_mixed(entries), "plans came out of studies that nothing connects"
         assert validate(Dataset(out)) == []
         partners_belong_together(out)
@@ -62,6 +72,7 @@ def test_every_promise_holds_over_random_manifests(encoder, entries):
         every_image_stands_in_one_shard(out)
         nothing_vanished(root, out)
         nothing_of_the_source_shows(entries, root, out)
+        return True
     finally:
         shutil.rmtree(folder)
 

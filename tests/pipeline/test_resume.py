@@ -1,0 +1,352 @@
+"""Whatever happened to an output folder before, building into it gives what a build into a new folder gives."""
+
+import csv
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medcutmix_pipeline.dataset import Dataset
+from medcutmix_pipeline.dataset.validate import validate
+from medcutmix_pipeline.errors import DataError, UsageError
+from tests.builds import digests, merged, run_build
+from tests.pipeline import fitted_once, manifests
+from tests.pipeline.manifests import Entry, Picture
+
+CHANGES = {
+    "source": {"kind": "manifest"},
+    "attention": {"encoder": fitted_once.NAME},
+    "shards": {"samples_per_shard": 12, "image_size": 40},
+    "ingest": {"studies_per_part": 10},
+}
+FIT = {"encoder": "fit", "fit": {"image_size": 32, "steps": 2, "batch": 8, "width": 8, "max_images": 16}}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Twenty-four studies, one of them with a broken image."""
+    root = tmp_path_factory.mktemp("corpus with ümlaut") / "studies"
+    told = list(manifests.SENTENCES)
+    entries = [
+        Entry(
+            study=n,
+            patient=n % 20,
+            split="",
+            report=f"FINDINGS: {told[n % 7]} {told[7 + n % 5]}",
+            pictures=(Picture("truncated" if n == 9 else "good", 32 + n % 16, "frontal", named=True),),
+        )
+        for n in range(24)
+    ]
+    manifests.write_manifest(entries, root)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def encoder(built, monkeypatch):
+    """An encoder that was really fitted, once for all of these builds."""
+    monkeypatch.setenv(fitted_once.FOLDER, str(built / "encoder"))
+
+
+@pytest.fixture(scope="module")
+def reference(corpus, built, tmp_path_factory):
+    """What a build gives with the settings above. Not to be changed."""
+    out = tmp_path_factory.mktemp("reference") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(fitted_once.FOLDER, str(built / "encoder"))
+        make(corpus, out)
+    return out
+
+
+def make(root, out, fresh=False, **changes):
+    manifest, told = run_build(root, out, fresh=fresh, **merged(CHANGES, **changes))
+    return manifest, told
+
+
+class PowerCut(BaseException):
+    """Ends a build at once, as far as a process can do that to itself."""
+
+
+@pytest.fixture
+def power_cut(monkeypatch):
+    """Let a build die at its n-th flush to the disk: before or after a file gets its name."""
+    fsync = os.fsync
+
+    def dies(build, at):
+        count = 0
+
+        def flush(handle):
+            nonlocal count
+            count += 1
+            if count == at:
+                raise PowerCut
+            fsync(handle)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", flush)
+            try:
+                build()
+            except PowerCut:
+                return True
+        return False
+
+    return dies
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_build_that_dies_at_any_flush_goes_on_to_the_same_bytes(corpus, reference, tmp_path, power_cut, first):
+    out, at = tmp_path / "out", first
+    while power_cut(lambda: make(corpus, out), at):
+        assert not (out / "dataset.json").exists()
+        at += 2
+    assert digests(out) == digests(reference)
+
+
+OTHER_SETTINGS = {
+    "the chance of λ": {"plans": {"alpha": 3.0}},
+    "the shards' size": {"shards": {"samples_per_shard": 6}},
+}
+
+
+@pytest.mark.parametrize("other", OTHER_SETTINGS)
+def test_dying_under_other_settings_does_not_taint_a_return_to_the_old(corpus, reference, tmp_path, power_cut, other):
+    out, at = tmp_path / "out", 5
+    make(corpus, out)
+    while power_cut(lambda: make(corpus, out, **OTHER_SETTINGS[other]), at):
+        make(corpus, out)
+        assert digests(out) == digests(reference)
+        at += 8
+    assert at > 30, "hardly anything was made anew"
+
+
+SWITCHES = {
+    "a longer list": [{"source": {"kind": "manifest", "limit": 15}}, {}],
+    "a shorter list": [{}, {"source": {"kind": "manifest", "limit": 15}}],
+    "larger parts": [{}, {"ingest": {"studies_per_part": 20}}],
+    "splits": [{}, {"splits": {"train": 0.5, "validate": 0.5}}],
+    "findings left out": [{}, {"pairing": {"exclude": ["Cardiomegaly"]}}],
+    "wider maps": [{}, {"attention": {"mass": 0.9}}],
+    "squares": [{"attention": FIT}, {"attention": FIT, "shards": {"square": "stretch", "image_size": 32}}],
+    "another encoder and back": [{"attention": FIT}, {}, {"attention": FIT}],
+}
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_a_change_of_settings_gives_what_a_new_folder_gives(corpus, reference, tmp_path, switch):
+    out, new = tmp_path / "out", tmp_path / "new"
+    for changes in SWITCHES[switch]:
+        make(corpus, out, **changes)
+        if not changes:
+            assert digests(out) == digests(reference)
+    if changes:
+        make(corpus, new, **changes)
+        assert digests(out) == digests(new)
+    assert validate(Dataset(out)) == []
+
+
+def test_an_image_and_a_report_that_were_changed_on_disk_are_read_again(corpus, tmp_path):
+    root = tmp_path / "studies"
+    shutil.copytree(corpus, root)
+    make(root, tmp_path / "out")
+    image = sorted(root.glob("*.png"))[0]
+    Image.fromarray(np.arange(48 * 48, dtype=np.uint16).reshape(48, 48).astype(np.uint8)).save(image)
+    table = root / "studies.csv"
+    table.write_text(table.read_text().replace("small left", "minimal left", 1))
+    make(root, tmp_path / "out")
+    make(root, tmp_path / "new")
+    assert digests(tmp_path / "out") == digests(tmp_path / "new")
+
+
+def test_a_lexicon_that_was_changed_in_place_is_read_again(corpus, tmp_path):
+    lexicon = tmp_path / "own words.toml"
+    changed = {"sentences": {"lexicon": str(lexicon)}}
+    lexicon.write_text('[[findings]]\nname = "Gout"\nterms = ["gout"]\n')
+    make(corpus, tmp_path / "out", **changed)
+    lexicon.write_text('[[findings]]\nname = "Intact Thorax"\nterms = ["bony thorax"]\n')
+    manifest, _ = make(corpus, tmp_path / "out", **changed)
+    assert "Intact Thorax" in manifest.diseases
+    assert str(tmp_path) not in (tmp_path / "out" / "dataset.json").read_text()
+
+
+def test_a_finished_dataset_is_not_touched_by_a_run_that_finds_nothing_to_do(corpus, reference, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(reference, out)
+    before = (out / "dataset.json").stat()
+    make(corpus, out)
+    after = (out / "dataset.json").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+@pytest.mark.parametrize("gone", ["dataset.json", ".build", "README.md", "sentences", "shards/train-000000.tar"])
+def test_what_was_deleted_by_hand_is_made_again(corpus, reference, tmp_path, gone):
+    out = tmp_path / "out"
+    shutil.copytree(reference, out)
+    shutil.rmtree(out / gone) if (out / gone).is_dir() else (out / gone).unlink()
+    make(corpus, out)
+    assert digests(out) == digests(reference)
+
+
+def test_strange_files_in_the_folders_of_a_dataset_do_not_stop_a_build(corpus, reference, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(reference, out)
+    (out / "shards" / "notes").mkdir()
+    (out / "shards" / "train-000099.tar").write_bytes(b"of an earlier build")
+    (out / "rejects" / "part-00007.parquet").write_bytes(b"of an earlier build")
+    (out / ".build" / "done" / "part-00000.json").write_bytes(b"\xff{")
+    make(corpus, out)
+    assert digests(out) == digests(reference)
+
+
+def test_leftovers_of_a_killed_build_do_not_outlive_the_next(corpus, tmp_path):
+    scrap = tmp_path / "out" / ".build" / "scratch" / "part-00000.parquet.0123"
+    scrap.parent.mkdir(parents=True)
+    (tmp_path / "out" / ".build" / "lock").touch()
+    scrap.write_text("the listing of a build that was killed, patients and all")
+    make(corpus, tmp_path / "out")
+    assert not scrap.exists()
+    assert not (tmp_path / "out" / ".build" / "work").exists()
+
+
+def test_a_mistake_beside_fresh_costs_nothing(corpus, reference, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(reference, out)
+    mistakes = (
+        {"privacy": {"key_file": str(tmp_path / "nowhere.key")}},
+        {"sentences": {"lexicon": str(tmp_path / "nowhere.toml")}},
+        {"engine": {"kind": "ray", "ray_address": "127.0.0.1:9"}},
+        {"attention": {"encoder": str(tmp_path / "nowhere")}},
+    )
+    for mistake in mistakes:
+        with pytest.raises(UsageError):
+            make(corpus, out, fresh=True, **mistake)
+        assert digests(out) == digests(reference)
+    make(corpus, out, fresh=True)
+    assert digests(out) == digests(reference)
+
+
+def test_a_key_that_is_too_short_is_a_mistake_and_nothing_is_written(corpus, tmp_path):
+    (tmp_path / "short.key").write_bytes(b"x" * 31)
+    with pytest.raises(UsageError, match="has 31 bytes, at least 32"):
+        make(corpus, tmp_path / "out", privacy={"key_file": str(tmp_path / "short.key")})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", [".build", "dataset.json"])
+def test_a_folder_of_another_program_is_not_taken_for_ours(corpus, tmp_path, name):
+    project = tmp_path / "project"
+    (project / "samples").mkdir(parents=True)
+    (project / "samples" / "mine.txt").write_text("precious")
+    (project / "README.md").write_text("precious")
+    (project / name).mkdir() if name == ".build" else (project / name).write_text('{"name": "of another tool"}')
+    for fresh in (False, True):
+        with pytest.raises(UsageError, match="holds no dataset of ours"):
+            make(corpus, project, fresh=fresh)
+    assert (project / "samples" / "mine.txt").read_text() == (project / "README.md").read_text() == "precious"
+
+
+def test_a_source_inside_the_output_is_a_mistake(corpus, reference, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(reference, out)
+    shutil.copytree(corpus, out / "samples" / "source")
+    for root in (out / "samples" / "source", out / "samples" / "source" / "studies.csv"):
+        with pytest.raises(UsageError, match="inside the output"):
+            make(root, out, fresh=True)
+    assert (out / "samples" / "source" / "studies.csv").exists()
+
+
+def test_an_output_inside_the_source_is_fine(corpus, reference, tmp_path):
+    root = tmp_path / "studies"
+    shutil.copytree(corpus, root)
+    out = root / "out"
+    for _ in range(2):
+        make(root, out)
+        assert digests(out) == digests(reference)
+
+
+@pytest.mark.parametrize(("images", "broken", "most"), [(100, 29, 0.29), (24, 3, 0.125)])
+def test_as_many_rejects_as_allowed_are_allowed(corpus, tmp_path, images, broken, most):
+    root = tmp_path / "studies"
+    good = Picture("good", 32, "frontal", named=False)
+    pictures = [good] * (images - broken) + [Picture("empty", 32, "frontal", named=False)] * broken
+    told = list(manifests.SENTENCES)
+    entries = [Entry(n, n, "train", f"FINDINGS: {told[n % 5]}", tuple(pictures[n::10])) for n in range(10)]
+    manifests.write_manifest(entries, root)
+    manifest, _ = make(root, tmp_path / "out", engine={"max_reject_rate": most})
+    assert sum(n for reason, n in manifest.counts.rejects.items() if reason.startswith("image")) == broken
+    with pytest.raises(DataError, match="max_reject_rate"):
+        make(root, tmp_path / "out", engine={"max_reject_rate": most - 1e-6})
+    assert (tmp_path / "out" / "dataset.json").exists(), "nothing was changed, so the dataset still stands"
+
+
+def test_a_unit_whose_images_are_all_rejected_leaves_no_shard(tmp_path):
+    root = tmp_path / "studies"
+    told = list(manifests.SENTENCES)
+    entries = [
+        Entry(
+            n,
+            n,
+            "test" if n >= 8 else "train",
+            f"FINDINGS: {told[n % 5]}",
+            (Picture("truncated" if n >= 8 else "good", 32, "frontal", named=True),),
+        )
+        for n in range(10)
+    ]
+    manifests.write_manifest(entries, root)
+    make(root, tmp_path / "out")
+    dataset = Dataset(tmp_path / "out")
+    assert validate(dataset) == []
+    assert {s.split for s in dataset.manifest.shards} == {"train"}
+    assert dataset.manifest.counts.rejects == {"image-truncated": 2, "study-without-usable-image": 2}
+
+
+def test_a_source_without_a_train_split_cannot_be_fitted_on(tmp_path):
+    root = tmp_path / "studies"
+    told = list(manifests.SENTENCES)
+    good = (Picture("good", 32, "frontal", named=True),)
+    manifests.write_manifest([Entry(n, n, "test", f"FINDINGS: {told[n % 5]}", good) for n in range(8)], root)
+    with pytest.raises(DataError, match="no train image"):
+        make(root, tmp_path / "out", attention=FIT)
+
+
+def test_a_huge_report_is_rejected_and_costs_nothing_else(tmp_path):
+    root = tmp_path / "studies"
+    told = list(manifests.SENTENCES)
+    good = (Picture("good", 32, "frontal", named=True),)
+    entries = [Entry(n, n, "train", f"FINDINGS: {told[n % 5]}", good) for n in range(8)]
+    manifests.write_manifest(entries, root)
+    rows = read_table(root)
+    rows.append({**rows[0], "study_id": "huge", "patient_id": "9", "image_id": "huge"})
+    rows[-1]["report"] = "FINDINGS: " + "No pleural effusion. " * 60_000
+    write_json_lines(root, rows)
+    manifest, _ = make(root, tmp_path / "out")
+    assert manifest.counts.rejects == {"report-too-large": 2}
+    assert validate(Dataset(tmp_path / "out")) == []
+
+
+def read_table(root):
+    """The rows of the manifest, which goes."""
+    with (root / "studies.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    (root / "studies.csv").unlink()
+    return rows
+
+
+def write_json_lines(root, rows):
+    (root / "studies.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+
+
+def test_characters_that_no_file_can_hold_cost_their_row_only(tmp_path):
+    root = tmp_path / "studies"
+    told = list(manifests.SENTENCES)
+    good = (Picture("good", 32, "frontal", named=True),)
+    manifests.write_manifest([Entry(n, n, "train", f"FINDINGS: {told[n % 5]}", good) for n in range(8)], root)
+    rows = read_table(root)
+    for column in ("report", "patient_id", "study_id", "image", "image_id", "view"):
+        rows.append({**rows[0], "study_id": f"{column} study", "image_id": f"{column} image"})
+        rows[-1][column] += " \ud800 \0 \x1b[31m"
+    write_json_lines(root, rows)
+    manifest, _ = make(root, tmp_path / "out", engine={"max_reject_rate": 1.0})
+    assert validate(Dataset(tmp_path / "out")) == []
+    assert manifest.counts.samples >= 8
