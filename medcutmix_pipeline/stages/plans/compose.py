@@ -94,9 +94,9 @@ def _problem(host: Report, mixed: Report, donor: Sentence, disease: str, reader:
     said = {name for name, assertion in mixed.labels.items() if assertion != "absent"}
     if any(host.labels.get(name) == "absent" for name in said):
         return DENIED_FINDING
-    clear = {m.disease for s in mixed.sentences for m in s.mentions if m.rule.startswith("absent look")}
+    clear = reader.rules_out(mixed)
     new = {name for name in said if host.labels.get(name) is None and mixed.labels[name] == "present"}
-    if any(reader.part_of.get(name) in clear for name in new):
+    if any(name in clear or reader.part_of.get(name) in clear for name in new):
         return DENIED_FINDING
     if _clear_side(host, donor):
         return DENIED_FINDING

@@ -28,6 +28,7 @@ def swap(host: Report, replaced: int, dropped: set[int], text: str) -> tuple[Edi
     edits = [Edit(first.start, first.end, text)]
     sections = _sections(host)
     kept_before: int | None = None
+    opening: list[Edit] = []
     for number, section in enumerate(sections):
         kept = [i for i in section if i not in dropped]
         if kept:
@@ -36,8 +37,8 @@ def swap(host: Report, replaced: int, dropped: set[int], text: str) -> tuple[Edi
         elif kept_before is not None:
             edits.append(Edit(host.sentences[section[0] - 1].end, host.sentences[section[-1]].end, ""))
         elif number + 1 < len(sections):
-            edits.append(Edit(0, _header_start(host, section[-1]), ""))
-    return tuple(sorted(edits, key=lambda edit: edit.start))
+            opening = [Edit(0, _header_start(host, section[-1]), "")]
+    return tuple(sorted([*opening, *edits], key=lambda edit: edit.start))
 
 
 def _sections(host: Report) -> list[list[int]]:

@@ -67,6 +67,11 @@ def _split(text: str) -> tuple[tuple[int, int], ...]:
 _remembered = lru_cache(maxsize=1 << 13)(_split)
 
 
+def forget_sections() -> None:
+    """Empty the memory of sections."""
+    _remembered.cache_clear()
+
+
 def _cut(text: str, begin: int, at: int, stop: int, number: int) -> int | None:
     """Where the sentence that began at `begin` ends because of what stands at `at`; None where it goes on."""
     mark = text[at]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from medcutmix_pipeline.schemas.records import Assertion
     from medcutmix_pipeline.stages.sentences.lexicon import Cues, Layers
@@ -92,6 +92,8 @@ class ClauseReader:
             self._add(layer.assertion.ignore.before, partial(Cue, ignore=True))
             self._add(layer.assertion.ignore.after, partial(Cue, ignore_after=True))
             self._add(layer.assertion.ends, partial(Cue, ends=True))
+            for _, cues in kinds:
+                self._inherit(cues.after)
             for phrase in layer.assertion.starts:
                 self._starts.add(phrase, True)
 
@@ -104,6 +106,17 @@ class ClauseReader:
                     self._cues.add(cue.phrase, cue)
                 else:
                     known.fill(cue)
+
+    def _inherit(self, phrases: Iterable[str]) -> None:
+        """A phrase behind a finding that ends in one before a finding is both: "is a possible" ends in "possible"."""
+        for phrase in phrases:
+            for spelling in spellings(phrase):
+                cue = self._cues.get(spelling.lower())
+                words = spelling.lower().split()
+                for first in range(1, len(words)):
+                    ending = self._cues.get(" ".join(words[first:]))
+                    if cue is not None and ending is not None and cue.before is None and ending.before is not None:
+                        cue.before = ending.before
 
     def read(self, words: Sequence[str]) -> Structure:
         """Clauses and list parts of one sentence. Time linear in the words."""

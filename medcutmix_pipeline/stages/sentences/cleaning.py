@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.lexicon import Layers
 
 HEADERS = {"findings": "FINDINGS: ", "impression": "IMPRESSION: "}
+_AS = {"fallback": "findings"}
 LONGEST_WORD = 200
 PASSES = 4
 _CONTROL = re.compile(
@@ -60,14 +61,13 @@ class ReportCleaner:
         text = text.translate(_ASCII_CONTROL) if ascii_only else _CONTROL.sub(" ", text.replace("\r", "\n"))
         if "<" in text:
             text = _TAG.sub("", _LINE_TAG.sub("\n", text))
-        if len(text) >= LONGEST_WORD and max(map(len, text.split()), default=0) >= LONGEST_WORD:
+        if _LONG.search(text):
             text = _LONG.sub(" ", text)
-        width = max(map(len, text.split("\n")))
         parts: list[str] = []
         last = ""
         for kind, body in self._kept(text):
             body = body.strip()
-            tidy = body if body in settled else self._tidy(body, width)
+            tidy = body if body in settled else self._tidy(body, text)
             if tidy == body:
                 settled.add(tidy)
             if not tidy:
@@ -88,15 +88,15 @@ class ReportCleaner:
             kinds = {span.kind for span in spans if text[span.start : span.end].strip()}
         wanted = {"findings", "impression"}
         if "findings" not in kinds:
-            wanted.add("report")
+            wanted.add("report" if "report" in kinds or _final(spans) else "fallback")
         if not kinds & wanted:
             wanted = {"fallback"}
-        return [(span.kind, text[span.start : span.end]) for span in spans if span.kind in wanted]
+        return [(_AS.get(span.kind, span.kind), text[span.start : span.end]) for span in spans if span.kind in wanted]
 
-    def _tidy(self, body: str, width: int) -> str:
-        """One paragraph of whole sentences, without notes, dates and empty items."""
+    def _tidy(self, body: str, text: str) -> str:
+        """One paragraph of whole sentences, without notes, dates and empty items, of a body in `text`."""
         if "\n" in body:
-            body = reflow(body, width)
+            body = reflow(body, max(map(len, text.split("\n"))))
         body = self._notes.without_dates(" ".join(body.split()))
         notes = self._notes.any_note(body)
         kept: list[str] = []
@@ -108,6 +108,11 @@ class ReportCleaner:
                 sentence if sentence.endswith(_ENDS[:3]) or sentence[-1] in ")\"'”’]" else f"{sentence.rstrip(' ,;-')}."
             )
         return " ".join(kept)
+
+
+def _final(spans: list[SectionSpan]) -> bool:
+    """Whether a header such as FINAL REPORT says that what stands before it is preliminary."""
+    return any(span.kind == "report" and span.start > span.header for span in spans)
 
 
 def _nameless(body: str, start: int, end: int) -> bool:

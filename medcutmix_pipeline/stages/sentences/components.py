@@ -31,13 +31,16 @@ LIMIT = 1 << 40
 class SectionComponent:
     """Puts the report's sections into `doc.spans["sections"]`."""
 
-    def __init__(self, finder: SectionFinder) -> None:
+    def __init__(self, finder: SectionFinder, spans: bool = True) -> None:
         self._finder = finder
+        self._spans = spans
 
     def __call__(self, doc: Doc) -> Doc:
         """Find the sections."""
         reading = reading_of(doc)
         reading.sections = self._finder.find(reading.text)
+        if not self._spans:
+            return doc
         spans = []
         for section in reading.sections:
             first, last = bisect_left(reading.offsets, section.start), bisect_left(reading.offsets, section.end)
@@ -76,8 +79,9 @@ class FindingComponent:
     lexicon.
     """
 
-    def __init__(self, engine: SentenceEngine, names: frozenset[str], vocab: Vocab) -> None:
+    def __init__(self, engine: SentenceEngine, names: frozenset[str], vocab: Vocab, spans: bool = True) -> None:
         self._engine = engine
+        self._spans = spans
         self._names = names
         self._words = WordReader(vocab)
 
@@ -90,9 +94,14 @@ class FindingComponent:
             sentence.hits = self._engine.find(sentence.words)
         if doc.ents:
             self._add_entities(doc, sentences)
-        spans = [reading.span(doc, sentence, hit) for sentence in sentences for hit in sentence.hits]
-        doc.spans["findings"] = SpanGroup(doc, name="findings", spans=spans)
+        if self._spans:
+            spans = [reading.span(doc, sentence, hit) for sentence in sentences for hit in sentence.hits]
+            doc.spans["findings"] = SpanGroup(doc, name="findings", spans=spans)
         return doc
+
+    def forget(self) -> None:
+        """Empty the memory of sentences."""
+        self._words.forget()
 
     def _add_entities(self, doc: Doc, sentences: list[Parsed]) -> None:
         for entity in doc.ents:
@@ -111,25 +120,33 @@ class FindingComponent:
 class AssertionComponent:
     """Gives the spans in `doc.spans["findings"]` their `_.assertion` and `_.rule`; mentions of history fall away."""
 
-    def __init__(self, engine: SentenceEngine) -> None:
+    def __init__(self, engine: SentenceEngine, spans: bool = True) -> None:
         self._engine = engine
+        self._spans = spans
 
     def __call__(self, doc: Doc) -> Doc:
         """Decide on each mention."""
         reading = reading_of(doc)
-        spans: list[Span] = []
         for sentence in reading.sentences or ():
             if not sentence.hits:
                 continue
-            verdicts = self._engine.decide(sentence.words, sentence.hits)
-            said = [(h, v) for h, v in zip(sentence.hits, verdicts, strict=True) if not v.ignored]
-            sentence.hits, sentence.verdicts = tuple(h for h, _ in said), tuple(v for _, v in said)
-            for hit, verdict in said:
+            sentence.verdicts = self._engine.decide(sentence.words, sentence.hits)
+            if any(verdict.ignored for verdict in sentence.verdicts):
+                kept = [i for i, verdict in enumerate(sentence.verdicts) if not verdict.ignored]
+                sentence.hits = tuple(sentence.hits[i] for i in kept)
+                sentence.verdicts = tuple(sentence.verdicts[i] for i in kept)
+        if self._spans:
+            doc.spans["findings"] = SpanGroup(doc, name="findings", spans=self._said(doc, reading))
+        return doc
+
+    def _said(self, doc: Doc, reading: Reading) -> list[Span]:
+        spans: list[Span] = []
+        for sentence in reading.sentences or ():
+            for hit, verdict in zip(sentence.hits, sentence.verdicts, strict=True):
                 span = reading.span(doc, sentence, hit)
                 reading.verdicts[span.start, span.end, span.label] = verdict
                 spans.append(span)
-        doc.spans["findings"] = SpanGroup(doc, name="findings", spans=spans)
-        return doc
+        return spans
 
 
 def _sentences_of(doc: Doc, reading: Reading) -> list[Parsed]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from medcutmix_pipeline.stages.sentences.assertion import Verdict, decide
 from medcutmix_pipeline.stages.sentences.clauses import ClauseReader, Structure
 from medcutmix_pipeline.stages.sentences.findings import FindingMatcher, Hit
-from medcutmix_pipeline.stages.sentences.lexicon import part_of
+from medcutmix_pipeline.stages.sentences.lexicon import Measure, part_of
+from medcutmix_pipeline.stages.sentences.measures import MeasureMatcher
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.lexicon import Layers
@@ -28,9 +29,20 @@ class SentenceEngine:
         self._clauses = ClauseReader(layers)
         self._findings = FindingMatcher(layers)
         self._wider = part_of(layers)
+        clears = [(c.denies, Measure(of=c.of, absent=c.looks)) for layer in layers for c in layer.clears]
+        self._clears = MeasureMatcher(clears)
         self._structure_of = lru_cache(maxsize=256)(self._clauses.read)
         self._find_cached = lru_cache(maxsize=cached)(self._find)
         self._decide_cached = lru_cache(maxsize=cached)(self._decide)
+
+    def forget(self) -> None:
+        """Empty the memory of sentences."""
+        for memory in (self._structure_of, self._find_cached, self._decide_cached):
+            memory.cache_clear()
+
+    def denied(self, words: Words) -> frozenset[str]:
+        """The findings that a normal statement rules out, without a mention: "the lungs are clear"."""
+        return frozenset(found.finding for found in self._clears.find(self._structure(words)))
 
     def find(self, words: Words) -> Hits:
         """The findings that the words name."""
@@ -52,3 +64,9 @@ class SentenceEngine:
 
     def _decide(self, words: Words, hits: Hits) -> tuple[Verdict, ...]:
         return tuple(decide(self._structure(words), hits, self._wider))
+
+
+@lru_cache(maxsize=4)
+def shared_engine(layers: Layers) -> SentenceEngine:
+    """One engine for all components and readers of this process that use the same lexicon."""
+    return SentenceEngine(layers)

@@ -41,7 +41,7 @@ class FindingMatcher:
 
     def __init__(self, layers: Layers) -> None:
         self._terms = _terms(layers)
-        self._measures = MeasureMatcher(layers)
+        self._measures = MeasureMatcher((f.name, m) for layer in layers for f in layer.findings for m in f.measures)
         self._openers = self._terms.openers() | self._measures.openers()
 
     def names_any(self, words: Sequence[str]) -> bool:

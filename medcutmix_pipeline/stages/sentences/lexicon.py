@@ -53,6 +53,14 @@ class Finding(_Part):
     measures: tuple[Measure, ...] = ()
 
 
+class Clear(_Part):
+    """A normal statement: it mentions no finding, but says that one is not there ("the lungs are clear")."""
+
+    denies: str = Field(min_length=1, description="the finding; those that are part of it are denied too")
+    of: Phrases = Field(description="the structure")
+    looks: Phrases = Field(description="what it looks like: clear")
+
+
 class Cues(_Part):
     """Phrases that settle an assertion, by where they stand relative to the finding."""
 
@@ -108,6 +116,7 @@ class Lexicon(_Part):
     """All of it: one file."""
 
     findings: tuple[Finding, ...] = ()
+    clears: tuple[Clear, ...] = ()
     assertion: Assertion = Assertion()
     sections: Sections = Sections()
     wording: Wording = Wording()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.schemas.records import Assertion
     from medcutmix_pipeline.stages.sentences.clauses import Structure
-    from medcutmix_pipeline.stages.sentences.lexicon import Layers, Measure
+    from medcutmix_pipeline.stages.sentences.lexicon import Measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,13 @@ class Measured:
 class MeasureMatcher:
     """Joins structures with what is said of them."""
 
-    def __init__(self, layers: Layers) -> None:
+    def __init__(self, pairs: Iterable[tuple[str, Measure]]) -> None:
+        """`pairs`: findings and what says them."""
         self._structures: PhraseTree[tuple[int, ...]] = PhraseTree()
         self._looks: PhraseTree[tuple[Look, ...]] = PhraseTree()
         self._findings: list[str] = []
         structures: dict[str, list[int]] = {}
         looks: dict[str, list[Look]] = {}
-        pairs = [(f.name, m) for layer in layers for f in layer.findings for m in f.measures]
         for number, (name, measure) in enumerate(pairs):
             self._findings.append(name)
             for spelling in each_spelling(measure.of):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from spacy.tokens import Span
@@ -92,8 +91,8 @@ def reading_of(doc: Doc) -> Reading:
     if isinstance(known, Reading):
         return known
     columns = doc.to_array(["ORTH", "LENGTH", "SPACY"])
-    lengths = (columns[:, 1] + columns[:, 2]).tolist()
-    offsets = list(accumulate(lengths, initial=0))[: len(lengths)]
+    offsets: list[int] = [0, *(columns[:, 1] + columns[:, 2]).cumsum().tolist()]
+    offsets.pop()
     text = doc.user_data.get(TEXT)
     reading = Reading(doc.text if text is None else text, columns[:, 0].tolist(), offsets)
     doc.user_data[KEY] = reading
@@ -121,6 +120,10 @@ class WordReader:
             ]
             sentence.words = tuple(sentence.words[i] for i in inside)
             sentence.places = tuple(sentence.places[i] for i in inside)
+
+    def forget(self) -> None:
+        """Empty the memory of sentences."""
+        self._known.cache_clear()
 
     def _split(self, orth: int) -> tuple[tuple[str, int, int], ...]:
         return split_words(self._strings[orth])

@@ -109,23 +109,30 @@ class PhraseTree(Generic[T]):
 
         Words of `fillers` may stand inside a phrase: "cannot be excluded" is found in "cannot be entirely excluded".
         """
-        found = []
-        i, count, openers = 0, len(words), self._root.children
-        while i < count:
-            best = self._longest(words, i, fillers) if words[i] in openers else None
+        openers = self._root.children
+        if openers.keys().isdisjoint(words):
+            return []
+        found: list[tuple[int, int, T]] = []
+        end = 0
+        for start in [i for i, word in enumerate(words) if word in openers]:
+            if start < end:
+                continue
+            best = self._longest(words, start, fillers)
             if best is not None:
                 found.append(best)
-            i = best[1] if best is not None else i + 1
+                end = best[1]
         return found
 
     def _longest(self, words: Sequence[str], start: int, fillers: frozenset[str]) -> tuple[int, int, T] | None:
         best: tuple[int, int, T] | None = None
-        open_ends: list[tuple[int, _Node[T], int]] = [(start, self._root, 0)]
-        while open_ends:
-            j, node, skipped = open_ends.pop()
-            while j < len(words):
-                child = node.children.get(words[j])
-                if j > start and skipped < MAX_FILLERS and words[j] in fillers:
+        count = len(words)
+        node, j, skipped = self._root, start, 0
+        open_ends: list[tuple[int, _Node[T], int]] = []  # places where a filler could also be read as itself
+        while True:
+            while j < count:
+                word = words[j]
+                child = node.children.get(word)
+                if skipped < MAX_FILLERS and word in fillers and j > start:
                     if child is None:
                         j, skipped = j + 1, skipped + 1
                         continue
@@ -135,7 +142,9 @@ class PhraseTree(Generic[T]):
                 node, j = child, j + 1
                 if node.value is not None and (best is None or j > best[1]):
                     best = (start, j, node.value)
-        return best
+            if not open_ends:
+                return best
+            j, node, skipped = open_ends.pop()
 
 
 def split_words_of(phrase: str) -> Iterable[tuple[str, int, int]]:

@@ -28,7 +28,7 @@ from medcutmix_pipeline.stages.sentences.components import (
     SectionComponent,
     SentenceComponent,
 )
-from medcutmix_pipeline.stages.sentences.engine import SentenceEngine
+from medcutmix_pipeline.stages.sentences.engine import SentenceEngine, shared_engine
 from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon
 from medcutmix_pipeline.stages.sentences.parsing import reading_of
 from medcutmix_pipeline.stages.sentences.phrases import split_words_of
@@ -56,16 +56,17 @@ def _layers(lexicon: str | None, mode: str) -> Layers:
 
 
 def _engine(lexicon: str | None, mode: str) -> SentenceEngine:
-    return SentenceEngine(_layers(lexicon, mode))
+    return shared_engine(_layers(lexicon, mode))
 
 
-_DEFAULT = {"lexicon": None, "mode": "extend"}
+_DEFAULT = {"lexicon": None, "mode": "extend", "spans": True}
+"""`spans: false` leaves out `doc.spans`, for callers that take `read_sentences` and have no use for them."""
 
 
 @Language.factory(SECTIONS, default_config=_DEFAULT)
-def create_sections(nlp: Language, name: str, lexicon: str | None, mode: str) -> SectionComponent:
+def create_sections(nlp: Language, name: str, lexicon: str | None, mode: str, spans: bool) -> SectionComponent:
     """Sections by their headers."""
-    return SectionComponent(SectionFinder(_layers(lexicon, mode)))
+    return SectionComponent(SectionFinder(_layers(lexicon, mode)), spans)
 
 
 @Language.factory(SENTENCES)
@@ -75,15 +76,15 @@ def create_sentences(nlp: Language, name: str) -> SentenceComponent:
 
 
 @Language.factory(FINDINGS, default_config=_DEFAULT)
-def create_findings(nlp: Language, name: str, lexicon: str | None, mode: str) -> FindingComponent:
+def create_findings(nlp: Language, name: str, lexicon: str | None, mode: str, spans: bool) -> FindingComponent:
     """Mentions of findings."""
-    return FindingComponent(_engine(lexicon, mode), frozenset(finding_names(_layers(lexicon, mode))), nlp.vocab)
+    return FindingComponent(_engine(lexicon, mode), frozenset(finding_names(_layers(lexicon, mode))), nlp.vocab, spans)
 
 
 @Language.factory(ASSERTION, default_config=_DEFAULT)
-def create_assertion(nlp: Language, name: str, lexicon: str | None, mode: str) -> AssertionComponent:
+def create_assertion(nlp: Language, name: str, lexicon: str | None, mode: str, spans: bool) -> AssertionComponent:
     """Assertions of the findings."""
-    return AssertionComponent(_engine(lexicon, mode))
+    return AssertionComponent(_engine(lexicon, mode), spans)
 
 
 def build_pipeline(config: SentencesConfig) -> Language:
@@ -91,7 +92,7 @@ def build_pipeline(config: SentencesConfig) -> Language:
 
     Raises UsageError where the model is not installed.
     """
-    settings = {"lexicon": config.lexicon, "mode": config.lexicon_mode}
+    settings = {"lexicon": config.lexicon, "mode": config.lexicon_mode, "spans": False}
     if config.model is None:
         nlp = spacy.blank("en")
     else:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.schemas.records import STRENGTH, Labels, Report, Sentence
+from medcutmix_pipeline.stages.sentences.boundaries import forget_sections
 from medcutmix_pipeline.stages.sentences.cleaning import ReportCleaner
+from medcutmix_pipeline.stages.sentences.components import FindingComponent
+from medcutmix_pipeline.stages.sentences.engine import shared_engine
 from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon, part_of, sha256
 from medcutmix_pipeline.stages.sentences.parsing import reading_of
 from medcutmix_pipeline.stages.sentences.phrases import split_words_of
@@ -34,6 +37,8 @@ class ReportReader:
         self.lexicon_sha256 = sha256(layers)
         self._cleaner = ReportCleaner(layers)
         self._wording = WordingReader(layers)
+        self._engine = shared_engine(layers)
+        self._plain = config.model is None
         self._nlp = build_pipeline(config)
 
     def clean(self, raw: str) -> str:
@@ -42,15 +47,35 @@ class ReportReader:
 
     def read(self, text: str) -> Report:
         """Sentences, mentions and labels of a clean or mixed text; every `sentence.text == text[start:end]`."""
-        return self._report(self._nlp(text))
+        if not self._plain:
+            return self._report(self._nlp(text))
+        doc = self._nlp.tokenizer(text)
+        for _, component in self._nlp.pipeline:
+            doc = component(doc)
+        return self._report(doc)
 
     def read_many(self, texts: Iterable[str]) -> list[Report]:
         """The same for many texts, in order."""
+        if self._plain:  # Language.pipe is for batches, which our components have no use for
+            return [self.read(text) for text in texts]
         return [self._report(doc) for doc in self._nlp.pipe(texts)]
+
+    def forget(self) -> None:
+        """Empty the memory of sentences already seen; nothing but time and memory depends on it."""
+        self._engine.forget()
+        self._wording.forget()
+        forget_sections()
+        for _, component in self._nlp.pipeline:
+            if isinstance(component, FindingComponent):
+                component.forget()
 
     def refers_back(self, sentence: str) -> bool:
         """Whether a sentence only makes sense behind the one that it speaks on about ("This is unchanged.")."""
-        return self._wording.refers_back([word for word, _, _ in split_words_of(sentence)])
+        return self._wording.refers_back(_words(sentence))
+
+    def rules_out(self, report: Report) -> set[str]:
+        """The findings that normal statements rule out without a mention: Lung Opacity by "the lungs are clear"."""
+        return {name for sentence in report.sentences for name in self._engine.denied(_words(sentence.text))}
 
     def _report(self, doc: Doc) -> Report:
         sentences = tuple(read_sentences(doc, self._wording))
@@ -69,3 +94,7 @@ class ReportReader:
         if sentences and not shown:
             labels[NO_FINDING] = "present"
         return labels
+
+
+def _words(sentence: str) -> tuple[str, ...]:
+    return tuple(word for word, _, _ in split_words_of(sentence))

@@ -31,6 +31,10 @@ class WordingReader:
         self._filler = _tree(phrase for layer in layers for phrase in layer.wording.filler)
         self._judged = lru_cache(maxsize=CACHED_SENTENCES)(self._judge)
 
+    def forget(self) -> None:
+        """Empty the memory of sentences."""
+        self._judged.cache_clear()
+
     def judge(self, text: str, words: Words, hits: Hits, skipped: int = 0) -> tuple[bool, bool]:
         """Whether the sentence may be put into another report, and whether it compares with a prior study.
 

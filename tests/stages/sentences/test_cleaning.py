@@ -1,0 +1,207 @@
+"""Reports in the styles of the corpora, all written for these tests, and what cleaning makes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.stages.sentences import ReportReader
+
+MIMIC = """                                 FINAL REPORT
+ EXAMINATION:  CHEST (PA AND LAT)
+
+ INDICATION:  ___ year old man with fever  // eval for pneumonia
+
+ COMPARISON:  ___
+
+ FINDINGS:
+
+ The heart is moderately enlarged.  There is a small left pleural effusion with
+ compressive atelectasis.  As compared to ___, the effusion is larger.
+
+ IMPRESSION:
+
+ 1.  Small left pleural effusion.
+ 2.  No pneumothorax.
+
+ NOTIFICATION:  The findings were discussed with ___, M.D. by ___, M.D. on the
+ telephone on ___ at 3:45 PM, 5 minutes after discovery.
+"""
+MIMIC_CLEAN = (
+    "FINDINGS: The heart is moderately enlarged. There is a small left pleural effusion with compressive atelectasis. "
+    "As compared to prior, the effusion is larger.\n\n"
+    "IMPRESSION: 1. Small left pleural effusion. 2. No pneumothorax."
+)
+CHEXPERT = """NARRATIVE:
+RADIOGRAPHIC EXAMINATION OF THE CHEST: 4-11-2008
+
+CLINICAL HISTORY: 55 years of age, Female, pneumonia.
+
+COMPARISON: 4/10/2008
+
+PROCEDURE COMMENTS: Single view of the chest.
+
+FINDINGS:
+Left PICC ends in the SVC.  Mild edema.
+
+IMPRESSION:
+
+1. MILD EDEMA
+2. NO PNEUMOTHORAX
+
+END OF IMPRESSION
+
+SUMMARY:2-ABNORMAL, PREVIOUSLY REPORTED
+
+I have personally reviewed the images for this examination and agree
+with the report transcribed above.
+"""
+CHEXPERT_CLEAN = "FINDINGS: Left PICC ends in the SVC. Mild edema.\n\nIMPRESSION: 1. MILD EDEMA. 2. NO PNEUMOTHORAX."
+CASES = {
+    "MIMIC": (MIMIC, MIMIC_CLEAN),
+    "CheXpert Plus": (CHEXPERT, CHEXPERT_CLEAN),
+    "Open-I": (
+        "COMPARISON: None.\n\nINDICATION: Pain\n\nFINDINGS: Mild cardiomegaly. XXXX.\n\nIMPRESSION: Mild cardiomegaly.",
+        "FINDINGS: Mild cardiomegaly.\n\nIMPRESSION: Mild cardiomegaly.",
+    ),
+    "all on one line": (
+        "INDICATION: cough FINDINGS: The lungs are clear. No effusion. IMPRESSION: No acute disease.",
+        "FINDINGS: The lungs are clear. No effusion.\n\nIMPRESSION: No acute disease.",
+    ),
+    "no header": ("The heart is enlarged. No effusion.", "The heart is enlarged. No effusion."),
+    "neither findings nor impression": (
+        " PORTABLE CHEST ___\n\n COMPARISON:  ___ study.\n\n The heart is enlarged.\n\n The lungs are clear.\n",
+        "The heart is enlarged. The lungs are clear.",
+    ),
+    "the views as header": (
+        "CHEST, AP:\n Mild edema.\n\nCONCLUSION:  Edema.\n",
+        "FINDINGS: Mild edema.\n\nIMPRESSION: Edema.",
+    ),
+    "a preliminary reading beside the final one": (
+        "WET READ: ___ ___ 9:12 PM\n No edema.\n FINAL REPORT\n HISTORY:  Pain.\n\n IMPRESSION:\n\n Mild edema.\n",
+        "IMPRESSION: Mild edema.",
+    ),
+    "nothing but a preliminary reading": ("WET READ: ___ ___ 9:12 PM\n Mild edema.\n", "FINDINGS: Mild edema."),
+    "a preliminary reading and its impression": (
+        "WET READ: ___\n Mild edema.\n\nIMPRESSION: Edema.",
+        "FINDINGS: Mild edema.\n\nIMPRESSION: Edema.",
+    ),
+    "comparison in front of the impression": (
+        "IMPRESSION:  AP chest compared to ___, 5:14 a.m.:\n\n Small pneumothorax is new.",
+        "IMPRESSION: Small pneumothorax is new.",
+    ),
+    "one statement a line": (
+        "Heart size normal\nLungs clear\nSmall nodule",
+        "Heart size normal. Lungs clear. Small nodule.",
+    ),
+    "list without full stops": ("IMPRESSION: 1. Edema 2. Small effusion", "IMPRESSION: 1. Edema. 2. Small effusion."),
+    "list with wrapped lines": (
+        "IMPRESSION:\n1. Effusion, 1.5 cm\n   thick\n2. Edema",
+        "IMPRESSION: 1. Effusion, 1.5 cm thick. 2. Edema.",
+    ),
+    "bullets": ("FINDINGS:\n- Cardiomegaly\n- No effusion", "FINDINGS: Cardiomegaly. No effusion."),
+    "organs as labels": (
+        "FINDINGS:\nPLEURA: Small effusion.\nHEART: Enlarged.",
+        "FINDINGS: PLEURA: Small effusion. HEART: Enlarged.",
+    ),
+    "carriage returns": (
+        "FINDINGS:\r\nSmall effusion.\r\n\r\nIMPRESSION:\r\nEffusion.\r\n",
+        "FINDINGS: Small effusion.\n\nIMPRESSION: Effusion.",
+    ),
+    "markup": ("<b>FINDINGS:</b> Small effusion.<br/>No edema.", "FINDINGS: Small effusion. No edema."),
+    "a physician's name": ("Small effusion. Dr. Miller was paged at 5 p.m. No edema.", "Small effusion. No edema."),
+    "a telephone call": ("Pneumothorax. Findings were discussed by telephone. No edema.", "Pneumothorax. No edema."),
+    "a signature": ("Edema. Electronically signed by A. Miller on 03/04/2012 at 5:33 pm.", "Edema."),
+    "a date of comparison": (
+        "Edema, unchanged from 3/4/2012. No effusion.",
+        "Edema, unchanged from prior. No effusion.",
+    ),
+    "the date of a study": ("Larger than on the radiograph dated June 4, 2011.", "Larger than on the radiograph."),
+    "a hidden date": ("The heart is enlarged compared to XXXX.", "The heart is enlarged compared to prior."),
+    "nothing but place-holders": ("FINDINGS: XXXX XXXX. ___. Edema.", "FINDINGS: Edema."),
+    "nothing to read": ("INDICATION: pain.\nTECHNIQUE: PA.", ""),
+    "blank": (" \n\t ", ""),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_cleaning_keeps_findings_and_impression_and_nothing_else(case: str, reader: ReportReader) -> None:
+    raw, expected = CASES[case]
+    assert reader.clean(raw) == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_cleaning_twice_is_cleaning_once(case: str, reader: ReportReader) -> None:
+    once = reader.clean(CASES[case][0])
+    assert reader.clean(once) == once
+
+
+def test_what_was_asked_is_not_what_was_found(reader: ReportReader) -> None:
+    report = reader.read(reader.clean(MIMIC))
+    assert "Pneumonia" not in report.labels
+
+
+def test_sentences_carry_their_section_and_span(reader: ReportReader) -> None:
+    text = reader.clean(MIMIC)
+    sentences = reader.read(text).sentences
+    assert [s.section for s in sentences] == ["findings"] * 3 + ["impression"] * 2
+    assert [s.text for s in sentences][-2:] == ["Small left pleural effusion.", "No pneumothorax."]
+    for sentence in sentences:
+        assert sentence.text == text[sentence.start : sentence.end]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("Atelectasis vs. pneumonia. No edema.", ["Atelectasis vs. pneumonia.", "No edema."]),
+        ("Opacity at 5 p.m. is stable. No edema.", ["Opacity at 5 p.m. is stable.", "No edema."]),
+        ("Left base ? pneumonia. No edema.", ["Left base ? pneumonia.", "No edema."]),
+        ("A 1.5 cm nodule. No edema.", ["A 1.5 cm nodule.", "No edema."]),
+        ("No PTX.No edema.", ["No PTX.", "No edema."]),
+        ("No effusion . . No edema", ["No effusion . .", "No edema"]),
+        ("1. Edema. It is new. 2. Effusion", ["Edema.", "It is new.", "Effusion"]),
+        ("1. Edema 2. Effusion", ["Edema", "Effusion"]),
+        ("Is there edema? Yes.", ["Is there edema?", "Yes."]),
+        ("Stable e.g. the effusion. No edema.", ["Stable e.g. the effusion.", "No edema."]),
+    ],
+)
+def test_sentences_end_where_a_reader_ends_them(text: str, sentences: list[str], reader: ReportReader) -> None:
+    assert [s.text for s in reader.read(text).sentences] == sentences
+
+
+@pytest.mark.parametrize(
+    ("sentence", "alone"),
+    [
+        ("There is a small left effusion.", True),
+        ("Stable cardiomegaly.", True),
+        ("Moderate left effusion, unchanged from prior.", True),
+        ("Cardiomegaly.", True),
+        ("No effusion.", False),  # asserts nothing as present
+        ("Possible effusion.", False),
+        ("The effusion is unchanged.", False),  # nothing but a comparison
+        ("No significant change in the effusion.", False),
+        ("The pneumothorax has improved since the prior study.", False),
+        ("This is consistent with edema.", False),  # leans on another sentence
+        ("It represents a nodule.", False),
+        ("These findings are compatible with edema.", False),
+        ("Edema, as described above.", False),
+        ("and a small effusion.", False),  # a fragment
+        ("Cardiomegaly and,", False),
+        ("XXXX edema at both bases.", False),  # hides what it says
+        ("There is ___ effusion.", False),
+        ("Otherwise stable cardiomegaly.", False),
+        ("The right lower lobe pneumonia.", False),
+    ],
+)
+def test_diagnostic_sentences_assert_a_finding_and_stand_alone(
+    sentence: str, alone: bool, reader: ReportReader
+) -> None:
+    (read,) = reader.read(sentence).sentences
+    assert read.diagnostic is alone
+
+
+def test_comparisons_are_marked_so_that_they_come_last(reader: ReportReader) -> None:
+    assert reader.read("Stable cardiomegaly.").sentences[0].comparison
+    assert not reader.read("Mild cardiomegaly.").sentences[0].comparison
