@@ -52,8 +52,8 @@ def compose(host: Report, donor: Sentence, disease: str, reader: ReportReader) -
     cut = [i for i, sentence in enumerate(host.sentences) if sentence.asserts(disease)]
     if not cut:
         return HOST_LACKS_DISEASE
-    told = {m.disease for m in donor.mentions if m.assertion == "present"}
-    again = {i for i, sentence in enumerate(host.sentences) if i not in cut and _asserted(sentence, told)}
+    told = {m.disease for m in donor.mentions if m.assertion == "present"} | reader.shown_as.get(disease, frozenset())
+    again = {i for i, s in enumerate(host.sentences) if i not in cut and (_asserted(s, told) or _doubts(s, disease))}
     followers = _followers(host, {*cut, *again}, reader)
     if followers is None:
         return DANGLING_REFERENCE
@@ -66,9 +66,15 @@ def compose(host: Report, donor: Sentence, disease: str, reader: ReportReader) -
 
 
 def _asserted(sentence: Sentence, told: set[str]) -> bool:
-    """Whether the sentence asserts something, and nothing but what the donor's sentence asserts too."""
+    """Whether the sentence asserts something, and nothing but what the donor's sentence tells, or tells otherwise."""
     own = {m.disease for m in sentence.mentions if m.assertion == "present"}
     return bool(own) and own <= told
+
+
+def _doubts(sentence: Sentence, disease: str) -> bool:
+    """Whether the sentence only wonders about the finding: "probable mild cardiomegaly", when the donor's is severe."""
+    said = {m.disease: m.assertion for m in sentence.mentions}
+    return said.get(disease) == "uncertain" and "present" not in said.values()
 
 
 def _followers(host: Report, cut: set[int], reader: ReportReader) -> set[int] | None:
@@ -94,11 +100,7 @@ def _problem(host: Report, mixed: Report, donor: Sentence, disease: str, reader:
     said = {name for name, assertion in mixed.labels.items() if assertion != "absent"}
     if any(host.labels.get(name) == "absent" for name in said):
         return DENIED_FINDING
-    clear = reader.rules_out(mixed)
-    new = {name for name in said if host.labels.get(name) is None and mixed.labels[name] == "present"}
-    if any(name in clear or reader.part_of.get(name) in clear for name in new):
-        return DENIED_FINDING
-    if _clear_side(host, donor):
+    if reader.contradicts(host, donor) or _clear_side(host, donor):
         return DENIED_FINDING
     told = {m.disease for m in donor.mentions if m.assertion == "present"} - set(reader.part_of.values()) - {DEVICES}
     for name in told:

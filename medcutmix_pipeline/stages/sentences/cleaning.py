@@ -104,6 +104,8 @@ class ReportCleaner:
             sentence = body[start:end]
             if _nameless(body, start, end) or (notes and self._notes.is_note(sentence)):
                 continue
+            if sentence.endswith((" .", "..")):
+                sentence = sentence.rstrip(" .") + "."
             kept.append(
                 sentence if sentence.endswith(_ENDS[:3]) or sentence[-1] in ")\"'”’]" else f"{sentence.rstrip(' ,;-')}."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from medcutmix_pipeline.stages.sentences.clauses import ClauseReader, Structure
 from medcutmix_pipeline.stages.sentences.findings import FindingMatcher, Hit
 from medcutmix_pipeline.stages.sentences.lexicon import Measure, part_of
 from medcutmix_pipeline.stages.sentences.measures import MeasureMatcher
+from medcutmix_pipeline.stages.sentences.phrases import each_spelling, split_phrase
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.lexicon import Layers
@@ -22,6 +24,20 @@ Words = tuple[str, ...]
 Hits = tuple[Hit, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A finding that a normal statement rules out, but for sentences with one of the phrases `unless`."""
+
+    finding: str
+    unless: frozenset[Words] = frozenset()
+
+    def forbids(self, words: Words) -> bool:
+        """Whether a sentence of these words, which asserts the finding, would contradict."""
+        return not any(
+            words[i : i + len(phrase)] == phrase for phrase in self.unless for i in range(len(words) - len(phrase) + 1)
+        )
+
+
 class SentenceEngine:
     """Reads sentences given as words. Pure: the same words give the same answer; reports repeat many sentences."""
 
@@ -29,8 +45,9 @@ class SentenceEngine:
         self._clauses = ClauseReader(layers)
         self._findings = FindingMatcher(layers)
         self._wider = part_of(layers)
-        clears = [(c.denies, Measure(of=c.of, absent=c.looks)) for layer in layers for c in layer.clears]
-        self._clears = MeasureMatcher(clears)
+        clears = [clear for layer in layers for clear in layer.clears]
+        self._denials = [Denial(c.denies, frozenset(map(split_phrase, each_spelling(c.unless)))) for c in clears]
+        self._clears = MeasureMatcher((str(i), Measure(of=c.of, absent=c.looks)) for i, c in enumerate(clears))
         self._structure_of = lru_cache(maxsize=256)(self._clauses.read)
         self._find_cached = lru_cache(maxsize=cached)(self._find)
         self._decide_cached = lru_cache(maxsize=cached)(self._decide)
@@ -40,9 +57,9 @@ class SentenceEngine:
         for memory in (self._structure_of, self._find_cached, self._decide_cached):
             memory.cache_clear()
 
-    def denied(self, words: Words) -> frozenset[str]:
-        """The findings that a normal statement rules out, without a mention: "the lungs are clear"."""
-        return frozenset(found.finding for found in self._clears.find(self._structure(words)))
+    def denied(self, words: Words) -> set[Denial]:
+        """What a normal statement rules out, without a mention: "the lungs are clear"."""
+        return {self._denials[int(found.finding)] for found in self._clears.find(self._structure(words))}
 
     def find(self, words: Words) -> Hits:
         """The findings that the words name."""

@@ -47,6 +47,9 @@ class Finding(_Part):
 
     name: str = Field(min_length=1)
     part_of: str | None = Field(None, description="the wider finding that is there whenever this one is")
+    shown_as: tuple[str, ...] = Field(
+        (), description="findings that may be the same lesion, told by what it looks like"
+    )
     terms: Phrases = Field((), description="words that name the finding")
     hints: Phrases = Field((), description="words that raise the finding without naming it: uncertain at most")
     exclude: Phrases = Field((), description="longer words that contain a term and do not name the finding")
@@ -59,6 +62,7 @@ class Clear(_Part):
     denies: str = Field(min_length=1, description="the finding; those that are part of it are denied too")
     of: Phrases = Field(description="the structure")
     looks: Phrases = Field(description="what it looks like: clear")
+    unless: Phrases = Field((), description="a sentence with one of these does not contradict: old, healed")
 
 
 class Cues(_Part):
@@ -160,6 +164,11 @@ def finding_names(layers: Layers) -> tuple[str, ...]:
 def part_of(layers: Layers) -> dict[str, str]:
     """Finding → the wider finding that is there whenever it is."""
     return {f.name: f.part_of for layer in reversed(layers) for f in layer.findings if f.part_of}
+
+
+def shown_as(layers: Layers) -> dict[str, frozenset[str]]:
+    """Finding → findings that may be the same lesion: a pneumonia is told as a consolidation elsewhere."""
+    return {f.name: frozenset(f.shown_as) for layer in reversed(layers) for f in layer.findings if f.shown_as}
 
 
 def sha256(layers: Layers) -> str:

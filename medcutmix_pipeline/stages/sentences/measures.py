@@ -91,7 +91,13 @@ def _before(
     part = sentence.part
     if last > start or part[first] != part[start]:
         return None
-    if position < len(looks) and part[looks[position][0]] == part[start] and looks[position][0] < following:
+    adjacent = last == start  # "normal heart size …": whatever follows is said of something else
+    if (
+        not adjacent
+        and position < len(looks)
+        and part[looks[position][0]] == part[start]
+        and looks[position][0] < following
+    ):
         return None
     return next(((first, last, look) for look in options if look.measure == number), None)
 

@@ -153,6 +153,11 @@ def split_words_of(phrase: str) -> Iterable[tuple[str, int, int]]:
         yield from split_words(token)
 
 
+def split_phrase(phrase: str) -> tuple[str, ...]:
+    """The words of a phrase without their offsets."""
+    return tuple(word for word, _, _ in split_words_of(phrase))
+
+
 def each_spelling(phrases: Iterable[str]) -> Iterator[str]:
     """All spellings of all phrases, in lower case."""
     for phrase in phrases:

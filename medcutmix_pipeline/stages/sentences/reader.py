@@ -9,9 +9,9 @@ from medcutmix_pipeline.stages.sentences.boundaries import forget_sections
 from medcutmix_pipeline.stages.sentences.cleaning import ReportCleaner
 from medcutmix_pipeline.stages.sentences.components import FindingComponent
 from medcutmix_pipeline.stages.sentences.engine import shared_engine
-from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon, part_of, sha256
+from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon, part_of, sha256, shown_as
 from medcutmix_pipeline.stages.sentences.parsing import reading_of
-from medcutmix_pipeline.stages.sentences.phrases import split_words_of
+from medcutmix_pipeline.stages.sentences.phrases import split_phrase
 from medcutmix_pipeline.stages.sentences.pipeline import build_pipeline, read_sentences
 from medcutmix_pipeline.stages.sentences.wording import WordingReader
 
@@ -34,6 +34,7 @@ class ReportReader:
         self._names = finding_names(layers)
         self.findings: tuple[str, ...] = (*(name for name in self._names if name != NO_FINDING), NO_FINDING)
         self.part_of = part_of(layers)
+        self.shown_as = shown_as(layers)
         self.lexicon_sha256 = sha256(layers)
         self._cleaner = ReportCleaner(layers)
         self._wording = WordingReader(layers)
@@ -71,11 +72,23 @@ class ReportReader:
 
     def refers_back(self, sentence: str) -> bool:
         """Whether a sentence only makes sense behind the one that it speaks on about ("This is unchanged.")."""
-        return self._wording.refers_back(_words(sentence))
+        return self._wording.refers_back(split_phrase(sentence))
 
-    def rules_out(self, report: Report) -> set[str]:
-        """The findings that normal statements rule out without a mention: Lung Opacity by "the lungs are clear"."""
-        return {name for sentence in report.sentences for name in self._engine.denied(_words(sentence.text))}
+    def contradicts(self, host: Report, sentence: Sentence) -> bool:
+        """Whether a normal statement of the host rules out what the sentence asserts: "the lungs are clear".
+
+        The host's own findings stand beside its normal statements and are no contradiction, except with a statement
+        that names what it would allow ("no acute fracture" allows an old one).
+        """
+        words = split_phrase(sentence.text)
+        denials = {d for own in host.sentences for d in self._engine.denied(split_phrase(own.text))}
+        for name in {m.disease for m in sentence.mentions if m.assertion == "present"}:
+            for denial in denials:
+                if denial.finding not in (name, self.part_of.get(name)):
+                    continue
+                if host.labels.get(name) in (None, "absent") or (denial.unless and denial.forbids(words)):
+                    return True
+        return False
 
     def _report(self, doc: Doc) -> Report:
         sentences = tuple(read_sentences(doc, self._wording))
@@ -94,7 +107,3 @@ class ReportReader:
         if sentences and not shown:
             labels[NO_FINDING] = "present"
         return labels
-
-
-def _words(sentence: str) -> tuple[str, ...]:
-    return tuple(word for word, _, _ in split_words_of(sentence))

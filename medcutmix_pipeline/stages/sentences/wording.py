@@ -51,10 +51,15 @@ class WordingReader:
 
     def refers_back(self, words: Sequence[str]) -> bool:
         """Whether the sentence speaks on about something named before it: "This is unchanged."."""
-        return _opens(self._back, words) or _opens(self._continues, words)
+        return _opens(self._back, words) or _opens(self._continues, words) or self.only_compares(words, ())
 
     def _leans_on(self, words: Sequence[str]) -> bool:
-        return self.refers_back(words) or _opens(self._leans, words) or bool(self._anywhere.find(words))
+        return (
+            _opens(self._back, words)
+            or _opens(self._continues, words)
+            or _opens(self._leans, words)
+            or bool(self._anywhere.find(words))
+        )
 
     def compares(self, words: Sequence[str]) -> bool:
         """Whether the sentence speaks of a prior study."""

@@ -68,9 +68,17 @@ CUTS = {
         "Small left effusion. Likely due to overload. No edema.",
         "Large right effusion. No edema.",
     ),
-    "doubt about it stays": (
+    "and a mere comparison": (
+        "IMPRESSION: 1. Small effusion. Decreased from the prior study. 2. No edema.",
+        "IMPRESSION: 1. Large right effusion. 2. No edema.",
+    ),
+    "doubt about it goes too": (
         "Small left effusion. Possible right effusion. No edema.",
-        "Large right effusion. Possible right effusion. No edema.",
+        "Large right effusion. No edema.",
+    ),
+    "doubt stays where more is said": (
+        "Small left effusion. Cardiomegaly, possible right effusion. No edema.",
+        "Large right effusion. Cardiomegaly, possible right effusion. No edema.",
     ),
 }
 
@@ -111,11 +119,17 @@ def test_a_finding_that_the_host_denied_in_the_cut_sentence_is_not_asserted() ->
     [
         ("The lungs are clear. Small effusion.", "Small effusion and atelectasis.", "Pleural Effusion"),
         ("The bony thorax is intact. Small effusion.", "Small effusion with rib fracture.", "Pleural Effusion"),
+        ("Old rib fracture. No acute bony abnormality.", "Displaced right rib fracture.", "Fracture"),
         ("Left pneumothorax. The right lung is clear.", "Large right pneumothorax.", "Pneumothorax"),
     ],
 )
 def test_a_normal_statement_denies_too(host: str, donor: str, disease: str) -> None:
     assert mixed(host, donor, disease) == "denied-finding"
+
+
+def test_no_acute_fracture_allows_an_old_one() -> None:
+    host = "Healed left rib fracture. No acute bony abnormality."
+    assert mixed(host, "Old right rib fracture.", "Fracture") == "Old right rib fracture. No acute bony abnormality."
 
 
 @pytest.mark.parametrize(
