@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.boundaries import marker_end, split_sentences
 from medcutmix_pipeline.stages.sentences.notes import NoteFilter
-from medcutmix_pipeline.stages.sentences.sections import SectionFinder, SectionSpan
+from medcutmix_pipeline.stages.sentences.sections import SectionSpan, shared_finder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from medcutmix_pipeline.stages.sentences.lexicon import Layers
 
 HEADERS = {"findings": "FINDINGS: ", "impression": "IMPRESSION: "}
@@ -20,6 +22,7 @@ _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ufff9-\uffff\ud800-\udfff]"
 )
 _ASCII_CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), " ") | {13: "\n"}
+_GRADE = re.compile(r"\bSUMMARY: ?\d ?-[^\n]*")  # of CheXpert Plus: the urgency, in a few fixed phrases
 _LONG = re.compile(rf"\S{{{LONGEST_WORD},}}")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _MARKER = re.compile(r"\(?\d{1,2}[.)]\s|[-*•·]\s")
@@ -36,7 +39,7 @@ class ReportCleaner:
     """Keeps findings and impression (or what stands for them), one paragraph each, whole sentences only."""
 
     def __init__(self, layers: Layers) -> None:
-        self._sections = SectionFinder(layers)
+        self._sections = shared_finder(layers)
         self._notes = NoteFilter(layers)
 
     def clean(self, raw: str) -> str:
@@ -53,12 +56,18 @@ class ReportCleaner:
             text = cleaned
         return text
 
+    def forget(self) -> None:
+        """Empty the memory of recent texts."""
+        self._sections.forget()
+
     def _once(self, text: str, settled: set[str]) -> str:
         """One pass. `settled`: bodies known to be tidy."""
         if "\r" in text:
             text = text.replace("\r\n", "\n")
         ascii_only = text.isascii()  # by far the more common case, and translate() by far the faster way
         text = text.translate(_ASCII_CONTROL) if ascii_only else _CONTROL.sub(" ", text.replace("\r", "\n"))
+        if "SUMMARY:" in text:
+            text = _GRADE.sub("", text)
         if "<" in text:
             text = _TAG.sub("", _LINE_TAG.sub("\n", text))
         if _LONG.search(text):
@@ -84,7 +93,7 @@ class ReportCleaner:
         spans = self._sections.find(text)
         kinds = {span.kind for span in spans if text[span.start : span.end].strip()}
         if "findings" not in kinds:
-            spans = [part for span in spans for part in _promoted(text, span)]
+            spans = tuple(part for span in spans for part in _promoted(text, span))
             kinds = {span.kind for span in spans if text[span.start : span.end].strip()}
         wanted = {"findings", "impression"}
         if "findings" not in kinds:
@@ -112,7 +121,7 @@ class ReportCleaner:
         return " ".join(kept)
 
 
-def _final(spans: list[SectionSpan]) -> bool:
+def _final(spans: Iterable[SectionSpan]) -> bool:
     """Whether a header such as FINAL REPORT says that what stands before it is preliminary."""
     return any(span.kind == "report" and span.start > span.header for span in spans)
 

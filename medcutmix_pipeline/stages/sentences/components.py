@@ -56,7 +56,7 @@ class SentenceComponent:
     def __call__(self, doc: Doc) -> Doc:
         """Find the sentences."""
         reading = reading_of(doc)
-        sections = reading.sections or [SectionSpan("report", 0, 0, len(reading.text))]
+        sections = reading.sections or (SectionSpan("report", 0, 0, len(reading.text)),)
         reading.sentences = []
         opened: list[int] = []
         for section in sections:

@@ -6,7 +6,7 @@ import re
 import string
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings, split_words_of
+from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings, split_phrase
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.lexicon import Layers
@@ -47,6 +47,9 @@ _DATE_RULES = (
 _HIDDEN_SIGNS = ("XXXX", "__", "[**")
 _BEFORE_DATE = ("dated ", " of ", " from ", " on ", " to ", " with ", "since ")
 _ANY_DATE = re.compile(r"\d(?:[/:-]\d| ?[apAP]\.?[mM]\b|\d{3}\b)")
+_COMMON = frozenset(
+    ("findings", "finding", "report", "reviewed", "study", "examination", "image", "images", "film", "results")
+)
 _APART = {ord(mark): " " for mark in string.punctuation}
 
 
@@ -60,7 +63,8 @@ class NoteFilter:
             for phrase in layer.wording.notes:
                 self._notes.add(phrase.lower(), True)
                 for spelling in spellings(phrase.lower()):
-                    keys.add(max((word for word, _, _ in split_words_of(spelling)), key=len))
+                    words = split_phrase(spelling)
+                    keys.add(max((word for word in words if word not in _COMMON), key=len, default=words[0]))
         self._keys = frozenset(keys)
 
     def any_note(self, text: str) -> bool:
@@ -69,8 +73,7 @@ class NoteFilter:
 
     def is_note(self, sentence: str) -> bool:
         """Whether the sentence is a note: "Findings were discussed with Dr. ___ by telephone"."""
-        words = [word for word, _, _ in split_words_of(sentence)]
-        return bool(self._notes.find(words))
+        return bool(self._notes.find(split_phrase(sentence)))
 
     def without_dates(self, text: str) -> str:
         """The text without dates and times and their prepositions; a bare date leaves a place-holder."""

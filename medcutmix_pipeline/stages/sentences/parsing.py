@@ -54,7 +54,7 @@ class Reading:
     text: str
     orths: list[int]
     offsets: list[int]
-    sections: list[SectionSpan] = field(default_factory=list)
+    sections: tuple[SectionSpan, ...] = ()
     sentences: list[Parsed] | None = None
     verdicts: dict[tuple[int, int, int], Verdict] = field(default_factory=dict)
 

@@ -32,7 +32,7 @@ from medcutmix_pipeline.stages.sentences.engine import SentenceEngine, shared_en
 from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon
 from medcutmix_pipeline.stages.sentences.parsing import reading_of
 from medcutmix_pipeline.stages.sentences.phrases import split_words_of
-from medcutmix_pipeline.stages.sentences.sections import SectionFinder
+from medcutmix_pipeline.stages.sentences.sections import shared_finder
 from medcutmix_pipeline.stages.sentences.tokens import ReportTokenizer
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ _DEFAULT = {"lexicon": None, "mode": "extend", "spans": True}
 @Language.factory(SECTIONS, default_config=_DEFAULT)
 def create_sections(nlp: Language, name: str, lexicon: str | None, mode: str, spans: bool) -> SectionComponent:
     """Sections by their headers."""
-    return SectionComponent(SectionFinder(_layers(lexicon, mode)), spans)
+    return SectionComponent(shared_finder(_layers(lexicon, mode)), spans)
 
 
 @Language.factory(SENTENCES)

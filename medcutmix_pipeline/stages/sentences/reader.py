@@ -41,6 +41,7 @@ class ReportReader:
         self._engine = shared_engine(layers)
         self._plain = config.model is None
         self._nlp = build_pipeline(config)
+        self._components = [component for _, component in self._nlp.pipeline]
 
     def clean(self, raw: str) -> str:
         """Findings and impression of a raw report, tidied (see `ReportCleaner.clean`)."""
@@ -51,7 +52,7 @@ class ReportReader:
         if not self._plain:
             return self._report(self._nlp(text))
         doc = self._nlp.tokenizer(text)
-        for _, component in self._nlp.pipeline:
+        for component in self._components:
             doc = component(doc)
         return self._report(doc)
 
@@ -65,8 +66,9 @@ class ReportReader:
         """Empty the memory of sentences already seen; nothing but time and memory depends on it."""
         self._engine.forget()
         self._wording.forget()
+        self._cleaner.forget()
         forget_sections()
-        for _, component in self._nlp.pipeline:
+        for component in self._components:
             if isinstance(component, FindingComponent):
                 component.forget()
 

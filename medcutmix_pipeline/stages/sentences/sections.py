@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -15,10 +16,14 @@ Kind = Literal["findings", "impression", "fallback", "leave_out", "report", "vie
 """`report`: text under no header that says more; `fallback`: kept where there is nothing else."""
 
 LONGEST_HEADER = 80
+REMEMBERED_LENGTH = 4000
+RECENT = 512
+"""Texts whose sections are remembered: cleaning finds them in what it returns, and reading asks for them again."""
+
 SPOKEN = ("findings", "impression")
 _FILMS = frozenset(("chest", "cxr", "radiograph", "radiographs", "film"))
 _WORDS = re.compile(r"[a-z0-9_]+(?:-[a-z]+)?")
-_SENTENCE_START = re.compile(r"[.!?;]\s+|\n")
+_SENTENCE_STARTS = ("\n", ". ", "? ", "! ", "; ")
 _WORD = re.compile(r"\S+")
 _SPACE = re.compile(r"\s+")
 _CAPITALS = re.compile(r"[A-Z][A-Z/&()# ]*$")
@@ -44,10 +49,18 @@ class SectionFinder:
             for kind in kinds:
                 for name in getattr(layer.sections, kind):
                     self._kinds.setdefault(name.lower(), kind)
+        self._recent = lru_cache(maxsize=RECENT)(self._find)
         self._views = frozenset(word.lower() for layer in layers for word in layer.sections.views)
 
-    def find(self, text: str) -> list[SectionSpan]:
+    def find(self, text: str) -> tuple[SectionSpan, ...]:
         """All sections in order; they cover the text. Time linear in the text."""
+        return self._recent(text) if len(text) <= REMEMBERED_LENGTH else self._find(text)
+
+    def forget(self) -> None:
+        """Empty the memory of recent texts."""
+        self._recent.cache_clear()
+
+    def _find(self, text: str) -> tuple[SectionSpan, ...]:
         headers = sorted(self._headers(text))
         spans: list[SectionSpan] = []
         if not headers or headers[0][0] > 0:
@@ -59,7 +72,7 @@ class SectionFinder:
                     kind, at = spans[-1].kind, spans.pop().header
             end = headers[number + 1][0] if number + 1 < len(headers) else len(text)
             spans.append(SectionSpan(kind, at, min(body, end), end))
-        return spans
+        return tuple(spans)
 
     def _headers(self, text: str) -> Iterator[tuple[int, int, Kind]]:
         colon = text.find(":")
@@ -80,12 +93,16 @@ class SectionFinder:
     def _before_colon(self, text: str, floor: int, colon: int) -> tuple[int, Kind] | None:
         """The header that this colon ends: from the start of a line or sentence, or the capitals just before it."""
         low = max(floor, colon - LONGEST_HEADER)
-        begin, fresh = low, low == floor
-        for match in _SENTENCE_START.finditer(text, low, colon):
-            begin, fresh = match.end(), True
-        name = text[begin:colon]
-        if fresh and (kind := self._kind(name)):
-            return begin + len(name) - len(name.lstrip()), kind
+        begin = low
+        for mark in _SENTENCE_STARTS:
+            at = text.rfind(mark, low, colon)
+            if at >= 0:
+                begin = max(begin, at + len(mark))
+        name = text[begin:colon].lstrip()
+        if (begin > low or low == floor) and (kind := self._kind(name)):
+            return colon - len(name), kind
+        if not text[colon - 1 : colon].isupper():
+            return None
         capitals = _CAPITALS.search(text, begin, colon)
         if capitals is None:
             return None
@@ -97,6 +114,9 @@ class SectionFinder:
 
     def _kind(self, name: str) -> Kind | None:
         """What a header's words say; None where they are no header."""
+        kind = self._kinds.get(name.lower())
+        if kind is not None:
+            return kind
         plain = _SPACE.sub(" ", name).strip(" *#=_-\t").lower()
         if not plain:
             return None
@@ -120,10 +140,19 @@ class SectionFinder:
             end = len(text) if end < 0 else end
             if end - start <= LONGEST_HEADER:
                 line = text[start:end]
+                if not line.isupper():
+                    start = end + 1
+                    continue
                 name = line.strip(" *#=_-\t\r")
-                if name.isupper() and ":" not in name and (kind := self._line_kind(_SPACE.sub(" ", name).lower())):
+                if ":" not in name and (kind := self._line_kind(_SPACE.sub(" ", name).lower())):
                     yield start + line.index(name), end, kind
             start = end + 1
 
     def _line_kind(self, plain: str) -> Kind | None:
         return self._kinds.get(plain) or ("report" if self._names_views(plain) else None)
+
+
+@lru_cache(maxsize=4)
+def shared_finder(layers: Layers) -> SectionFinder:
+    """One finder for all of this process that uses the same lexicon."""
+    return SectionFinder(layers)

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from spacy.util import compile_infix_regex, registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from spacy.language import Language
 
@@ -46,6 +46,10 @@ class ReportTokenizer:
             doc = self._tokenize(text.encode("utf-8", "replace").decode("utf-8"))
         doc.user_data[TEXT] = text
         return doc
+
+    def pipe(self, texts: Iterable[str], batch_size: int = 1000) -> Iterator[Doc]:
+        """Tokenise many texts; `batch_size` is there for spaCy and has no meaning here."""
+        yield from map(self, texts)
 
     def _tokenize(self, text: str) -> Doc:
         if len(text) < LONGEST_RUN or _RUN.search(text) is None:
