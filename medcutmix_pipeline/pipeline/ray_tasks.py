@@ -80,10 +80,16 @@ class EncoderActor:
 
     def __init__(self, context: Context) -> None:
         self._mass = context.config.attention.mass
-        self._encoder = load_encoder(context.config.attention, context.encoder_folder)
+        self._failure: Exception | None = None
+        try:
+            self._encoder = load_encoder(context.config.attention, context.encoder_folder)
+        except Exception as why:  # out of a constructor Ray would tell it as the death of the actor
+            self._failure = why
 
     def attend(self, ingested: Ingested, draft: Draft) -> Attended:
-        """See `attend_unit`."""
+        """See `attend_unit`. Raises what kept the encoder from being loaded."""
+        if self._failure is not None:
+            raise self._failure
         return attend_unit(self._encoder, ingested, draft, self._mass)
 
 
