@@ -11,6 +11,7 @@ from spacy.tokens import Doc, Span, SpanGroup
 from medcutmix_pipeline.stages.sentences.boundaries import split_sentences
 from medcutmix_pipeline.stages.sentences.findings import Hit
 from medcutmix_pipeline.stages.sentences.parsing import Parsed, Reading, WordReader, reading_of
+from medcutmix_pipeline.stages.sentences.phrases import split_phrase
 from medcutmix_pipeline.stages.sentences.sections import SectionFinder, SectionSpan
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class FindingComponent:
     """Puts mentions of findings into `doc.spans["findings"]`, labelled with the finding.
 
     An entity of `doc.ents` whose label is a finding counts too, so that a pipeline's own recogniser can add to the
-    lexicon.
+    lexicon; and so does an abbreviation that scispaCy's `abbreviation_detector` has found for a term of the lexicon.
     """
 
     def __init__(self, engine: SentenceEngine, names: frozenset[str], vocab: Vocab, spans: bool = True) -> None:
@@ -92,8 +93,8 @@ class FindingComponent:
         for sentence in sentences:
             self._words.fill(reading, sentence)
             sentence.hits = self._engine.find(sentence.words)
-        if doc.ents:
-            self._add_entities(doc, sentences)
+        for name, start, end in self._other_names(doc):
+            _add_name(sentences, name, start, end)
         if self._spans:
             spans = [reading.span(doc, sentence, hit) for sentence in sentences for hit in sentence.hits]
             doc.spans["findings"] = SpanGroup(doc, name="findings", spans=spans)
@@ -103,18 +104,27 @@ class FindingComponent:
         """Empty the memory of sentences."""
         self._words.forget()
 
-    def _add_entities(self, doc: Doc, sentences: list[Parsed]) -> None:
-        for entity in doc.ents:
-            if entity.label_ not in self._names:
-                continue
-            for sentence in sentences:
-                if sentence.first <= entity.start < sentence.last:
-                    tokens = [place[0] + sentence.first for place in sentence.places]
-                    start, end = bisect_left(tokens, entity.start), bisect_left(tokens, entity.end)
-                    known = any(h.finding == entity.label_ and h.start < end and start < h.end for h in sentence.hits)
-                    if end > start and not known:
-                        added = (*sentence.hits, Hit(entity.label_, start, end, start))
-                        sentence.hits = tuple(sorted(added, key=lambda h: (h.start, h.end, h.finding)))
+    def _other_names(self, doc: Doc) -> list[tuple[str, int, int]]:
+        """Findings named by entities or by abbreviations that the report defines, with their tokens."""
+        names = [(e.label_, e.start, e.end) for e in doc.ents if e.label_ in self._names] if doc.ents else []
+        if Doc.has_extension("abbreviations"):  # scispaCy's detector is in the pipeline, or has been imported
+            for short in doc._.abbreviations:
+                hits = self._engine.find(split_phrase(str(short._.long_form)))
+                names.extend((hit.finding, short.start, short.end) for hit in hits)
+        return names
+
+
+def _add_name(sentences: list[Parsed], name: str, start: int, end: int) -> None:
+    """Add a hit on tokens `start` to `end` to their sentence, unless the finding is named there already."""
+    for sentence in sentences:
+        if not sentence.first <= start < sentence.last:
+            continue
+        tokens = [place[0] + sentence.first for place in sentence.places]
+        first, last = bisect_left(tokens, start), bisect_left(tokens, end)
+        known = any(h.finding == name and h.start < last and first < h.end for h in sentence.hits)
+        if last > first and not known:
+            added = (*sentence.hits, Hit(name, first, last, first))
+            sentence.hits = tuple(sorted(added, key=lambda h: (h.start, h.end, h.finding)))
 
 
 class AssertionComponent:

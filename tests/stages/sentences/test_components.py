@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
+
 import spacy
 
-import medcutmix_pipeline.stages.sentences  # noqa: F401  # registers the components
+from medcutmix_pipeline.stages.sentences.tokens import ReportTokenizer
+
+importlib.import_module("medcutmix_pipeline.stages.sentences")  # registers the components
 
 NAMES = ["medcutmix_sections", "medcutmix_sentences", "medcutmix_findings", "medcutmix_assertion"]
 
@@ -67,6 +72,21 @@ def test_entities_of_another_recogniser_count_where_they_are_labelled_with_a_fin
     nlp.add_pipe("medcutmix_assertion")
     doc = nlp("There is no fluid overload of the pleura.")
     assert ("Pleural Effusion", "absent") in [(s.label_, s._.assertion) for s in doc.spans["findings"]]
+
+
+def test_abbreviations_that_a_report_defines_count_where_the_detector_is_in_the_pipeline() -> None:
+    importlib.import_module("scispacy.abbreviation")
+    nlp = blank("medcutmix_sentences")
+    nlp.tokenizer = ReportTokenizer(nlp)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the detector's own, about its empty matcher
+        nlp.add_pipe("abbreviation_detector")
+        nlp.add_pipe("medcutmix_findings")
+        nlp.add_pipe("medcutmix_assertion")
+        doc = nlp("There is pleural effusion (PE) on the left. The PE is small. No PE on the right.")
+    assert [(s.text, s._.assertion) for s in doc.spans["findings"]] == [
+        ("pleural effusion", "present"), ("PE", "present"), ("PE", "present"), ("PE", "absent"),
+    ]  # fmt: skip
 
 
 def test_the_tokeniser_is_scispacys_with_two_more_splits() -> None:
