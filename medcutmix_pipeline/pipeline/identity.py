@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.pipeline.layout import digest
 from medcutmix_pipeline.pipeline.work import STATE_VERSION, Context
-from medcutmix_pipeline.version import FORMAT_VERSION
+from medcutmix_pipeline.version import FORMAT_VERSION, __version__
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.config import Config
@@ -20,6 +20,11 @@ def public_config(config: Config, lexicon_sha256: str) -> dict[str, Any]:
     told["sentences"]["lexicon"] = lexicon_sha256
     told["attention"]["encoder"] = PurePath(config.attention.encoder).name
     return told
+
+
+def release() -> str:
+    """Which code runs here: two processes work on one dataset only where they agree on it."""
+    return f"{__version__}, format {FORMAT_VERSION}, state {STATE_VERSION}"
 
 
 def part_key(context: Context, listing_sha256: str) -> str:

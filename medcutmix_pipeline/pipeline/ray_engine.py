@@ -12,6 +12,7 @@ import ray
 import ray.exceptions
 
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.pipeline.identity import release
 from medcutmix_pipeline.pipeline.ray_tasks import INGEST, READ_PART, TRIES, EncoderActor, Flight, result, whole
 
 if TYPE_CHECKING:
@@ -30,15 +31,17 @@ _PATIENCE = 10.0  # seconds
 class RayEngine:
     """Ray tasks over parts and units; the driver keeps a bounded window of them in flight and holds only their facts.
 
-    Without an address a local Ray is started, and ended by `close`.
+    Without an address a local Ray is started, and ended by `close`; a Ray that this process has joined before is used
+    and left as it is.
 
     Raises:
-        UsageError: no Ray answers at the address.
+        UsageError: no Ray answers at the address, or its workers run another release.
     """
 
     def __init__(self, config: EngineConfig, attention: AttentionConfig) -> None:
-        self._started = config.ray_address is None
-        _start(config)
+        self._joined_before = ray.is_initialized()
+        if not self._joined_before:
+            _start(config)
         resources = ray.cluster_resources()
         self.workers = config.workers or max(1, int(resources.get("CPU", 1)))
         gpus = 0.0 if attention.device == "cpu" else resources.get("GPU", 0.0)
@@ -47,7 +50,8 @@ class RayEngine:
             self.close()
             raise UsageError("attention.device is cuda, but Ray has no GPU: set attention.device=cpu")
         self._encoders = config.encoders or (max(1, int(gpus / self._gpus)) if gpus else max(1, self.workers // 2))
-        where = "a local Ray" if self._started else f"Ray at {config.ray_address}"
+        where = f"Ray at {config.ray_address}" if config.ray_address else "a local Ray"
+        where = "the Ray of this process" if self._joined_before else where
         self.description = f"{where}: {self.workers} CPUs, {gpus:g} GPUs, encoders: {self._encoders}"
 
     def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[dict[str, Any]]:
@@ -98,7 +102,8 @@ class RayEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
-        ray.shutdown()
+        if not self._joined_before:
+            ray.shutdown()
 
     def _windowed(self, remote: Any, context: Context, tasks: Iterable[Task]) -> Iterator[dict[str, Any]]:
         shared = ray.put(context)
@@ -119,10 +124,13 @@ def _start(config: EngineConfig) -> None:
     if config.ray_address is not None and not _listens(config.ray_address):
         raise _no_ray(config.ray_address, "nothing listens there")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # the first error is told; others only follow from it
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's coming default; keeps it from warning
     try:
         if config.ray_address is None:
+            # Without an address Ray would join what RAY_ADDRESS names, or any Ray that runs on this machine.
             ray.init(
+                address="local",
                 num_cpus=config.workers or os.cpu_count(),
                 include_dashboard=False,
                 log_to_driver=False,
@@ -134,6 +142,22 @@ def _start(config: EngineConfig) -> None:
         if config.ray_address is None:
             raise
         raise _no_ray(config.ray_address, type(error).__name__) from None
+    if config.ray_address is not None:
+        _check_workers(config.ray_address)
+
+
+def _check_workers(address: str) -> None:
+    """Raise UsageError where the workers of a cluster do not run this very release."""
+    try:
+        theirs = ray.get(ray.remote(num_cpus=0)(release).remote())
+    except ray.exceptions.RayTaskError:
+        theirs = "none"
+    if theirs != release():
+        ray.shutdown()
+        raise UsageError(
+            f"the workers of Ray at {address} have another medcutmix-pipeline ({theirs}) than this process "
+            f"({release()}): install the same on every node"
+        )
 
 
 def _listens(address: str) -> bool:
@@ -150,6 +174,6 @@ def _listens(address: str) -> bool:
 
 def _no_ray(address: str, why: str) -> UsageError:
     return UsageError(
-        f"no Ray answers at {address} ({why}): start one with `ray start --head`, "
-        "or leave --ray-address out for a local Ray"
+        f"no Ray answers at {address} ({why}): start one with `ray start --head`, set RAY_AUTH_MODE=token if it asks "
+        "for a token, or leave --ray-address out for a local Ray"
     )

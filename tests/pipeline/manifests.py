@@ -145,3 +145,19 @@ def write_manifest(entries: list[Entry], root: Path) -> None:
                         "report": entry.report,
                     }
                 )
+
+
+def write_corpus(root: Path) -> None:
+    """Twenty-four studies of twenty patients, one of them with a broken image."""
+    told = list(SENTENCES)
+    entries = [
+        Entry(
+            study=n,
+            patient=n % 20,
+            split="",
+            report=f"FINDINGS: {told[n % 7]} {told[7 + n % 5]}",
+            pictures=(Picture("truncated" if n == 9 else "good", 32 + n % 16, "frontal", named=True),),
+        )
+        for n in range(24)
+    ]
+    write_manifest(entries, root)

@@ -27,20 +27,9 @@ FIT = {"encoder": "fit", "fit": {"image_size": 32, "steps": 2, "batch": 8, "widt
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """Twenty-four studies, one of them with a broken image."""
+    """A few studies; their folder has a space and a letter beyond ASCII in its name."""
     root = tmp_path_factory.mktemp("corpus with ümlaut") / "studies"
-    told = list(manifests.SENTENCES)
-    entries = [
-        Entry(
-            study=n,
-            patient=n % 20,
-            split="",
-            report=f"FINDINGS: {told[n % 7]} {told[7 + n % 5]}",
-            pictures=(Picture("truncated" if n == 9 else "good", 32 + n % 16, "frontal", named=True),),
-        )
-        for n in range(24)
-    ]
-    manifests.write_manifest(entries, root)
+    manifests.write_corpus(root)
     return root
 
 
