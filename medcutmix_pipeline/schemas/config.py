@@ -80,10 +80,10 @@ class FitConfig(Section):
     image_size: int = Field(
         128, ge=32, le=512, multiple_of=16, description="side of the images that the encoder sees, px"
     )
-    steps: int = Field(600, ge=1, description="optimiser steps at most")
-    batch: int = Field(64, ge=2, description="image–sentence pairs in a step")
-    learning_rate: float = Field(1e-3, gt=0)
-    width: int = Field(96, ge=8, description="channels of the encoder")
+    steps: int = Field(700, ge=1, description="optimiser steps")
+    batch: int = Field(32, ge=2, description="images in a step; all that is said of them is asked")
+    learning_rate: float = Field(3e-3, gt=0)
+    width: int = Field(32, ge=16, multiple_of=16, description="channels of the encoder")
     threads: int = Field(2, ge=1, description="CPU threads of the fit; fixed, because sums depend on it")
 
 

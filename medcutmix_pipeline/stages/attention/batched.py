@@ -30,7 +30,7 @@ Answer = tuple[int, "NDArray[np.float32]", float]
 
 
 class BatchedEncoder(ABC, Generic[Q]):
-    """An encoder in three steps that a subclass gives: images to features, sentences to queries, both to maps and scores."""
+    """An encoder in three steps that a subclass gives: images to features, sentences to queries, both to answers."""
 
     def __init__(self, name: str, sha256: str, image_size: int, device: torch.device, batch: int, threads: int) -> None:
         self._name, self._sha256, self._image_size = name, sha256, image_size
@@ -77,7 +77,9 @@ class BatchedEncoder(ABC, Generic[Q]):
             queries, truncated = self.encode_sentences(list(number))
             rows = sorted(asked)
             parts = (rows[start : start + self._batch] for start in range(0, len(rows), self._batch))
-            answers = sorted((a for part in parts for a in self._answer(images, part, asked, queries)), key=lambda a: a[0])
+            answers = sorted(
+                (a for part in parts for a in self._answer(images, part, asked, queries)), key=lambda a: a[0]
+            )
         maps = np.stack([a[1] for a in answers])
         return Attention(maps, np.array([a[2] for a in answers], np.float32), truncated)
 
@@ -86,21 +88,31 @@ class BatchedEncoder(ABC, Generic[Q]):
     ) -> Iterator[Answer]:
         """The answers to all questions about some images; in halves where memory runs out."""
         questions = [(n, k, query) for n, row in enumerate(rows) for k, query in asked[row]]
-        try:
-            features = self.encode_images(self._upload(images[rows]))
-            image_of, query_of = [q[0] for q in questions], [q[2] for q in questions]
-            maps, scores = (x.float().cpu().numpy() for x in self.look(features, queries, image_of, query_of))
-        except torch.OutOfMemoryError:
-            maps = scores = None
-        if maps is not None:
-            yield from ((k, m, float(s)) for (_, k, _), m, s in zip(questions, maps, scores, strict=True))
+        image_of, query_of = [q[0] for q in questions], [q[2] for q in questions]
+        found = self._try(images[rows], queries, image_of, query_of)
+        if found is not None:
+            yield from ((k, m, float(s)) for (_, k, _), m, s in zip(questions, *found, strict=True))
             return
         if len(rows) == 1:
-            raise DataError("the encoder needs more memory than the GPU has, even for one image; use attention.device: cpu")
-        torch.cuda.empty_cache()
+            raise DataError(
+                "the encoder needs more memory than the GPU has, even for one image; set attention.device to cpu"
+            )
         _log.warning("out of GPU memory with %d images at a time; going on with half", len(rows))
         for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
             yield from self._answer(images, half, asked, queries)
+
+    def _try(
+        self, images: NDArray[np.uint8], queries: Q, image_of: list[int], query_of: list[int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Maps and scores; None where memory runs out, with all that was taken given back."""
+        try:
+            features = self.encode_images(self._upload(images))
+            maps, scores = self.look(features, queries, image_of, query_of)
+            return maps.float().cpu().numpy(), scores.float().cpu().numpy()
+        except torch.OutOfMemoryError:
+            pass
+        torch.cuda.empty_cache()
+        return None
 
     def _upload(self, images: NDArray[np.uint8]) -> Tensor:
         pixels = torch.from_numpy(np.ascontiguousarray(images))

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
 
 from medcutmix_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import Tensor
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 _FORMAT = 1
@@ -50,7 +51,9 @@ def read_card(folder: Path) -> Card:
     try:
         card: dict[str, Any] = json.loads((folder / _CONFIG).read_text("utf-8"))
         if card["format"] != _FORMAT:
-            raise UsageError(f"the fitted encoder has format {card['format']}, this version reads {_FORMAT}; fit it anew")
+            raise UsageError(
+                f"the fitted encoder has format {card['format']}, this version reads {_FORMAT}; fit it anew"
+            )
         return Card(int(card["image_size"]), int(card["width"]), tuple(map(str, card["vocabulary"])))
     except FileNotFoundError:
         raise UsageError(f"no fitted encoder: {_CONFIG} is missing in its folder; run build to fit one") from None
@@ -77,4 +80,6 @@ def checkpoint_sha256(folder: Path) -> str:
 
 
 def _damaged(name: str) -> UsageError:
-    return UsageError(f"the fitted encoder is damaged: {name} cannot be read; delete the encoder folder and run build again")
+    return UsageError(
+        f"the fitted encoder is damaged: {name} cannot be read; delete the encoder folder and run build again"
+    )

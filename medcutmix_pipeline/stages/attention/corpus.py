@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medcutmix_pipeline.stages.attention.relations import Reading, relate
-from medcutmix_pipeline.stages.attention.statements import Statement, one_sided, swap_sides
+from medcutmix_pipeline.stages.attention.statements import (
+    SIDES,
+    ZONES,
+    Statement,
+    one_sided,
+    swap_sides,
+    without_places,
+)
 from medcutmix_pipeline.stages.attention.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -21,13 +28,17 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.records import Labels, View
 
 
+_PLAIN_SHARE, _MIRROR_SHARE = 0.25, 0.5
+"""Shares of a batch: images of which nothing is told, and of all frontal images those that are mirrored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """An image and one diagnostic sentence of its report.
 
-    `image` is the image's row. `findings` are those that the sentence asserts as present. `labels` are the whole report's.
-    An image of a report without a diagnostic sentence is given once, with an empty sentence and no findings: it serves as
-    a counter-example.
+    `image` is the image's row, `findings` are those that the sentence asserts as present, `labels` are the report's.
+    An image of a report without a diagnostic sentence is given once, with an empty sentence and no findings: it serves
+    as a counter-example.
     """
 
     image: int
@@ -42,8 +53,8 @@ class Pair:
 class Batch:
     """One step's material.
 
-    `images` are rows, `mirrored` says which are flipped, `words` int64 [S, L] are the sentences, `target` int8 [S, B] is
-    HOLDS, FAILS or OPEN for each sentence on each image.
+    `images` are rows, `mirrored` says which are flipped, `words` int64 [S, L] are sentences of which no two say the
+    same, `target` int8 [S, B] is HOLDS, FAILS or OPEN for each sentence on each image.
     """
 
     images: NDArray[np.int64]
@@ -53,78 +64,91 @@ class Batch:
 
 
 class Corpus:
-    """Draws batches in which findings are balanced and sentences meet images of which they do not hold."""
+    """Draws batches in which findings are balanced and sentences meet images of which they do not hold.
+
+    `told` are the pairs with a sentence and findings; `claims` float32 [told, findings + 5] says which findings, sides
+    and zones each of them names.
+    """
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
-        self.told = [p for p in pairs if p.sentence]
+        self.told = [p for p in pairs if p.sentence and p.findings]
         self.vocabulary = Vocabulary.learn((p.patient, p.sentence) for p in self.told)
         self._rows = sorted({p.image for p in pairs})
         place = {row: n for n, row in enumerate(self._rows)}
-        self._image = np.array([place[p.image] for p in self.told], np.int64)
+        self._of_image: list[list[int]] = [[] for _ in self._rows]
+        for k, pair in enumerate(self.told):
+            self._of_image[place[pair.image]].append(k)
         statements = [Statement.of(p.sentence, frozenset(p.findings)) for p in self.told]
-        readings = self._read(pairs, statements)
-        self._sided = np.array([r.sided for r in readings], bool)
-        kinds = sorted({s for own in statements for s in (own, own.mirrored())}, key=_order)
+        self.claims = _claims(statements)
+        self._one_sided = [one_sided(p.sentence) for p in self.told]
+        kinds = sorted({k for s in statements for k in (s, s.mirrored(), s.anywhere())}, key=_order)
         number = {kind: n for n, kind in enumerate(kinds)}
-        self._kind = np.array([number[s] for s in statements], np.int64)
+        self._kind = [number[s] for s in statements]
         self._mirror = np.array([number[k.mirrored()] for k in kinds], np.int64)
+        self._anywhere = [number[k.anywhere()] for k in kinds]
+        readings = self._readings(pairs, statements)
+        self._sided = np.array([r.sided for r in readings], bool)
         self._relation = relate(kinds, readings)
-        findings = sorted({f for p in self.told for f in p.findings})
-        self.facts = np.array(
-            [
-                [f in s.findings for f in findings]
-                + [x in s.sides for x in ("left", "right")]
-                + [x in s.zones for x in ("upper", "middle", "lower")]
-                for s in statements
-            ],
-            np.float32,
-        )
-        self._one_sided = np.array([one_sided(p.sentence) for p in self.told], bool)
         self._chance = self._chances()
-        self._pairs_of: list[list[int]] = [[] for _ in self._rows]
-        for number_, row in enumerate(self._image):
-            self._pairs_of[row].append(number_)
-        self._plain = np.array([n for n in range(len(self._rows)) if n not in set(self._image.tolist())], np.int64)
+        self._plain = np.flatnonzero(self._chance == 0)
 
-    def _read(self, pairs: Sequence[Pair], statements: Sequence[Statement]) -> list[Reading]:
-        said: dict[int, list[Statement]] = {row: [] for row in self._rows}
-        for pair, statement in zip(self.told, statements, strict=True):
-            said[pair.image].append(statement)
+    def _readings(self, pairs: Sequence[Pair], statements: Sequence[Statement]) -> list[Reading]:
         first = {p.image: p for p in reversed(pairs)}
-        return [Reading(first[row].labels, tuple(said[row]), first[row].view == "frontal") for row in self._rows]
+        return [
+            Reading(first[row].labels, tuple(statements[k] for k in own), first[row].view == "frontal")
+            for row, own in zip(self._rows, self._of_image, strict=True)
+        ]
 
     def _chances(self) -> NDArray[np.float64]:
-        """How often each image is drawn: by its rarest finding, findings by the root of their number."""
+        """How often each image is drawn: by the rarest finding told of it, findings by the root of their number."""
         count = Counter(f for p in self.told for f in p.findings)
-        weight = np.zeros(len(self._rows))
-        for row, pair in zip(self._image, self.told, strict=True):
-            weight[row] = max(weight[row], *(count[f] ** -0.5 for f in pair.findings))
-        return weight / weight.sum()
+        weight = [
+            max((count[f] ** -0.5 for k in own for f in self.told[k].findings), default=0.0) for own in self._of_image
+        ]
+        return np.array(weight) / sum(weight)
 
-    def draw(self, rng: Generator, size: int, plain_share: float, mirror_share: float) -> Batch:
-        """A batch of `size` images: `plain_share` of them without any diagnostic sentence, as far as there are such."""
-        plain = min(round(size * plain_share), len(self._plain))
-        told = min(size - plain, int((self._chance > 0).sum()))
+    def draw(self, rng: Generator, size: int, vague: float) -> Batch:
+        """A batch of `size` images, or as many as there are, and all that is said of them.
+
+        A share `vague` of the sentences is asked without its places, so that more images show what it says. The others
+        are asked with the opposite side too, where they name one.
+        """
+        plain = min(round(size * _PLAIN_SHARE), len(self._plain))
+        told = min(size - plain, len(self._rows) - len(self._plain))
         images = np.concatenate(
             [
                 rng.choice(len(self._rows), told, replace=False, p=self._chance),
                 rng.choice(self._plain, plain, replace=False),
             ]
-        )
-        mirrored = (rng.random(len(images)) < mirror_share) & self._sided[images]
-        own = [(n, k) for n, row in enumerate(images) for k in self._pairs_of[row]]
-        column, pair = np.array([o[0] for o in own]), np.array([o[1] for o in own])
-        flipped = mirrored[column]
-        sentences = [
-            swap_sides(self.told[k].sentence) if f else self.told[k].sentence for k, f in zip(pair, flipped, strict=True)
-        ]
-        kinds = np.where(flipped, self._mirror[self._kind[pair]], self._kind[pair])
-        opposite = np.flatnonzero(self._one_sided[pair])
-        sentences += [swap_sides(sentences[n]) for n in opposite]
-        kinds = np.concatenate([kinds, self._mirror[kinds[opposite]]])
+        ).astype(np.int64)
+        mirrored = (rng.random(len(images)) < _MIRROR_SHARE) & self._sided[images]
+        asked: dict[int, str] = {}
+        for row, flipped in zip(images, mirrored, strict=True):
+            for k in self._of_image[row]:
+                self._ask(asked, k, bool(flipped), rng.random() < vague)
+        kinds = np.array(list(asked), np.int64)
         target = np.where(mirrored, self._relation[self._mirror[kinds]][:, images], self._relation[kinds][:, images])
-        target[np.arange(len(own)), column] = 1
-        return Batch(np.array(self._rows)[images], mirrored, self.vocabulary.encode(sentences), target)
+        return Batch(np.array(self._rows)[images], mirrored, self.vocabulary.encode(list(asked.values())), target)
+
+    def _ask(self, asked: dict[int, str], pair: int, mirrored: bool, vague: bool) -> None:
+        """Add a pair's sentence under the number of its statement, unless one that says the same is there."""
+        sentence, kind = self.told[pair].sentence, self._kind[pair]
+        if vague:
+            asked.setdefault(self._anywhere[kind], without_places(sentence))
+            return
+        for swapped in (mirrored, not mirrored) if self._one_sided[pair] else (mirrored,):
+            asked.setdefault(
+                int(self._mirror[kind]) if swapped else kind, swap_sides(sentence) if swapped else sentence
+            )
+
+
+def _claims(statements: Sequence[Statement]) -> NDArray[np.float32]:
+    findings = sorted({f for s in statements for f in s.findings})
+    rows = [
+        [f in s.findings for f in findings] + [x in s.sides for x in SIDES] + [x in s.zones for x in ZONES]
+        for s in statements
+    ]
+    return np.array(rows, np.float32)
 
 
 def _order(statement: Statement) -> tuple[list[str], list[str], list[str]]:

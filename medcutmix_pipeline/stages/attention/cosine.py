@@ -85,4 +85,4 @@ class CosineEncoder(BatchedEncoder[Queries]):
 def one_by_one(pool: Any, tokens: Tensor) -> Tensor:
     """Each token [B, P, width] through a pooling head that takes sequences, as a sequence of its own → [B, P, dim]."""
     pooled: Tensor = pool(tokens.flatten(0, 1)[:, None])
-    return pooled.unflatten(0, tokens.shape[:2])
+    return pooled.view(*tokens.shape[:2], -1)

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_FILL, _FILLED = torch.utils.deterministic, "fill_uninitialized_memory"
+"""Deterministic torch also writes to all new memory, to find bugs, and then a step of the fit takes far longer."""
+
+
 def choose_device(name: str) -> torch.device:
-    """The device of `attention.device`: auto takes the first GPU where there is one. UsageError where it is not there."""
+    """The device of `attention.device`; auto takes a GPU where there is one. UsageError where it is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -26,7 +30,9 @@ def choose_device(name: str) -> torch.device:
         raise UsageError(f"attention.device: {name!r} is not one of auto, cpu, cuda, cuda:N")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
-        raise UsageError(f"attention.device: {name} was asked for, but torch sees {found} CUDA devices; use auto or cpu")
+        raise UsageError(
+            f"attention.device: {name} was asked for, but torch sees {found} CUDA devices; use auto or cpu"
+        )
     return device
 
 
@@ -38,21 +44,16 @@ def reproducible(threads: int) -> Iterator[None]:
     environment (OMP_NUM_THREADS, which Ray sets to 1). What was set before is restored.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read at cuBLAS's first use
-    fill = torch.utils.deterministic
-    before = (
-        torch.get_num_threads(),
-        torch.are_deterministic_algorithms_enabled(),
-        torch.backends.cudnn.benchmark,
-        fill.fill_uninitialized_memory,
-    )
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    filled = getattr(_FILL, _FILLED)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-    fill.fill_uninitialized_memory = False  # for finding bugs only, and it makes a step several times slower
+    setattr(_FILL, _FILLED, False)
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
         torch.backends.cudnn.benchmark = before[2]
-        fill.fill_uninitialized_memory = before[3]
+        setattr(_FILL, _FILLED, filled)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-
-import numpy as np
 
 from medcutmix_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from medcutmix_pipeline.schemas.config import AttentionConfig
@@ -25,8 +24,8 @@ FIT = "fit"
 class Attention:
     """Where sentences are found in images.
 
-    `maps` is float32 [S, h, w], finite and ≥ 0, on any scale; `scores` is float32 [S] in [0, 1], the encoder's belief that
-    the image shows what the sentence says; `truncated` counts sentences that were longer than the encoder reads.
+    `maps` is float32 [S, h, w], finite and ≥ 0, on any scale; `scores` is float32 [S] in [0, 1], the encoder's belief
+    that the image shows what the sentence says; `truncated` counts sentences that were longer than the encoder reads.
     """
 
     maps: NDArray[np.float32]
@@ -59,7 +58,7 @@ class Encoder(Protocol):
 
 
 def check_encoder(config: AttentionConfig) -> None:
-    """The checks that cost little, before any work: device, folder, family, tokenizer, file headers. Raises UsageError."""
+    """What can be told before any work: device, folder, family, tokenizer, headers of files. Raises UsageError."""
     from medcutmix_pipeline.stages.attention.device import choose_device
 
     choose_device(config.device)
@@ -93,7 +92,7 @@ def encoder_image_size(config: AttentionConfig, folder: Path | None) -> int:
 def load_encoder(config: AttentionConfig, folder: Path | None) -> Encoder:
     """The configured encoder with its weights; `folder` is where a fitted one was saved.
 
-    Raises UsageError with one line for a checkpoint that is missing or damaged, a family of models that is not supported, a
+    Raises UsageError with one line for a checkpoint that is missing or damaged, a family that is not supported, a
     tokenizer that is absent or does not fit, and a device that is not there.
     """
     check_encoder(config)

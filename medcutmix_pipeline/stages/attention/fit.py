@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from numpy.random import Generator, Philox
+from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from medcutmix_pipeline.errors import DataError
@@ -15,8 +16,8 @@ from medcutmix_pipeline.stages.attention.augment import forget_words, vary_image
 from medcutmix_pipeline.stages.attention.checkpoint import Card, save_checkpoint
 from medcutmix_pipeline.stages.attention.corpus import Batch, Corpus, Pair
 from medcutmix_pipeline.stages.attention.device import choose_device, reproducible
+from medcutmix_pipeline.stages.attention.losses import balanced_loss, contrastive_loss
 from medcutmix_pipeline.stages.attention.network import PatchAttention
-from medcutmix_pipeline.stages.attention.relations import FAILS, HOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.schemas.config import FitConfig
 
+    Progress = Callable[[int, int, float], None]
+
 __all__ = ["Pair", "fit_encoder"]
 
-_PLAIN_SHARE, _MIRROR_SHARE = 0.25, 0.5
 _WARM_UP, _WEIGHT_DECAY, _AVERAGE, _CLIP = 30, 0.05, 0.98, 1.0
-_PURPOSE = "attention-fit"
+_SENTENCE_STEPS, _SENTENCES_AT_ONCE, _SENTENCE_RATE, _SENTENCE_SCALE = 200, 128, 5e-3, 5.0
+_VAGUE = 0.3
+"""Share of sentences that are asked without their places in the second half of the fit; it falls to this from all."""
 
 
 def fit_encoder(
@@ -41,115 +45,104 @@ def fit_encoder(
     config: FitConfig,
     seed: int,
     folder: Path,
-    progress: Callable[[int, int, float], None],
+    progress: Progress,
     device: str = "cpu",
 ) -> None:
     """Train on `pairs` and save model.safetensors and config.json in `folder`.
 
-    `images` is uint8 [N, s, s] with s = `config.image_size`; `progress` is called with steps done, steps in all and the
-    loss. The same images, pairs, configuration and seed give the same bytes on the same hardware and versions. DataError
-    where no pair has a sentence.
+    `images` is uint8 [N, s, s] with s = `config.image_size`; `progress` is called with steps done, steps in all and
+    the loss. The same images, pairs, configuration and seed give the same bytes on the same hardware and versions.
+    DataError where no pair has a sentence with a finding.
     """
     if images.ndim != 3 or images.shape[1:] != (config.image_size, config.image_size):
         raise ValueError(f"images must be [N, {config.image_size}, {config.image_size}], not {list(images.shape)}")
-    if not any(p.sentence for p in pairs):
-        raise DataError("no report has a diagnostic sentence, so that no encoder can be fitted; name one in attention.encoder")
+    if not any(p.sentence and p.findings for p in pairs):
+        raise DataError(
+            "no report has a diagnostic sentence, so that no encoder can be fitted; name one in attention.encoder"
+        )
     with reproducible(config.threads):
         corpus = Corpus(pairs)
-        weights = _train(images, corpus, config, seed, choose_device(device), progress)
+        weights = _Fit(images, corpus, config, seed, choose_device(device)).run(progress)
     save_checkpoint(folder, Card(config.image_size, config.width, corpus.vocabulary.words), weights)
 
 
-def _train(
-    images: NDArray[np.uint8],
-    corpus: Corpus,
-    config: FitConfig,
-    seed: int,
-    device: torch.device,
-    progress: Callable[[int, int, float], None],
-) -> dict[str, Tensor]:
-    """The averaged weights after all steps."""
-    key = keyed_hash(seed, _PURPOSE)
-    draws, chance = Generator(Philox(key=key)), torch.Generator().manual_seed(key >> 1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(key >> 1)
-        model = PatchAttention(len(corpus.vocabulary), config.width, config.image_size)
-        learn_sentences(model, corpus, draws, chance)
-    model.to(device, memory_format=torch.channels_last)
-    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    optimizer = _optimizer(model)
-    for step in range(config.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _pace(step, config.steps)
-        loss = _loss(model, images, corpus.draw(draws, config.batch, _PLAIN_SHARE, _MIRROR_SHARE), chance, device)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
-        optimizer.step()
-        with torch.no_grad():
+class _Fit:
+    """One fit: its model, its randomness, and the average of its weights."""
+
+    def __init__(
+        self, images: NDArray[np.uint8], corpus: Corpus, config: FitConfig, seed: int, device: torch.device
+    ) -> None:
+        self._images, self._corpus, self._config, self._device = images, corpus, config, device
+        key = keyed_hash(seed, "attention-fit")
+        self._draws, self._chance = Generator(Philox(key=key)), torch.Generator().manual_seed(key >> 1)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(key >> 1)
+            self._model = PatchAttention(len(corpus.vocabulary), config.width, config.image_size)
+            with reproducible(1):  # too little work for more
+                self._learn_sentences()
+        self._model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
+
+    def run(self, progress: Progress) -> dict[str, Tensor]:
+        """All steps → the weights, averaged over the last of them."""
+        model, steps = self._model, self._config.steps
+        average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        optimizer = _optimizer(model)
+        for step in range(steps):
+            vague = _VAGUE + (1 - _VAGUE) * max(0.0, 1 - 2 * step / steps)
+            loss = self._loss(self._corpus.draw(self._draws, self._config.batch, vague))
+            _step(optimizer, loss, self._config.learning_rate * _pace(step, steps), model)
             for name, value in model.state_dict().items():
-                average[name].lerp_(value, 1 - _AVERAGE) if value.is_floating_point() else average[name].copy_(value)
-        progress(step + 1, config.steps, loss.item())
-    return average
+                if value.is_floating_point():
+                    average[name].lerp_(value.detach(), 1 - _AVERAGE)
+                else:
+                    average[name].copy_(value)
+            progress(step + 1, steps, loss.item())
+        return average
 
+    def _learn_sentences(self) -> None:
+        """What sentences claim, before any image: findings, sides and zones from the words.
 
-TEXT_STEPS = 200
+        It costs seconds, and from then on sentences of equal meaning ask alike: the images need not teach the words.
+        """
+        corpus, tower = self._corpus, self._model.sentences
+        head = nn.Linear(self._model.width, corpus.claims.shape[1])
+        optimizer = torch.optim.AdamW([*tower.parameters(), *head.parameters()])
+        for step in range(_SENTENCE_STEPS):
+            rows = self._draws.choice(len(corpus.told), min(_SENTENCES_AT_ONCE, len(corpus.told)), replace=False)
+            words = corpus.vocabulary.encode([corpus.told[k].sentence for k in rows])
+            queries = self._model.encode_sentences(forget_words(torch.from_numpy(words), self._chance))
+            claims = torch.from_numpy(corpus.claims[rows])
+            loss = F.binary_cross_entropy_with_logits(head(_SENTENCE_SCALE * queries), claims)
+            _step(optimizer, loss, _SENTENCE_RATE * _pace(step, _SENTENCE_STEPS), tower)
 
-
-def learn_sentences(model, corpus, draws, chance):
-    import numpy as np
-    head = torch.nn.Linear(model.width, corpus.facts.shape[1])
-    opt = torch.optim.AdamW([*model.sentences.parameters(), *head.parameters()], lr=5e-3, weight_decay=0.01)
-    for step in range(TEXT_STEPS):
-        for g in opt.param_groups: g["lr"] = 5e-3 * _pace(step, TEXT_STEPS)
-        rows = draws.choice(len(corpus.told), min(128, len(corpus.told)), replace=False)
-        words = forget_words(torch.from_numpy(corpus.vocabulary.encode([corpus.told[k].sentence for k in rows])), chance)
-        loss = F.binary_cross_entropy_with_logits(head(5 * model.encode_sentences(words)), torch.from_numpy(corpus.facts[rows]))
-        opt.zero_grad(); loss.backward(); opt.step()
-    return float(loss.detach())
-
-
-def _loss(
-    model: PatchAttention, images: NDArray[np.uint8], batch: Batch, chance: torch.Generator, device: torch.device
-) -> Tensor:
-    pixels = torch.from_numpy(images[batch.images]).to(device)[:, None].float() / 255
-    pixels = vary_images(pixels, batch.mirrored, chance).contiguous(memory_format=torch.channels_last)
-    words = forget_words(torch.from_numpy(batch.words), chance).to(device)
-    cosines = torch.einsum("sd,bpd->sbp", model.encode_sentences(words), model.encode_images(pixels))
-    return objective(model.pooled(cosines), torch.from_numpy(batch.target).to(device))
-
-
-def balanced_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy of logits [S, B], half from pairs that hold and half from pairs that fail; open ones count not."""
-    holds, fails = target == HOLDS, target == FAILS
-    each = F.binary_cross_entropy_with_logits(logits, holds.float(), reduction="none")
-    return 0.5 * sum(((each * kind).sum() / kind.sum().clamp(min=1) for kind in (holds, fails)), start=each.new_zeros(()))
-
-
-LOSS = "bce"
-NCE = 1.0
-
-
-def objective(logits, target):
-    if LOSS == "bce":
-        return balanced_loss(logits, target)
-    pos, neg = target == HOLDS, target == FAILS
-    low = torch.finfo(logits.dtype).min / 4
-    n = logits.masked_fill(~neg, low)
-    row = torch.logaddexp(logits, torch.logsumexp(n, 1, keepdim=True)) - logits
-    col = torch.logaddexp(logits, torch.logsumexp(n, 0, keepdim=True)) - logits
-    w = pos / pos.sum(1, keepdim=True).clamp(min=1)
-    nce = (row * w).sum() / w.sum() 
-    w = pos / pos.sum(0, keepdim=True).clamp(min=1)
-    nce = nce + (col * w).sum() / w.sum()
-    return nce if LOSS == "nce" else NCE * nce + balanced_loss(logits, target)
+    def _loss(self, batch: Batch) -> Tensor:
+        model, device = self._model, self._device
+        pixels = torch.from_numpy(self._images[batch.images]).to(device)[:, None].float() / 255
+        pixels = vary_images(pixels, batch.mirrored, self._chance).contiguous(memory_format=torch.channels_last)
+        words = forget_words(torch.from_numpy(batch.words), self._chance).to(device)
+        target = torch.from_numpy(batch.target).to(device)
+        cosines = torch.einsum("sd,bpd->sbp", model.encode_sentences(words), model.encode_images(pixels))
+        pooled = model.pooled(cosines)
+        return contrastive_loss(model.contrast_logits(pooled), target) + balanced_loss(
+            model.belief_logits(pooled), target
+        )
 
 
 def _optimizer(model: PatchAttention) -> torch.optim.Optimizer:
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": _WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups)
+    return torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": _WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
+    )
+
+
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, clipped: nn.Module) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(clipped.parameters(), _CLIP)
+    optimizer.step()
 
 
 def _pace(step: int, steps: int) -> float:

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
 
 class FittedEncoder(BatchedEncoder["Tensor"]):
-    """A `PatchAttention` network with its vocabulary. Maps are the attention of the sentence over the patches, sum 1."""
+    """A `PatchAttention` network with its vocabulary. A map is the sentence's attention over patches, sum 1."""
 
-    def __init__(self, model: PatchAttention, card: Card, sha256: str, device: torch.device, config: AttentionConfig) -> None:
+    def __init__(
+        self, model: PatchAttention, card: Card, sha256: str, device: torch.device, config: AttentionConfig
+    ) -> None:
         super().__init__(FIT, sha256, card.image_size, device, config.batch, config.threads)
-        self._model = model.eval().to(device, memory_format=torch.channels_last)
+        self._model = model.eval().to(device)
         self._vocabulary = Vocabulary(card.vocabulary)
 
     @classmethod
@@ -57,9 +59,11 @@ class FittedEncoder(BatchedEncoder["Tensor"]):
         return self._model.encode_sentences(words), cut_short(sentences)
 
     @torch.no_grad()
-    def look(self, features: Tensor, queries: Tensor, image_of: list[int], query_of: list[int]) -> tuple[Tensor, Tensor]:
+    def look(
+        self, features: Tensor, queries: Tensor, image_of: list[int], query_of: list[int]
+    ) -> tuple[Tensor, Tensor]:
         """→ attention over patches, and presence by the pooled scores."""
         cosines = torch.einsum("spd,sd->sp", features[image_of], queries[query_of])
         side = int(cosines.shape[1] ** 0.5)
-        maps = (SHARPNESS * cosines).softmax(-1).unflatten(-1, (side, side))
-        return maps, self._model.pooled(cosines).sigmoid()
+        maps = torch.softmax(SHARPNESS * cosines, -1).view(-1, side, side)
+        return maps, self._model.belief_logits(self._model.pooled(cosines)).sigmoid()

@@ -16,10 +16,10 @@ _LEVELS = 4095
 def finish_map(attention: NDArray[np.float32], mass: float) -> NDArray[np.uint8]:
     """The stored form of an attention map: uint8 [h, w] whose peak is 255.
 
-    Raw attention is so peaked that its mean over its peak is a few hundredths, and a mix by it hardly changes the picture.
-    With `mass` in (0, 1] the smallest region that holds that share of the attention is filled at 255; outside it the map
-    falls off in proportion to the attention, so that it keeps its order and has no hard edge. With `mass` 0 the map is the
-    attention itself over its peak. A map without any attention prefers nothing and becomes 255 everywhere.
+    Raw attention is so peaked that its mean over its peak is a few hundredths, and a mix by it hardly changes the
+    picture. With `mass` in (0, 1] the smallest region that holds that share of the attention is filled at 255; outside
+    it the map falls off in proportion to the attention, so that it keeps its order and has no hard edge. With `mass` 0
+    the map is the attention itself over its peak. A map without any attention prefers nothing: 255 everywhere.
 
     `attention` is float32 [h, w], ≥ 0 and finite; ValueError otherwise.
     """
@@ -35,7 +35,7 @@ def finish_map(attention: NDArray[np.float32], mass: float) -> NDArray[np.uint8]
 
 
 def _level_of_mass(levels: NDArray[np.int64], mass: float) -> int:
-    """The highest level such that the cells at or above it hold the share `mass` of all; cells of one level stay together."""
+    """The highest level such that the cells at or above it hold the share `mass` of all; equals stay together."""
     ranked = np.sort(levels, axis=None)[::-1]
     reached = np.cumsum(ranked) >= mass * ranked.sum() - 1e-9
     return max(1, int(ranked[int(np.argmax(reached))]))

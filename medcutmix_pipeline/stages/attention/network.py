@@ -1,4 +1,4 @@
-"""The fitted encoder's network: image patches and sentences in one space, and the score of each patch for a sentence."""
+"""The fitted encoder's network: patches and sentences in one space, and the score of each patch for a sentence."""
 
 from __future__ import annotations
 
@@ -15,32 +15,39 @@ if TYPE_CHECKING:
 SHARPNESS = 12.0
 """Inverse temperature of the attention over patches, and of the log-mean-exp that pools them into one score."""
 
+_CONTRAST = 20.0
+"""Factor on pooled cosines that makes them logits of the contrastive loss, at the start of the fit."""
+
+_SMOOTH = 3
+"""Patches are averaged with their neighbours over a square of this side. A patch can tell a finding by its edge alone,
+and then the peak sits on the edge; what must hold for a neighbourhood peaks where all of it sees the finding."""
+
 _FREQUENCIES = 3
 
 
 class PatchTower(nn.Module):
     """Images float32 [B, 1, s, s] → patch features [B, width, s / 4, s / 4].
 
-    Down-sampling uses even kernels (4, stride 2, padding 1), so that a grid cell is centred on the pixels it stands for:
-    with odd kernels cells sit half a cell off, and small findings are missed. A fine branch sees texture, a coarse one the
-    surroundings (46 pixels in all); every patch is told its place, so that sides and zones can be told. There is no wider
-    context on purpose: a patch that knows the whole image answers for the image, and the attention no longer says where.
+    Down-sampling uses even kernels (4, stride 2, padding 1), so that a grid cell is centred on the pixels it stands
+    for: with odd kernels cells sit half a cell off, and small findings are missed. A fine branch sees texture, a coarse
+    one the surroundings (46 pixels in all), and every patch is told its place, so that sides and zones can be told.
+    There is no wider context on purpose: a patch that knows the whole image answers for it, and no longer says where.
     """
 
     def __init__(self, width: int, side: int) -> None:
         super().__init__()
-        fine, coarse = width // 2, width
-        self.stem = nn.Sequential(_down(1, width // 4), _down(width // 4, fine))
-        self.fine = _same(fine, fine)
-        self.coarse = nn.Sequential(_down(fine, coarse), _same(coarse, coarse))
-        self.join = nn.ModuleList([nn.Conv2d(fine, width, 1), nn.Conv2d(coarse, width, 1)])
+        self.stem = nn.Sequential(_down(1, width // 4), _down(width // 4, width // 2))
+        self.fine = _same(width // 2)
+        self.coarse = nn.Sequential(_down(width // 2, width), _same(width))
+        self.join = nn.ModuleList([nn.Conv2d(width // 2, width, 1), nn.Conv2d(width, width, 1)])
         self.place = nn.Conv2d(4 * _FREQUENCIES + 2, width, 1)
         self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width))
         self.register_buffer("places", _places(side // 4), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
+        """See the class."""
         fine = self.fine(self.stem(_standardise(images)))
-        joined = self.join[0](fine) + _enlarge(self.join[1](self.coarse(fine)), 2) + self.place(self.places)
+        joined = self.join[0](fine) + _enlarge(self.join[1](self.coarse(fine))) + self.place(self.places)
         return cast("Tensor", self.head(joined))
 
 
@@ -56,6 +63,7 @@ class SentenceTower(nn.Module):
         self.head = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
 
     def forward(self, words: Tensor) -> Tensor:
+        """See the class."""
         known = (words != 0)[..., None]
         x = self.embed(words)
         x = (x + F.gelu(self.context(x.transpose(1, 2)).transpose(1, 2))) * known
@@ -71,40 +79,39 @@ class PatchAttention(nn.Module):
         self.width = width
         self.patches = PatchTower(width, side)
         self.sentences = SentenceTower(words, width)
-        self.scale = nn.Parameter(torch.tensor(SCALE))
-
-        self.bias = nn.Parameter(torch.tensor(0.0))
+        self.contrast = nn.Parameter(torch.tensor(math.log(_CONTRAST)))
+        self.belief = nn.Parameter(torch.tensor([_CONTRAST, 0.0]))
 
     def encode_images(self, images: Tensor) -> Tensor:
-        """Unit patch features [B, P, dim]."""
-        f = self.patches(images).permute(0, 2, 3, 1).flatten(1, 2)
-        return F.normalize(f, dim=-1) if UNIT else f * (f.shape[-1] ** -0.5)
+        """Patch features [B, P, dim]: unit vectors, each averaged with its neighbours."""
+        unit = F.normalize(self.patches(images), dim=1)
+        unit = F.avg_pool2d(unit, _SMOOTH, 1, _SMOOTH // 2, count_include_pad=False)
+        return unit.permute(0, 2, 3, 1).flatten(1, 2)
 
     def encode_sentences(self, words: Tensor) -> Tensor:
         """Unit queries [S, dim]."""
         return F.normalize(self.sentences(words), dim=-1)
 
-    def pooled(self, scores: Tensor) -> Tensor:
-        """Logits that a sentence holds of an image, from its cosines with the patches [..., P]: log-mean-exp over P."""
-        mean = torch.logsumexp(SHARPNESS * scores, -1) - math.log(scores.shape[-1])
-        return self.scale.exp() * mean / SHARPNESS + self.bias
+    @staticmethod
+    def pooled(cosines: Tensor) -> Tensor:
+        """Scores in [-1, 1] of sentences on images, from the cosines with the patches [..., P]: log-mean-exp over P."""
+        return (torch.logsumexp(SHARPNESS * cosines, -1) - math.log(cosines.shape[-1])) / SHARPNESS
 
+    def contrast_logits(self, pooled: Tensor) -> Tensor:
+        """What the contrastive loss compares."""
+        return self.contrast.exp() * pooled
 
-NORM = "bn"
-SCALE = 3.0
-UNIT = 1
-
-
-def _norm(c):
-    return nn.BatchNorm2d(c) if NORM == "bn" else nn.GroupNorm(4, c)
+    def belief_logits(self, pooled: Tensor) -> Tensor:
+        """The presence score before its sigmoid. It only calibrates: the pooled scores do not learn from it."""
+        return self.belief[0] * pooled.detach() + self.belief[1]
 
 
 def _down(channels: int, out: int) -> Module:
-    return nn.Sequential(nn.Conv2d(channels, out, 4, 2, 1), _norm(out), nn.ReLU())
+    return nn.Sequential(nn.Conv2d(channels, out, 4, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU())
 
 
-def _same(channels: int, out: int) -> Module:
-    return nn.Sequential(nn.Conv2d(channels, out, 3, 1, 1), _norm(out), nn.ReLU())
+def _same(channels: int) -> Module:
+    return nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
 
 
 def _standardise(images: Tensor) -> Tensor:
@@ -112,14 +119,11 @@ def _standardise(images: Tensor) -> Tensor:
     return centred / (centred.square().mean((1, 2, 3), keepdim=True).sqrt() + 1e-3)
 
 
-def _enlarge(x: Tensor, times: int) -> Tensor:
-    """Bilinear up-sampling as two matrix products: the built-in one has no deterministic gradient on CUDA."""
-    weights = _interpolation(x.shape[-1], times).to(x)
+def _enlarge(x: Tensor) -> Tensor:
+    """Bilinear up-sampling to twice the side by matrix products: the built-in has no deterministic gradient on CUDA."""
+    cells = x.shape[-1]
+    weights = F.interpolate(torch.eye(cells)[None], scale_factor=2, mode="linear", align_corners=False)[0].T.to(x)
     return torch.einsum("oh,bchw,pw->bcop", weights, x, weights)
-
-
-def _interpolation(cells: int, times: int) -> Tensor:
-    return F.interpolate(torch.eye(cells)[None], scale_factor=times, mode="linear", align_corners=False)[0].T
 
 
 def _places(cells: int) -> Tensor:

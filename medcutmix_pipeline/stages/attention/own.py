@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def find_class(name: str) -> type[Any]:
-    """The class of `module:Class`; the working directory is searched as `python -m` does. UsageError where it is not found."""
+    """The class of `module:Class`, sought in the working directory too. UsageError where it is not found."""
     module, _, cls = name.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:

@@ -28,7 +28,14 @@ _FAMILIES = {
 }
 """`model_type` of a checkpoint's config.json → the class that runs it."""
 
-_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
+_TOKENIZERS = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+)
 _SMALL = ["*.json", "*.txt", "*.model"]
 _HALF = (0.5, 0.5, 0.5)
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -76,7 +83,7 @@ class Checkpoint:
 
 
 def check_pretrained(config: AttentionConfig) -> None:
-    """Raise UsageError where the checkpoint is missing or damaged, its family unknown, or its tokenizer absent or unfit."""
+    """Raise UsageError for a missing or damaged checkpoint, an unknown family, an absent or unfit tokenizer."""
     _checked(config, with_weights=Path(config.encoder).expanduser().is_dir())
 
 
@@ -93,7 +100,9 @@ def load_pretrained(config: AttentionConfig) -> Encoder:
         encoder: Encoder = getattr(import_module(module), cls).load(checkpoint, config, choose_device(config.device))
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as problem:
         kind = type(problem).__name__
-        raise UsageError(f"attention.encoder: {checkpoint.name} is damaged: its weights cannot be loaded ({kind})") from None
+        raise UsageError(
+            f"attention.encoder: {checkpoint.name} is damaged: its weights cannot be loaded ({kind})"
+        ) from None
     return encoder
 
 
@@ -152,7 +161,9 @@ def _find(config: AttentionConfig, with_weights: bool) -> Checkpoint:
         folder = local
         name = local.resolve().name
     elif local.is_absolute() or config.encoder.startswith((".", "~")):
-        raise UsageError(f"attention.encoder: no folder {config.encoder}; give fit, a model's folder or its published name")
+        raise UsageError(
+            f"attention.encoder: no folder {config.encoder}; give fit, a model's folder or its published name"
+        )
     else:
         folder = _download(config.encoder, with_weights)
     try:
@@ -177,7 +188,7 @@ def _download(name: str, with_weights: bool) -> Path:
     except Exception as problem:  # the hub client raises its own, httpx's and the system's errors
         kind = type(problem).__name__
         raise UsageError(
-            f"attention.encoder: {name!r} is neither fit, nor a folder, nor a model that can be had from the hub ({kind})"
+            f"attention.encoder: {name!r} is neither fit, nor a folder, nor a model that the hub gives ({kind})"
         ) from None
     return folder
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medcutmix_pipeline.stages.attention.statements import Statement
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from medcutmix_pipeline.schemas.records import Labels
+    from medcutmix_pipeline.stages.attention.statements import Statement
 
 HOLDS, FAILS, OPEN = 1, 0, -1
 """A statement holds of an image, does not, or the report leaves it open."""
@@ -34,9 +33,9 @@ class Reading:
 def relate(statements: Sequence[Statement], readings: Sequence[Reading]) -> NDArray[np.int8]:
     """HOLDS, FAILS or OPEN for each statement on each image: int8 [statements, images].
 
-    A statement fails where one of its findings is denied or not mentioned, or where the report puts that finding only on
-    other sides or in other zones. It is open where a finding is uncertain, or where the statement says more about place
-    than the report does. Otherwise it holds. Sides are not asked of an image that cannot show them (a lateral view).
+    A statement fails where one of its findings is denied or not mentioned, or where the report puts that finding only
+    on other sides or in other zones. It is open where a finding is uncertain, or where the statement says more about
+    place than the report does. Otherwise it holds. Sides are not asked of an image that cannot show them (a lateral).
     """
     out = np.empty((len(statements), len(readings)), np.int8)
     table = {f: _column(f, readings) for f in sorted({f for s in statements for f in s.findings})}

@@ -1,4 +1,4 @@
-"""SigLIP (arXiv 2303.15343) and SigLIP 2 (arXiv 2502.14786): patches one by one through the pooling head, then cosine."""
+"""SigLIP (arXiv 2303.15343) and SigLIP 2 (arXiv 2502.14786): patches through the pooling head, then cosine."""
 
 from __future__ import annotations
 

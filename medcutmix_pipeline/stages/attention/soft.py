@@ -21,7 +21,7 @@ def soft_attention(cosines: Tensor, scale: float) -> Tensor:
     kernel = torch.outer(*(torch.tensor(_BINOMIAL, dtype=torch.float32, device=cosines.device),) * 2)
     padded = F.pad(cosines.float()[:, None], (1, 1, 1, 1), mode="replicate")
     smooth = F.conv2d(padded, kernel[None, None])[:, 0]
-    return (scale * smooth).flatten(1).softmax(-1).unflatten(-1, smooth.shape[1:])
+    return torch.softmax((scale * smooth).flatten(1), -1).view(smooth.shape)
 
 
 def presence_against_reference(sentence: Tensor, reference: Tensor, scale: float) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+SIDES, ZONES = ("left", "right"), ("upper", "middle", "lower")
+
 _SIDES: dict[str, frozenset[str]] = {
     "left": frozenset({"left"}),
     "right": frozenset({"right"}),
@@ -46,6 +48,11 @@ def swap_sides(sentence: str) -> str:
     return _SIDE_WORD.sub(lambda m: _OTHER_SIDE[m[0].lower()], sentence)
 
 
+def without_places(sentence: str) -> str:
+    """The words of a sentence but for those that name sides and zones."""
+    return " ".join(word for word in words_of(sentence) if word not in _SIDES and word not in _ZONES)
+
+
 def one_sided(sentence: str) -> bool:
     """Whether the sentence names one side and one only, by the word left or right, so that it has an opposite."""
     return len(sides_of(sentence)) == 1 and _SIDE_WORD.search(sentence) is not None
@@ -63,6 +70,10 @@ class Statement:
     def of(cls, sentence: str, findings: frozenset[str]) -> Statement:
         """The statement of a sentence that asserts `findings`."""
         return cls(findings, sides_of(sentence), zones_of(sentence))
+
+    def anywhere(self) -> Statement:
+        """The same findings wherever they are."""
+        return Statement(self.findings)
 
     def mirrored(self) -> Statement:
         """What holds of the mirrored image."""

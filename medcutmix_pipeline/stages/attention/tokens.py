@@ -30,6 +30,7 @@ class Tokens:
                 truncation=True,
                 max_length=self._length,
                 padding="max_length" if self._padding == "max_length" else True,
+                padding_side="right",  # positions are counted from the left, as in training
                 return_attention_mask=True,
                 return_tensors="pt",
             )

@@ -46,7 +46,7 @@ class Vocabulary:
         return len(self.words) + _FIRST
 
     def encode(self, sentences: Sequence[str]) -> NDArray[np.int64]:
-        """Word numbers, int64 [sentences, longest], padded with PAD; at least one column, and never a row of padding alone."""
+        """Word numbers, int64 [sentences, longest], padded with PAD; a sentence without words is one unknown word."""
         rows = [[self._number.get(w, UNKNOWN) for w in words_of(s)[:MAX_WORDS]] or [UNKNOWN] for s in sentences]
         out = np.full((len(rows), max((len(r) for r in rows), default=1)), PAD, np.int64)
         for row, numbers in zip(out, rows, strict=True):

@@ -183,7 +183,7 @@ def blip_answer(w: Weights, pixels: Tensor, ids: list[int]) -> tuple[Tensor, Ten
 
 
 def soft_map(cosines: Tensor, scale: float) -> Tensor:
-    """Softmax over the patches of the cosines [P], each averaged with its neighbours with weights 1 2 1 in both directions."""
+    """Softmax over the patches of the cosines [P], averaged with their neighbours by 1 2 1 both ways."""
     side = SIDE // PATCH
     grid, smooth = cosines.reshape(side, side), torch.zeros(side, side)
     for y in range(side):

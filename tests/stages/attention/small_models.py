@@ -30,7 +30,27 @@ from transformers import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-WORDS = "no abnormality is seen left right small large pleural effusion nodule opacity the of in upper lower lobe heart".split()
+WORDS = [
+    "no",
+    "abnormality",
+    "is",
+    "seen",
+    "left",
+    "right",
+    "small",
+    "large",
+    "pleural",
+    "effusion",
+    "nodule",
+    "opacity",
+    "the",
+    "of",
+    "in",
+    "upper",
+    "lower",
+    "lobe",
+    "heart",
+]
 SPECIAL = ["<pad>", "<unk>", "<s>", "</s>"]
 LETTERS = [*"▁abcdefghijklmnopqrstuvwxyz."]
 VOCABULARY = len(SPECIAL) + max(len(WORDS), len(LETTERS)) + 2

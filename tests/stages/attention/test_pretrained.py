@@ -208,7 +208,7 @@ def test_weights_that_a_checkpoint_lacks_are_never_made_up(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_told_in_one_line():
-    with pytest.raises(UsageError, match="no folder ./nowhere"):
+    with pytest.raises(UsageError, match=r"no folder \./nowhere"):
         check_encoder(AttentionConfig(encoder="./nowhere"))
 
 
