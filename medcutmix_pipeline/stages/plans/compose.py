@@ -28,6 +28,9 @@ SAID_TWICE = "said-twice"
 DEVICES = "Support Devices"
 _CLEAR = re.compile(r"\b(left|right) (?:lung|hemithorax|lung field)\b[^.;,]{0,40}\bclear\b", re.I)
 _SIDE = re.compile(r"\b(left|right)\b", re.I)
+_POINTS_BACK = re.compile(r"\b(?:described|noted|discussed|mentioned|detailed|outlined) (?:above|below)\b", re.I)
+_REST = re.compile(r"otherwise\b", re.I)
+_GOES_ON = re.compile(r"\balso\b", re.I)
 _BOTH = re.compile(r"\b(?:bilateral\w*|bibasilar|both|diffuse\w*)\b", re.I)
 
 
@@ -35,9 +38,9 @@ def diagnostic_sentence(report: Report, disease: str) -> Sentence | None:
     """The sentence of the report that says best that the finding is there; None where none can stand alone.
 
     Those that compare with a prior study come last, those that name the fewest other findings first; among equals the
-    earlier one.
+    earlier one. One that says "also" goes on from another that would not come along.
     """
-    able = [s for s in report.sentences if s.diagnostic and s.asserts(disease)]
+    able = [s for s in report.sentences if s.diagnostic and s.asserts(disease) and not _GOES_ON.search(s.text)]
     return min(able, key=lambda s: (s.comparison, len({m.disease for m in s.mentions}), s.start), default=None)
 
 
@@ -57,7 +60,10 @@ def compose(host: Report, donor: Sentence, disease: str, reader: ReportReader) -
     followers = _followers(host, {*cut, *again}, reader)
     if followers is None:
         return DANGLING_REFERENCE
-    edits = swap(host, cut[0], {*cut[1:], *again, *followers}, donor.text)
+    gone = {*cut[1:], *again, *followers}
+    if _dangles(host, cut[0], gone):
+        return DANGLING_REFERENCE
+    edits = swap(host, cut[0], gone, donor.text)
     text = apply_edits(host.text, edits)
     if text == host.text:
         return TEXT_UNCHANGED
@@ -90,6 +96,20 @@ def _followers(host: Report, cut: set[int], reader: ReportReader) -> set[int] | 
             return None
         found.add(i)
     return found
+
+
+def _dangles(host: Report, first: int, gone: set[int]) -> bool:
+    """Whether a sentence that stays points to what is gone: "as described above", or an "Otherwise" after nothing."""
+    opened: set[str] = set()
+    for i, sentence in enumerate(host.sentences):
+        if i in gone:
+            continue
+        if i != first and _POINTS_BACK.search(sentence.text):
+            return True
+        if sentence.section not in opened and i != first and i - 1 in gone and _REST.match(sentence.text):
+            return True
+        opened.add(sentence.section)
+    return False
 
 
 def _problem(host: Report, mixed: Report, donor: Sentence, disease: str, reader: ReportReader) -> str | None:

@@ -207,3 +207,26 @@ def test_every_mix_keeps_what_the_design_promises(host_text: str, donor_text: st
     assert "  " not in mix.text
     assert mix.text == mix.text.strip()
     assert READER.clean(mix.text) == mix.text
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "FINDINGS: Moderate cardiomegaly. No effusion.\n\nIMPRESSION: Changes of the heart as described above.",
+        "FINDINGS: Moderate cardiomegaly. No effusion.\n\nIMPRESSION: Cardiomegaly. Otherwise, clear.",
+    ],
+)
+def test_nothing_that_stays_points_to_what_is_gone(host):
+    assert mixed(host, "The heart is mildly enlarged.", "Cardiomegaly") == "dangling-reference"
+
+
+def test_an_otherwise_that_still_follows_something_may_stay():
+    host = "FINDINGS: Moderate cardiomegaly. Otherwise, the chest is unremarkable."
+    told = "FINDINGS: The heart is mildly enlarged. Otherwise, the chest is unremarkable."
+    assert mixed(host, "The heart is mildly enlarged.", "Cardiomegaly") == told
+
+
+def test_a_sentence_that_goes_on_from_another_is_not_lent():
+    report = READER.read("FINDINGS: The heart is also enlarged.")
+    assert report.labels["Cardiomegaly"] == "present"
+    assert diagnostic_sentence(report, "Cardiomegaly") is None
