@@ -171,12 +171,32 @@ def fitted(cases: Cases, config: AttentionConfig, seed: int) -> tuple[Encoder, f
         return load_encoder(config, Path(folder)), time.perf_counter() - start
 
 
+def presence(encoder: Encoder, cases: Cases, asked: list[tuple[Pair, str, list[Box]]]) -> dict[str, list[float]]:
+    """Per finding: the share of its images with a score of at least 0.5 for their sentence (sensitivity), and the share
+    below of as many images whose reports deny the finding or do not name it (specificity)."""
+    labels = {p.image: p.labels for p in cases.pairs}
+    views = {p.image: p.view for p in cases.pairs}
+    rows, others, sentences = [], [], []
+    for number, (pair, finding, _) in enumerate(asked):
+        free = [r for r in labels if labels[r].get(finding, "absent") == "absent" and views[r] == pair.view]
+        if free:
+            rows.append(pair.image)
+            others.append(free[keyed_hash(0, "presence", str(number)) % len(free)])
+            sentences.append((pair.sentence, finding))
+    scores = [encoder.attend(cases.images, r, [s for s, _ in sentences]).scores for r in (rows, others)]
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for (_, finding), yes, no in zip(sentences, *scores, strict=True):
+        for name in (finding, "all"):
+            found[name].append((float(yes >= 0.5), float(no < 0.5)))
+    return {name: np.mean(rates, 0).tolist() for name, rates in sorted(found.items())}
+
+
 def run_phantom(config: AttentionConfig, arguments: argparse.Namespace) -> dict[str, Any]:
     size = encoder_image_size(config, None)
     cases = phantom_cases(arguments.test_seed, arguments.test_studies, size, arguments.contrast)
     asked = questions(cases)
     rows, sentences = [q[0].image for q in asked], [q[0].sentence for q in asked]
-    runs, seconds = [], []
+    runs, seconds, beliefs = [], [], []
     for seed in range(arguments.fits) if config.encoder == FIT else [0]:
         if config.encoder == FIT:
             studies = phantom_cases(arguments.fit_seed + seed, arguments.studies, size, arguments.contrast)
@@ -186,21 +206,29 @@ def run_phantom(config: AttentionConfig, arguments: argparse.Namespace) -> dict[
             encoder = load_encoder(config, None)
         maps = encoder.attend(cases.images, rows, sentences).maps
         runs.append(table(asked, maps, size))
+        beliefs.append(presence(encoder, cases, asked))
         print(f"fit {seed}: hit {runs[-1]['all'][0]:.3f}" + (f" in {seconds[-1]:.0f} s" if seconds else ""), flush=True)
     cells = maps.shape[1]
     others = {
         "centre prior": table(asked, centre_prior(len(asked), cells), size),
         "gradient saliency": table(asked, gradient_saliency(cases.images, cells)[rows], size),
     }
-    print(f"\n{'finding':28}  n   hit (worst fit)  mass/area  CNR   chance  centre  gradient")
+    print(f"\n{'finding':28}  n   hit (worst fit)  mass/area  CNR   chance  centre  gradient  sensitivity  specificity")
     for name in runs[0]:
         hits = [run[name][0] for run in runs]
         mean = np.mean([run[name] for run in runs], 0)
         print(
             f"{name:28}{int(mean[4]):4}  {mean[0]:.3f} ({min(hits):.3f})   {mean[1] / mean[3]:7.1f}  {mean[2]:5.2f}  "
-            f"{mean[3]:.3f}   {others['centre prior'][name][0]:.3f}   {others['gradient saliency'][name][0]:.3f}"
+            f"{mean[3]:.3f}   {others['centre prior'][name][0]:.3f}   {others['gradient saliency'][name][0]:.3f}     "
+            f"{np.mean([b[name][0] for b in beliefs]):.2f}         {np.mean([b[name][1] for b in beliefs]):.2f}"
         )
-    return {"columns": ["hit", "mass", "cnr", "area", "n"], "fits": runs, "seconds": seconds, **others}
+    return {
+        "columns": ["hit", "mass", "cnr", "area", "n"],
+        "fits": runs,
+        "seconds": seconds,
+        "presence": beliefs,
+        **others,
+    }
 
 
 def side_shares(encoder: Encoder, cases: Cases) -> list[tuple[str, bool, bool, bool]]:

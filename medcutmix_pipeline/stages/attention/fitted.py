@@ -11,7 +11,7 @@ from medcutmix_pipeline.stages.attention.batched import BatchedEncoder
 from medcutmix_pipeline.stages.attention.checkpoint import Card, checkpoint_sha256, read_card, read_weights
 from medcutmix_pipeline.stages.attention.device import choose_device
 from medcutmix_pipeline.stages.attention.encoder import FIT
-from medcutmix_pipeline.stages.attention.network import SHARPNESS, PatchAttention
+from medcutmix_pipeline.stages.attention.network import PatchAttention
 from medcutmix_pipeline.stages.attention.vocabulary import Vocabulary, cut_short
 
 if TYPE_CHECKING:
@@ -65,5 +65,5 @@ class FittedEncoder(BatchedEncoder["Tensor"]):
         """→ attention over patches, and presence by the pooled scores."""
         cosines = torch.einsum("spd,sd->sp", features[image_of], queries[query_of])
         side = int(cosines.shape[1] ** 0.5)
-        maps = torch.softmax(SHARPNESS * cosines, -1).view(-1, side, side)
+        maps = self._model.attention(cosines.view(-1, side, side))
         return maps, self._model.belief_logits(self._model.pooled(cosines)).sigmoid()

@@ -19,8 +19,7 @@ _CONTRAST = 20.0
 """Factor on pooled cosines that makes them logits of the contrastive loss, at the start of the fit."""
 
 _SMOOTH = 3
-"""Patches are averaged with their neighbours over a square of this side. A patch can tell a finding by its edge alone,
-and then the peak sits on the edge; what must hold for a neighbourhood peaks where all of it sees the finding."""
+"""Side of the square of patches over which a map is averaged."""
 
 _FREQUENCIES = 3
 
@@ -83,10 +82,8 @@ class PatchAttention(nn.Module):
         self.belief = nn.Parameter(torch.tensor([_CONTRAST, 0.0]))
 
     def encode_images(self, images: Tensor) -> Tensor:
-        """Patch features [B, P, dim]: unit vectors, each averaged with its neighbours."""
-        unit = F.normalize(self.patches(images), dim=1)
-        unit = F.avg_pool2d(unit, _SMOOTH, 1, _SMOOTH // 2, count_include_pad=False)
-        return unit.permute(0, 2, 3, 1).flatten(1, 2)
+        """Unit patch features [B, P, dim]."""
+        return F.normalize(self.patches(images).permute(0, 2, 3, 1).flatten(1, 2), dim=-1)
 
     def encode_sentences(self, words: Tensor) -> Tensor:
         """Unit queries [S, dim]."""
@@ -96,6 +93,16 @@ class PatchAttention(nn.Module):
     def pooled(cosines: Tensor) -> Tensor:
         """Scores in [-1, 1] of sentences on images, from the cosines with the patches [..., P]: log-mean-exp over P."""
         return (torch.logsumexp(SHARPNESS * cosines, -1) - math.log(cosines.shape[-1])) / SHARPNESS
+
+    @staticmethod
+    def attention(cosines: Tensor) -> Tensor:
+        """Maps [S, h, w] with sum 1 from cosines [S, h, w]: their softmax, averaged with their neighbours first.
+
+        A patch can tell a finding by its edge alone, and then the peak sits on the edge; with the average it sits where
+        all of a neighbourhood sees the finding. The fit itself does without, as it learns more slowly with it.
+        """
+        smooth = F.avg_pool2d(cosines[:, None], _SMOOTH, 1, _SMOOTH // 2, count_include_pad=False)
+        return torch.softmax(SHARPNESS * smooth.flatten(1), -1).view(cosines.shape)
 
     def contrast_logits(self, pooled: Tensor) -> Tensor:
         """What the contrastive loss compares."""
