@@ -315,16 +315,18 @@ def inspect(
     """Say what is in a dataset: counts, findings, plans, rejects; or show plans as text."""
     from medcutmix_pipeline.dataset import Dataset
     from medcutmix_pipeline.dataset.inspect import overview, tell_plan
+    from medcutmix_pipeline.dataset.open import telling_damage
     from medcutmix_pipeline.dataset.pick import random_plans
 
     dataset, console = Dataset(out), _console()
-    if plan is not None:
-        console.print(tell_plan(dataset.plan(plan)), highlight=False)
-    elif random is not None or disease is not None:
-        for row in random_plans(dataset, random or 1, seed, disease):
-            console.print(tell_plan(row), highlight=False)
-    else:
-        console.print(overview(dataset), highlight=False)
+    with telling_damage(out):
+        if plan is not None:
+            console.print(tell_plan(dataset.plan(plan)), highlight=False)
+        elif random is not None or disease is not None:
+            for row in random_plans(dataset, random or 1, seed, disease):
+                console.print(tell_plan(row), highlight=False)
+        else:
+            console.print(overview(dataset), highlight=False)
 
 
 def _console() -> Console:

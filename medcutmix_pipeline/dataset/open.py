@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from medcutmix_pipeline.schemas.tables import PLANS, REJECTS, SAMPLES, SENTENCES
 from medcutmix_pipeline.version import FORMAT_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 TABLES = {"plans": PLANS, "samples": SAMPLES, "sentences": SENTENCES, "rejects": REJECTS}
 
@@ -40,7 +41,7 @@ class Dataset:
 
     def rows_in(self, kind: str, column: str, values: Sequence[str]) -> list[dict[str, Any]]:
         """The rows of a table in which a column has one of some values."""
-        condition = pads.field(column).isin(list(values))
+        condition = pads.field(column).isin(pa.array(values, pa.string()))
         rows: list[dict[str, Any]] = self.table(kind).to_table(filter=condition).to_pylist()
         return rows
 
@@ -64,6 +65,20 @@ class Dataset:
         return dict(sorted(counted.items(), key=lambda c: (-c[1], c[0])))
 
 
+@contextlib.contextmanager
+def telling_damage(folder: Path) -> Iterator[None]:
+    """While the block reads a dataset, a file that cannot be read is told as such, without a traceback."""
+    try:
+        yield
+    except BrokenPipeError:  # whoever reads the output has left
+        raise
+    except (pa.ArrowException, OSError) as why:
+        raise DataError(
+            f"a table of {folder} cannot be read ({type(why).__name__}): "
+            f"`medcutmix-pipeline validate {folder}` says where"
+        ) from None
+
+
 def _manifest(folder: Path) -> DatasetManifest:
     path = folder / "dataset.json"
     try:
@@ -75,7 +90,7 @@ def _manifest(folder: Path) -> DatasetManifest:
                 f"the dataset in {folder} is unfinished: run `build` again, it goes on where it stopped"
             ) from None
         raise DataError(f"{folder} holds no dataset: there is no dataset.json in it") from None
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         raise DataError(f"{path} cannot be read as a dataset's manifest: build the dataset again") from None
     if version != FORMAT_VERSION:
         raise DataError(f"{path} has format version {version!r}, this release reads version {FORMAT_VERSION}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tarfile
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from medcutmix_pipeline.dataset.open import TABLES, Dataset
 from medcutmix_pipeline.dataset.problems import Problem, expect
 from medcutmix_pipeline.dataset.shard_checks import check_member, check_plans, read_shard
+from medcutmix_pipeline.stages.attention.encoder import FIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +46,8 @@ class _Validation:
             self._check_shard(shard)
             tick(shard.samples)
         self.problems.extend(self._files())
+        self.problems.extend(self._tables())
+        self.problems.extend(self._encoder())
         self.problems.extend(self._schemas())
         if not self.problems:  # counting what is damaged would only repeat what is already told
             self.problems.extend(self._sentences())
@@ -65,7 +67,7 @@ class _Validation:
                 return
         try:
             self._check_content(shard, paths)
-        except (tarfile.TarError, pa.ArrowException, KeyError, TypeError, ValueError) as why:
+        except Exception as why:  # whatever a forged file does to the libraries that read it
             self.problems.append(Problem(shard.name, f"cannot be read ({type(why).__name__})"))
 
     def _check_content(self, shard: ShardFacts, paths: list[Path]) -> None:
@@ -107,12 +109,43 @@ class _Validation:
                 known = path.suffix == suffix and path.stem in names
                 yield from expect(known, f"{kind}/{path.name}", "dataset.json does not know this file")
 
+    def _tables(self) -> Iterator[Problem]:
+        """The files of the sentences and rejects."""
+        told = self.dataset.manifest.tables
+        for name, sha in told.items():
+            path = self.folder / name
+            if not path.is_file():
+                yield Problem(name, "the file is missing")
+            else:
+                yield from expect(_sha256(path) == sha, name, "the file has another sha256 than dataset.json says")
+        for path in sorted(p for kind in ("sentences", "rejects") for p in (self.folder / kind).glob("*")):
+            name = f"{path.parent.name}/{path.name}"
+            yield from expect(not told or name in told, name, "dataset.json does not know this file")
+
+    def _encoder(self) -> Iterator[Problem]:
+        """The weights of an encoder that was fitted."""
+        encoder = self.dataset.manifest.encoder
+        if encoder.id != FIT:
+            return
+        from medcutmix_pipeline.stages.attention.checkpoint import checkpoint_sha256  # torch takes seconds to import
+
+        try:
+            same = checkpoint_sha256(self.folder / "encoder") == encoder.sha256
+        except OSError:
+            yield Problem("encoder", "the fitted encoder is missing or cannot be read")
+        else:
+            yield from expect(same, "encoder", "the encoder has another sha256 than dataset.json says")
+
     def _schemas(self) -> Iterator[Problem]:
         for kind, wanted in TABLES.items():
             for path in sorted((self.folder / kind).glob("*.parquet")):
-                found = pq.read_schema(path)
+                where = f"{kind}/{path.name}"
+                try:
+                    found = pq.read_schema(path)
+                except (pa.ArrowException, OSError):
+                    yield Problem(where, "cannot be read as Parquet")
+                    continue
                 for field in wanted:
-                    where = f"{kind}/{path.name}"
                     there = field.name in found.names and found.field(field.name).type == field.type
                     yield from expect(there, where, f"column {field.name} is missing or not {field.type}")
 

@@ -79,8 +79,19 @@ def atomic_file(path: Path, scratch: Path) -> Iterator[tuple[BinaryIO, Written]]
 def write_parquet(table: pa.Table, path: Path, scratch: Path) -> Written:
     """Write a table so that equal tables give equal bytes."""
     with atomic_file(path, scratch) as (out, written):
-        pq.write_table(table, out, compression="zstd", version="2.6", row_group_size=64 * 1024)
+        _write_table(table, out)
     return written
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """The bytes that `write_parquet` writes."""
+    out = io.BytesIO()
+    _write_table(table, out)
+    return out.getvalue()
+
+
+def _write_table(table: pa.Table, out: BinaryIO) -> None:
+    pq.write_table(table, out, compression="zstd", version="2.6", row_group_size=64 * 1024)
 
 
 def write_json(content: Any, path: Path, scratch: Path) -> Written:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medcutmix_pipeline.errors import DataError
-from medcutmix_pipeline.pipeline.atomic import json_bytes, remove, write_bytes, write_parquet
+from medcutmix_pipeline.pipeline.atomic import json_bytes, parquet_bytes, remove, write_bytes
 from medcutmix_pipeline.pipeline.identity import public_config
 from medcutmix_pipeline.pipeline.layout import Layout, digest
 from medcutmix_pipeline.schemas.manifest import (
@@ -28,7 +29,7 @@ from medcutmix_pipeline.stages.card import dataset_card
 from medcutmix_pipeline.version import FORMAT_VERSION, __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from medcutmix_pipeline.pipeline.listing import Listing
@@ -57,15 +58,18 @@ def finish(context: Context, made: Made, licence: str, write_run_report: Callabl
     facts = [(unit, layout.facts(unit.name) or {}) for unit in made.units]
     kept = [(unit, told) for unit, told in facts if told["samples"]]
     rejects = _rejects(layout, len(made.listing.parts), [unit.name for unit, _ in facts])
+    files = _rejects_files(layout, rejects)
     manifest = _manifest(context, made, kept, rejects, sum((Counter(t["dropped"]) for _, t in facts), Counter()))
+    manifest.tables = _hashes(layout, len(made.listing.parts), files)
     if not manifest.counts.plans:
         raise DataError(_no_plan(manifest.counts))
     content = json_bytes(manifest.model_dump(mode="json"))
     unchanged = layout.manifest.is_file() and layout.manifest.read_bytes() == content
     if not unchanged:
         remove(layout.manifest)  # until all of what it tells stands
-    written = _write_rejects(layout, rejects)
-    _remove_strays(context, [unit.name for unit, _ in kept], len(made.listing.parts), written)
+    for path, table in files.items():
+        write_bytes(table, path, layout.scratch)
+    _remove_strays(context, [unit.name for unit, _ in kept], len(made.listing.parts), files)
     card = dataset_card(manifest, licence, _example(layout, [unit.name for unit, told in kept if told["plans"]]))
     write_bytes(card.encode(), layout.out / "README.md", layout.scratch)
     layout.tidy()  # before it is a dataset, so that none is passed on with addresses of the source
@@ -141,15 +145,26 @@ def _rejects(layout: Layout, parts: int, units: Sequence[str]) -> pa.Table:
     return table.sort_by([(name, "ascending") for name in ("kind", "study", "input", "stage", "reason")])
 
 
-def _write_rejects(layout: Layout, rejects: pa.Table) -> list[Path]:
-    paths = []
-    for part, start in enumerate(range(0, max(1, rejects.num_rows), _REJECTS_PER_FILE)):
-        paths.append(layout.out / "rejects" / f"part-{part:05d}.parquet")
-        write_parquet(rejects.slice(start, _REJECTS_PER_FILE), paths[-1], layout.scratch)
-    return paths
+def _rejects_files(layout: Layout, rejects: pa.Table) -> dict[Path, bytes]:
+    """The files of the rejects table, at least one."""
+    starts = range(0, max(1, rejects.num_rows), _REJECTS_PER_FILE)
+    return {
+        layout.out / "rejects" / f"part-{part:05d}.parquet": parquet_bytes(rejects.slice(start, _REJECTS_PER_FILE))
+        for part, start in enumerate(starts)
+    }
 
 
-def _remove_strays(context: Context, units: Sequence[str], parts: int, rejects: list[Path]) -> None:
+def _hashes(layout: Layout, parts: int, rejects: Mapping[Path, bytes]) -> dict[str, str]:
+    """sha256 of each file of the sentences and rejects."""
+    hashes = {}
+    for path in map(layout.sentences, range(parts)):
+        with path.open("rb") as file:
+            hashes[path] = hashlib.file_digest(file, "sha256").hexdigest()
+    hashes |= {path: hashlib.sha256(content).hexdigest() for path, content in rejects.items()}
+    return {path.relative_to(layout.out).as_posix(): sha for path, sha in hashes.items()}
+
+
+def _remove_strays(context: Context, units: Sequence[str], parts: int, rejects: Iterable[Path]) -> None:
     """Remove what an earlier configuration left, its fitted encoder included."""
     layout = context.layout
     if context.encoder_folder is None:

@@ -56,7 +56,10 @@ class ShardFacts(_Part):
 
 
 class DatasetManifest(_Part):
-    """The whole file. Fields may be added; none of these may change within a format version."""
+    """The whole file. Fields may be added; none of these may change within a format version.
+
+    `tables` has the sha256 of each file of the sentences and rejects, by its name in the dataset.
+    """
 
     format_version: int
     tool_version: str
@@ -67,3 +70,4 @@ class DatasetManifest(_Part):
     diseases: list[str]
     counts: Counts
     shards: list[ShardFacts] = Field(default_factory=list)
+    tables: dict[str, str] = Field(default_factory=dict)
