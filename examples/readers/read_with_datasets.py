@@ -1,6 +1,6 @@
 """Reads a dataset's shards and tables with Hugging Face datasets.
 
-    python read_with_datasets.py DATASET
+python read_with_datasets.py DATASET
 """
 
 import json
@@ -16,8 +16,8 @@ splits = datasets.load_dataset(str(folder))
 assert sum(len(split) for split in splits.values()) == counts["samples"]
 first = splits["train"][0]
 assert first["jpg"].size[0] == first["jpg"].size[1]
-# The columns of labels are Parquet maps, which datasets does not know (DuckDB, pandas and pyarrow do); the sentence bank
-# has none.
+# The columns of labels are Parquet maps, which datasets does not know (DuckDB, pandas and pyarrow do); the bank of
+# sentences has none.
 bank = datasets.load_dataset("parquet", data_files=str(folder / "sentences" / "*.parquet"), split="train")
 told = ", ".join(f"{name} {len(split)}" for name, split in splits.items())
 print(f"datasets {datasets.__version__}: {told}, with columns {', '.join(splits['train'].column_names)}")

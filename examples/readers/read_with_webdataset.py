@@ -1,6 +1,6 @@
 """Reads a dataset's shards with webdataset, as a trainer does that knows nothing of mix plans.
 
-    python read_with_webdataset.py DATASET
+python read_with_webdataset.py DATASET
 """
 
 import json
