@@ -1,0 +1,123 @@
+"""What a fit draws, varies and minimises."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.random import Generator, Philox
+
+from medcutmix_pipeline.stages.attention.augment import vary_images
+from medcutmix_pipeline.stages.attention.corpus import Corpus, Pair
+from medcutmix_pipeline.stages.attention.losses import balanced_loss, contrastive_loss
+from medcutmix_pipeline.stages.attention.network import PatchAttention
+from medcutmix_pipeline.stages.attention.relations import FAILS, HOLDS, OPEN
+
+LESION, EFFUSION = ("Lung Lesion",), ("Pleural Effusion",)
+
+
+def corpus() -> Corpus:
+    """Left and right lesions and effusions of frontal and lateral views, and images of which nothing is told."""
+    pairs = []
+    for n in range(24):
+        side = ("left", "right")[n % 2]
+        view = "lateral" if n % 5 == 0 else "frontal"
+        findings = (LESION, EFFUSION)[n // 2 % 2]
+        labels = {findings[0]: "present"}
+        pairs.append(Pair(n, f"{side} {findings[0]} seen", findings, view, f"p{n}", labels))
+    pairs += [Pair(n, "", (), "frontal", f"p{n}", {"Lung Lesion": "absent"}) for n in range(24, 32)]
+    return Corpus(pairs)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 40), st.floats(0, 1))
+def test_in_a_batch_every_told_image_has_a_sentence_that_holds_and_a_plain_one_none(seed, size, vague):
+    batch = corpus().draw(Generator(Philox(key=seed)), size, vague)
+    assert len(set(batch.images.tolist())) == len(batch.images) <= size
+    told = batch.images < 24
+    assert (batch.target[:, told] == HOLDS).any(0).all()
+    assert (batch.target[:, ~told] == FAILS).all()
+    assert not batch.mirrored[(batch.images % 5 == 0) & told].any()
+
+
+@given(st.integers(0, 2**32))
+def test_what_holds_of_a_mirrored_frontal_image_names_the_other_side(seed):
+    drawn = corpus()
+    batch = drawn.draw(Generator(Philox(key=seed)), 16, 0.0)
+    words = {n + 2: word for n, word in enumerate(drawn.vocabulary.words)}
+    for row, numbers in enumerate(batch.words):
+        side = next(words[n] for n in numbers if words.get(n) in ("left", "right"))
+        for column, image in enumerate(batch.images):
+            if image < 24 and image % 5 and batch.target[row, column] == HOLDS:
+                own = ("left", "right")[image % 2]
+                assert (side == own) != batch.mirrored[column]
+
+
+def test_the_same_key_draws_the_same_batch_and_another_key_another():
+    first, again, other = (corpus().draw(Generator(Philox(key=k)), 12, 0.5) for k in (1, 1, 2))
+    assert all(np.array_equal(getattr(first, f), getattr(again, f)) for f in ("images", "mirrored", "words", "target"))
+    assert not np.array_equal(first.images, other.images)
+
+
+TARGET = np.array([[HOLDS, FAILS, OPEN, HOLDS], [FAILS, HOLDS, FAILS, OPEN], [FAILS, FAILS, OPEN, FAILS]], np.int8)
+
+
+def test_the_contrastive_loss_sets_each_pair_that_holds_against_its_row_s_and_its_column_s_failures():
+    logits = np.random.default_rng(0).normal(size=TARGET.shape)
+
+    def one_way(values, target):
+        rows = []
+        for v, t in zip(values, target, strict=True):
+            failing = sum(math.exp(x) for x, k in zip(v, t, strict=True) if k == FAILS)
+            each = [-math.log(math.exp(x) / (math.exp(x) + failing)) for x, k in zip(v, t, strict=True) if k == HOLDS]
+            rows += [np.mean(each)] if each else []
+        return np.mean(rows)
+
+    expected = one_way(logits, TARGET) + one_way(logits.T, TARGET.T)
+    assert float(contrastive_loss(torch.tensor(logits), torch.tensor(TARGET))) == pytest.approx(expected)
+
+
+def test_the_balanced_loss_weighs_what_holds_and_what_fails_alike():
+    logits = np.random.default_rng(1).normal(size=TARGET.shape)
+    holds = [math.log1p(math.exp(-x)) for x in logits[TARGET == HOLDS]]
+    fails = [math.log1p(math.exp(x)) for x in logits[TARGET == FAILS]]
+    expected = (np.mean(holds) + np.mean(fails)) / 2
+    assert float(balanced_loss(torch.tensor(logits), torch.tensor(TARGET))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("loss", [contrastive_loss, balanced_loss])
+def test_open_pairs_have_no_gradient_and_a_batch_without_any_pair_has_no_loss(loss):
+    logits = torch.randn(TARGET.shape, dtype=torch.float64, requires_grad=True)
+    loss(logits, torch.tensor(TARGET)).backward()
+    assert (logits.grad[torch.tensor(TARGET) == OPEN] == 0).all()
+    assert (logits.grad[torch.tensor(TARGET) != OPEN] != 0).any()
+    assert float(loss(torch.zeros(2, 2), torch.full((2, 2), OPEN))) == 0
+
+
+def test_an_image_is_mirrored_where_asked_and_otherwise_hardly_moved():
+    images = torch.zeros(2, 1, 64, 64)
+    images[:, :, 20:30, 6:16] = 0.8
+    varied = vary_images(images, np.array([False, True]), torch.Generator().manual_seed(0))
+    across = (varied[:, 0].clamp(min=0.3) - 0.3).sum(1)
+    centres = (across * torch.arange(64)).sum(1) / across.sum(1)
+    assert abs(float(centres[0]) - 10.5) < 8
+    assert abs(float(centres[1]) - 52.5) < 8
+
+
+def test_grid_cells_are_centred_on_the_pixels_that_they_stand_for():
+    """Kernels equal to their mirror images must give features that mirror with the image, or the grid is off centre."""
+    torch.manual_seed(0)
+    model = PatchAttention(8, 16, 64).eval()
+    with torch.no_grad():
+        model.patches.place.weight.zero_()
+        for module in model.patches.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                w = module.weight
+                w.copy_((w + w.flip(2) + w.flip(3) + w.flip(2, 3)) / 4)
+        image = torch.rand(1, 1, 64, 64)
+        grid = model.encode_images(image).unflatten(1, (16, 16))
+        flipped = model.encode_images(image.flip(2, 3)).unflatten(1, (16, 16))
+    torch.testing.assert_close(flipped, grid.flip(1, 2), rtol=1e-4, atol=1e-5)
