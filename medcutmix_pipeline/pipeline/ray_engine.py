@@ -13,7 +13,16 @@ import ray.exceptions
 
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.pipeline.identity import release
-from medcutmix_pipeline.pipeline.ray_tasks import INGEST, READ_PART, TRIES, EncoderActor, Flight, result, whole
+from medcutmix_pipeline.pipeline.ray_tasks import (
+    INGEST,
+    READ_PART,
+    TRIES,
+    EncoderActor,
+    Flight,
+    part_facts,
+    result,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -56,7 +65,14 @@ class RayEngine:
 
     def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[dict[str, Any]]:
         """See `Engine.parts`."""
-        return self._windowed(READ_PART, context, tasks)
+        shared = ray.put(context)
+        waiting = iter(tasks)
+        pending = {READ_PART.remote(shared, task): task for task in itertools.islice(waiting, self.workers * 2)}
+        while pending:
+            [ref] = ray.wait(list(pending), num_returns=1)[0]
+            task = pending.pop(ref)
+            pending.update((READ_PART.remote(shared, more), more) for more in itertools.islice(waiting, 1))
+            yield part_facts(shared, task, ref)
 
     def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[dict[str, Any]]:
         """See `Engine.units`."""
@@ -104,15 +120,6 @@ class RayEngine:
         """See `Engine.close`."""
         if not self._joined_before:
             ray.shutdown()
-
-    def _windowed(self, remote: Any, context: Context, tasks: Iterable[Task]) -> Iterator[dict[str, Any]]:
-        shared = ray.put(context)
-        waiting = iter(tasks)
-        pending = [remote.remote(shared, task) for task in itertools.islice(waiting, self.workers * 2)]
-        while pending:
-            ready, pending = ray.wait(pending, num_returns=1)
-            pending.extend(remote.remote(shared, task) for task in itertools.islice(waiting, len(ready)))
-            yield from (result(ref) for ref in ready)
 
 
 def _start(config: EngineConfig) -> None:

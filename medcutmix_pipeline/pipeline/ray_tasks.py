@@ -8,16 +8,20 @@ import ray
 import ray.exceptions
 
 from medcutmix_pipeline.errors import DataError, PipelineError
-from medcutmix_pipeline.pipeline.recovery import crashed, merged
+from medcutmix_pipeline.pipeline.recovery import crashed, crashed_study, joined, merged
 from medcutmix_pipeline.pipeline.work import (
     Context,
     IngestTask,
+    PartTask,
     UnitTask,
     attend_unit,
+    commit_part,
     commit_unit,
     draft_unit,
     ingest_rows,
+    listed_studies,
     read_part,
+    read_studies,
 )
 from medcutmix_pipeline.stages.attention.encoder import load_encoder
 
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.ingest.samples import Ingested
     from medcutmix_pipeline.stages.pairing.draft import Draft
     from medcutmix_pipeline.stages.plans.finish import Attended
+    from medcutmix_pipeline.stages.reading import PartRows
 
 TRIES = 3
 
@@ -107,7 +112,8 @@ def _commit(
     return commit_unit(context, task, ingested, draft, attended)
 
 
-READ_PART = ray.remote(max_retries=TRIES)(read_part)
+READ_PART = ray.remote(max_retries=1)(read_part)
+_READ_STUDIES = ray.remote(max_retries=1)(read_studies)
 INGEST: Any = ray.remote(max_retries=1, num_returns=2)(_ingest)
 _DRAFT = ray.remote(max_retries=TRIES)(draft_unit)
 _COMMIT = ray.remote(max_retries=TRIES)(_commit)
@@ -124,6 +130,39 @@ def result(ref: ray.ObjectRef[Any]) -> Any:
         if isinstance(cause, _CRASHES):
             raise cause from error
         raise
+
+
+def part_facts(context: ray.ObjectRef[Any], task: PartTask, ref: ray.ObjectRef[Any]) -> dict[str, Any]:
+    """What a part says of itself; a study of it that has killed its process is found and rejected."""
+    try:
+        facts: dict[str, Any] = result(ref)
+        return facts
+    except _CRASHES:
+        own: Context = ray.get(context)
+        images = [len(study.images) for study in listed_studies(own, task)]
+        return commit_part(own, task, _bisect_part(context, task, images, range(len(images))))
+
+
+def _bisect_part(context: ray.ObjectRef[Any], task: PartTask, images: list[int], places: range) -> PartRows:
+    """Read studies that kill their process: halve them until the one that does so stands alone, and reject it.
+
+    `images` is how many images each study of the part lists.
+    """
+    if len(places) == 1:
+        return crashed_study(ray.get(context), task, places.start)
+    half = len(places) // 2
+    first, second = (_read_some(context, task, images, some) for some in (places[:half], places[half:]))
+    return joined(first, second, sum(images[i] for i in places[:half]))
+
+
+def _read_some(context: ray.ObjectRef[Any], task: PartTask, images: list[int], places: range) -> PartRows:
+    # One crash is enough to halve again; only a study that stands alone is tried twice before it is blamed.
+    read = _READ_STUDIES.options(max_retries=int(len(places) == 1))
+    try:
+        rows: PartRows = result(read.remote(context, task, slice(places.start, places.stop)))
+    except _CRASHES:
+        return _bisect_part(context, task, images, places)
+    return rows
 
 
 def whole(context: ray.ObjectRef[Any], task: IngestTask, refs: Sequence[ray.ObjectRef[Any]]) -> Ingested:

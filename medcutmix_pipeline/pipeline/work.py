@@ -21,7 +21,7 @@ from medcutmix_pipeline.stages.identities import Identities
 from medcutmix_pipeline.stages.ingest.samples import Ingested, ingest_samples
 from medcutmix_pipeline.stages.pairing.draft import Draft, draft_plans
 from medcutmix_pipeline.stages.plans.finish import Attended
-from medcutmix_pipeline.stages.reading import StudyReader
+from medcutmix_pipeline.stages.reading import PartRows, StudyReader
 from medcutmix_pipeline.stages.sentences.reader import ReportReader
 from medcutmix_pipeline.stages.shards.assemble import StoredImages, write_shard
 
@@ -122,10 +122,23 @@ def _stamp(file: str | None) -> tuple[int, int] | None:
 
 def read_part(context: Context, task: PartTask) -> dict[str, Any]:
     """Read one part of the corpus and commit its candidates, sentences and rejects."""
-    layout = context.layout
-    studies = [_study(row) for row in pq.read_table(layout.listing(task.part)).to_pylist()]
+    return commit_part(context, task, read_studies(context, task))
+
+
+def listed_studies(context: Context, task: PartTask) -> list[Study]:
+    """The studies of a part as the source lists them."""
+    return [_study(row) for row in pq.read_table(context.layout.listing(task.part)).to_pylist()]
+
+
+def read_studies(context: Context, task: PartTask, chosen: slice = slice(None)) -> PartRows:
+    """Read some studies of a part; images are counted from the first image of the first of them."""
     stage = StudyReader(context.config, context.reader, Identities(context.key, context.public_ids))
-    rows = stage.read(studies)
+    return stage.read(listed_studies(context, task)[chosen])
+
+
+def commit_part(context: Context, task: PartTask, rows: PartRows) -> dict[str, Any]:
+    """Write what reading a part gave, and mark it done."""
+    layout = context.layout
     layout.begin(task.name)
     paths = (layout.candidates(task.part), layout.sentences(task.part), layout.part_rejects(task.part))
     tables = (
@@ -136,7 +149,7 @@ def read_part(context: Context, task: PartTask) -> dict[str, Any]:
     for path, table in zip(paths, tables, strict=True):
         write_parquet(table, path, layout.scratch)
     facts = {
-        "studies": len(studies),
+        "studies": pq.read_metadata(layout.listing(task.part)).num_rows,
         "candidates": len(rows.candidates),
         "rejects": _image_rejects(rows.rejects),
         "files": layout.files(*paths),

@@ -77,6 +77,11 @@ class StudyReader:
                 rows.rejects.append(self._study_reject(item.study, "study-without-image", "the study lists no image"))
         return rows
 
+    def reject(self, study: Study, reason: str, detail: str) -> PartRows:
+        """A study and all of its images as rejects."""
+        images = [self._image_reject(study, image, reason, detail) for image in study.images]
+        return PartRows(rejects=[*images, self._study_reject(study, reason, detail)])
+
     def _usable_reports(self, studies: Iterable[Study], rows: PartRows) -> Iterator[_Readable]:
         first_image = 0
         for study in studies:
@@ -87,8 +92,7 @@ class StudyReader:
                     raise UnusableInputError("split-unusable", "the source's name for the split is not one word")
                 yield _Readable(study, first_image, text, split)
             except UnusableInputError as why:
-                rows.rejects.extend(self._image_reject(study, i, why.reason, why.detail) for i in study.images)
-                rows.rejects.append(self._study_reject(study, why.reason, why.detail))
+                rows.rejects.extend(self.reject(study, why.reason, why.detail).rejects)
             first_image += len(study.images)
 
     def _clean_report(self, study: Study) -> str:
