@@ -30,7 +30,7 @@ _CLEAR = re.compile(r"\b(left|right) (?:lung|hemithorax|lung field)\b[^.;,]{0,40
 _SIDE = re.compile(r"\b(left|right)\b", re.I)
 _POINTS_BACK = re.compile(r"\b(?:described|noted|discussed|mentioned|detailed|outlined) (?:above|below)\b", re.I)
 _REST = re.compile(r"otherwise\b", re.I)
-_GOES_ON = re.compile(r"\balso\b", re.I)
+_GOES_ON = re.compile(r"\b(?:also|as well|surrounding)\b", re.I)
 _BOTH = re.compile(r"\b(?:bilateral\w*|bibasilar|both|diffuse\w*)\b", re.I)
 
 
@@ -38,7 +38,7 @@ def diagnostic_sentence(report: Report, disease: str) -> Sentence | None:
     """The sentence of the report that says best that the finding is there; None where none can stand alone.
 
     Those that compare with a prior study come last, those that name the fewest other findings first; among equals the
-    earlier one. One that says "also" goes on from another that would not come along.
+    earlier one. One that says "also" or the like goes on from another that would not come along.
     """
     able = [s for s in report.sentences if s.diagnostic and s.asserts(disease) and not _GOES_ON.search(s.text)]
     return min(able, key=lambda s: (s.comparison, len({m.disease for m in s.mentions}), s.start), default=None)
