@@ -14,7 +14,7 @@ from medcutmix_pipeline.pipeline.atomic import remove, write_json
 from medcutmix_pipeline.pipeline.engine import Engine, SerialEngine
 from medcutmix_pipeline.pipeline.finish import Made, finish
 from medcutmix_pipeline.pipeline.fitting import ensure_fitted
-from medcutmix_pipeline.pipeline.identity import part_key, unit_key
+from medcutmix_pipeline.pipeline.identity import part_key, unit_key, with_whole_paths
 from medcutmix_pipeline.pipeline.layout import Layout
 from medcutmix_pipeline.pipeline.listing import Listing, list_studies
 from medcutmix_pipeline.pipeline.lock import exclusive
@@ -47,6 +47,7 @@ def build(config: Config, out: Path, reporter: Reporter, *, fresh: bool = False)
         UsageError: the call or the configuration is at fault; nothing has been written.
         DataError: the input is at fault.
     """
+    config = with_whole_paths(config)
     source = open_source(config.source)
     check_encoder(config.attention)
     layout = Layout(out.resolve())

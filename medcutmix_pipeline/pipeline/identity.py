@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.pipeline.layout import digest
@@ -13,11 +13,23 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.config import Config
 
 
+def with_whole_paths(config: Config) -> Config:
+    """The same configuration with absolute paths: Ray's workers may run in another folder."""
+    sentences, attention = config.sentences, config.attention
+    if sentences.lexicon is not None:
+        sentences = sentences.model_copy(update={"lexicon": str(Path(sentences.lexicon).resolve())})
+    encoder = Path(attention.encoder).expanduser()
+    if encoder.is_dir():
+        attention = attention.model_copy(update={"encoder": str(encoder.resolve())})
+    return config.model_copy(update={"sentences": sentences, "attention": attention})
+
+
 def public_config(config: Config, lexicon_sha256: str) -> dict[str, Any]:
     """The configuration as `dataset.json` tells it: nothing of the machine, its paths, or the secret key."""
     told = config.model_dump(mode="json", by_alias=True, exclude={"engine", "privacy"})
     told["source"].pop("root")
     told["sentences"]["lexicon"] = lexicon_sha256
+    told["sentences"]["model"] = config.sentences.model and PurePath(config.sentences.model).name
     told["attention"]["encoder"] = PurePath(config.attention.encoder).name
     return told
 

@@ -150,7 +150,7 @@ class EngineConfig(Section):
 class Config(Section):
     """All settings of a build."""
 
-    seed: int = Field(0, description="of every choice that is left to chance")
+    seed: int = Field(0, ge=-(2**63), lt=2**63, description="of every choice that is left to chance")
     source: SourceConfig = Field(default_factory=SourceConfig)
     ingest: IngestConfig = Field(default_factory=IngestConfig)
     sentences: SentencesConfig = Field(default_factory=SentencesConfig)

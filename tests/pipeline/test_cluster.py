@@ -53,10 +53,18 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reference(corpus, encoder, tmp_path_factory):
-    """What one process makes of the corpus."""
+    """What one process makes of the corpus, beside a lexicon of the user's own."""
     out = tmp_path_factory.mktemp("reference") / "out"
-    run_build(corpus, out, **CHANGES)
+    lexicon = out.with_name("own.toml")
+    lexicon.write_text('[[findings]]\nname = "Intact Thorax"\nterms = ["bony thorax"]\n')
+    run_build(corpus, out, sentences={"lexicon": str(lexicon)}, **CHANGES)
     return out
+
+
+@pytest.fixture(autouse=True)
+def beside_the_lexicon(reference, monkeypatch):
+    """Builds name the lexicon by a relative path; workers of a cluster run elsewhere."""
+    monkeypatch.chdir(reference.parent)
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +121,11 @@ def start_node(arguments, environment):
 
 def build(corpus, out, *arguments, **environment):
     settings = out.with_suffix(".yaml")
-    settings.write_text(json.dumps(merged(SETTINGS, **CHANGES, engine={"kind": "ray"})))
+    settings.write_text(
+        json.dumps(merged(SETTINGS, **CHANGES, engine={"kind": "ray"}, sentences={"lexicon": "own.toml"}))
+    )
     call = ("build", settings, "--root", corpus, "--out", out, *arguments)
-    return run_cli(*call, **environment)
+    return run_cli(*call, **{"PYTHONPATH": str(REPOSITORY), **environment})
 
 
 WAYS = {
@@ -152,7 +162,9 @@ def test_a_cluster_that_runs_another_release_is_a_mistake(corpus, cluster, tmp_p
     variables = {**cluster.environment, "PYTHONPATH": f"{other}{os.pathsep}{REPOSITORY}"}
     call = ("--set", "attention.encoder=fit", "--ray-address", cluster.client)
     settings = tmp_path / "out.yaml"
-    settings.write_text(json.dumps(merged(SETTINGS, **CHANGES, engine={"kind": "ray"})))
+    settings.write_text(
+        json.dumps(merged(SETTINGS, **CHANGES, engine={"kind": "ray"}, sentences={"lexicon": "own.toml"}))
+    )
     # `-P` keeps the working directory, and with it this release, out of the way.
     command = [sys.executable, "-P", "-m", "medcutmix_pipeline", "build", settings, "--root", corpus]
     result = subprocess.run(
@@ -169,12 +181,15 @@ def test_a_cluster_that_runs_another_release_is_a_mistake(corpus, cluster, tmp_p
 
 
 @pytest.mark.slow
-def test_a_ray_that_the_process_has_joined_before_is_used_and_left_running(corpus, reference, encoder, tmp_path):
+def test_a_ray_that_the_process_has_joined_before_is_used_and_left_running(corpus, reference, tmp_path, monkeypatch):
     import ray
 
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     try:
-        _, told = run_build(corpus, tmp_path / "out", engine={"kind": "ray"}, **CHANGES)
+        _, told = run_build(
+            corpus, tmp_path / "out", engine={"kind": "ray"}, sentences={"lexicon": "own.toml"}, **CHANGES
+        )
         assert ray.is_initialized()
     finally:
         ray.shutdown()
