@@ -9,6 +9,8 @@ def main() -> None:
     """Run the command line."""
     try:
         from medcutmix_pipeline.cli import run
+    except KeyboardInterrupt:  # before there is anybody to say more
+        sys.exit(130)
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith("medcutmix_pipeline"):
             raise
