@@ -27,7 +27,7 @@ demo: setup  ## generate studies, build a dataset from them, check it and show i
 	@echo "The dataset is in $(DEMO)/dataset; look at more plans with: $(RUN)/medcutmix-pipeline inspect $(DEMO)/dataset --random 5 --seed 2"
 
 test: setup  ## run the tests
-	$(RUN)/pytest
+	$(RUN)/pytest -n auto --dist loadfile
 
 lint: setup  ## check style and types
 	$(RUN)/ruff check .

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from medcutmix_pipeline.sources.phantom import generate
 from tests.builds import run_build
+
+# How fast an example runs is no claim of any test.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
