@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_modality_lut, apply_voi_lut
+from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
 from pydicom.uid import MPEG2MPML, DeflatedExplicitVRLittleEndian
 
 from medcutmix_pipeline.schemas.config import IngestConfig
@@ -76,7 +76,9 @@ def test_every_real_file_is_the_picture_that_its_manifest_tells(shared_data: Pat
             continue
         data = (shared_data / "dicom" / row["file"]).read_bytes()
         ds = pydicom.dcmread(io.BytesIO(data))
-        stored = ds.pixel_array
+        # Decoders of lossy JPEG differ by a step of 255; the manifest's figures are those of GDCM and Pillow.
+        jpeg = ds.file_meta.TransferSyntaxUID == pydicom.uid.JPEGBaseline8Bit
+        stored = pixel_array(io.BytesIO(data), decoding_plugin="pillow" if jpeg else "")
         assert (str(stored.dtype), int(stored.min()), int(stored.max())) == (told[1], int(told[2]), int(told[3]))
         pixels = decode(data, CONFIG)
         assert pixels.shape == (int(row["rows"]), int(row["cols"]))

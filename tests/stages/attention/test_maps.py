@@ -36,7 +36,7 @@ def test_what_is_filled_holds_the_share_of_mass_asked_for_and_no_cell_too_many(a
     filled = attention[stored == 255].astype(np.float64)
     rounding = attention.max() / 4095 * attention.size
     assert filled.sum() >= mass * total - rounding
-    without_the_lowest = filled[filled > filled.min() + attention.max() / 2000].sum()
+    without_the_lowest = filled[filled > filled.min() + attention.max() / 500].sum()
     assert without_the_lowest <= mass * total + rounding
 
 
