@@ -7,7 +7,7 @@ import os
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.labelling.tables import Row, format_of, read_rows, row_writer
@@ -70,6 +70,8 @@ def label_file(
     columns = [name, *(REASON_COLUMNS if explained else reader.findings)]
     rows = read_rows(source, read_as, [text, *([id_column] if id_column else [])])
     chunks = _chunks(rows, text, id_column)
+    # A column that is missing shows at the first rows: before anything is written.
+    chunks = chain(list(islice(chunks, 1)), chunks)
     counts = LabelCounts()
     with row_writer(out, write_as, columns) as write:
         for chunk, results in _labelled(chunks, reader, config, explained, workers or _cores()):
