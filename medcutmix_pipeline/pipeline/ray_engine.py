@@ -144,13 +144,24 @@ def _start(config: EngineConfig) -> None:
                 logging_level=logging.ERROR,
             )
         else:
-            ray.init(address=config.ray_address, log_to_driver=False, logging_level=logging.ERROR)
+            _join(config.ray_address)
     except (ConnectionError, RuntimeError, ValueError) as error:
         if config.ray_address is None:
             raise
         raise _no_ray(config.ray_address, type(error).__name__) from None
     if config.ray_address is not None:
         _check_workers(config.ray_address)
+
+
+def _join(address: str) -> None:
+    # A Ray client's server is started for each driver, and now and then dies while it forks: the next one serves.
+    for last in (False, True):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            return
+        except ConnectionAbortedError:
+            if last:
+                raise
 
 
 def _check_workers(address: str) -> None:
