@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from numpy.random import Generator, Philox
 from torch import nn
@@ -13,17 +14,18 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.stages.attention.augment import forget_words, vary_images
+from medcutmix_pipeline.stages.attention.calibration import calibrate
 from medcutmix_pipeline.stages.attention.checkpoint import Card, save_checkpoint
 from medcutmix_pipeline.stages.attention.corpus import Batch, Corpus, Pair
 from medcutmix_pipeline.stages.attention.device import choose_device, reproducible
-from medcutmix_pipeline.stages.attention.losses import balanced_loss, contrastive_loss
+from medcutmix_pipeline.stages.attention.losses import contrastive_loss
 from medcutmix_pipeline.stages.attention.network import PatchAttention
+from medcutmix_pipeline.stages.attention.relations import HOLDS, OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -35,6 +37,7 @@ __all__ = ["Pair", "fit_encoder"]
 
 _WARM_UP, _WEIGHT_DECAY, _AVERAGE, _CLIP = 30, 0.05, 0.98, 1.0
 _SENTENCE_STEPS, _SENTENCES_AT_ONCE, _SENTENCE_RATE, _SENTENCE_SCALE = 200, 128, 5e-3, 5.0
+_CALIBRATION_BATCHES = 12
 _VAGUE = 0.3
 """Share of sentences that are asked without their places in the second half of the fit; it falls to this from all."""
 
@@ -97,7 +100,20 @@ class _Fit:
                 else:
                     average[name].copy_(value)
             progress(step + 1, steps, loss.item())
-        return average
+        model.load_state_dict(average)
+        self._calibrate()
+        return {name: value.detach() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def _calibrate(self) -> None:
+        """Set what presence scores mean by batches like those of the fit, the network being as it will be used."""
+        model, scores, holds = self._model.eval(), [], []
+        for _ in range(_CALIBRATION_BATCHES):
+            batch = self._corpus.draw(self._draws, self._config.batch, _VAGUE)
+            judged = batch.target != OPEN
+            scores.append(self._pooled(batch).double().cpu().numpy()[judged])
+            holds.append(batch.target[judged] == HOLDS)
+        model.belief.copy_(torch.tensor(calibrate(np.concatenate(scores), np.concatenate(holds))))
 
     def _learn_sentences(self) -> None:
         """What sentences claim, before any image: findings, sides and zones from the words.
@@ -115,17 +131,18 @@ class _Fit:
             loss = F.binary_cross_entropy_with_logits(head(_SENTENCE_SCALE * queries), claims)
             _step(optimizer, loss, _SENTENCE_RATE * _pace(step, _SENTENCE_STEPS), tower)
 
-    def _loss(self, batch: Batch) -> Tensor:
+    def _pooled(self, batch: Batch) -> Tensor:
+        """Scores of a varied batch's sentences on its images [S, B]."""
         model, device = self._model, self._device
         pixels = torch.from_numpy(self._images[batch.images]).to(device)[:, None].float() / 255
         pixels = vary_images(pixels, batch.mirrored, self._chance).contiguous(memory_format=torch.channels_last)
         words = forget_words(torch.from_numpy(batch.words), self._chance).to(device)
-        target = torch.from_numpy(batch.target).to(device)
         cosines = torch.einsum("sd,bpd->sbp", model.encode_sentences(words), model.encode_images(pixels))
-        pooled = model.pooled(cosines)
-        return contrastive_loss(model.contrast_logits(pooled), target) + balanced_loss(
-            model.belief_logits(pooled), target
-        )
+        return model.pooled(cosines)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        target = torch.from_numpy(batch.target).to(self._device)
+        return contrastive_loss(self._model.contrast_logits(self._pooled(batch)), target)
 
 
 def _optimizer(model: PatchAttention) -> torch.optim.Optimizer:

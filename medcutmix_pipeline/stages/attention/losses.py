@@ -1,11 +1,10 @@
-"""What the fit minimises, over sentences [S] × images [B] of which some pairs hold, some fail, and some are open."""
+"""What the fit minimises over sentences [S] × images [B] of which some pairs hold, some fail, and some are open."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from medcutmix_pipeline.stages.attention.relations import FAILS, HOLDS
 
@@ -30,11 +29,3 @@ def _direction(logits: Tensor, failing: Tensor, holds: Tensor, axis: int) -> Ten
     each = torch.logaddexp(logits, against) - logits
     weight = holds / holds.sum(axis, keepdim=True).clamp(min=1)
     return (each * weight).sum() / weight.sum().clamp(min=1)
-
-
-def balanced_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy, half of it from the pairs that hold and half from those that fail."""
-    holds, fails = target == HOLDS, target == FAILS
-    each = F.binary_cross_entropy_with_logits(logits, holds.to(logits), reduction="none")
-    halves = [(each * kind).sum() / kind.sum().clamp(min=1) for kind in (holds, fails)]
-    return (halves[0] + halves[1]) / 2

@@ -79,7 +79,8 @@ class PatchAttention(nn.Module):
         self.patches = PatchTower(width, side)
         self.sentences = SentenceTower(words, width)
         self.contrast = nn.Parameter(torch.tensor(math.log(_CONTRAST)))
-        self.belief = nn.Parameter(torch.tensor([_CONTRAST, 0.0]))
+        self.belief: Tensor
+        self.register_buffer("belief", torch.tensor([_CONTRAST, 0.0]))
 
     def encode_images(self, images: Tensor) -> Tensor:
         """Unit patch features [B, P, dim]."""
@@ -109,8 +110,8 @@ class PatchAttention(nn.Module):
         return self.contrast.exp() * pooled
 
     def belief_logits(self, pooled: Tensor) -> Tensor:
-        """The presence score before its sigmoid. It only calibrates: the pooled scores do not learn from it."""
-        return self.belief[0] * pooled.detach() + self.belief[1]
+        """The presence score before its sigmoid, by the two numbers that `calibrate` finds at the end of the fit."""
+        return self.belief[0] * pooled + self.belief[1]
 
 
 def _down(channels: int, out: int) -> Module:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from numpy.random import Generator, Philox
 
 from medcutmix_pipeline.stages.attention.augment import vary_images
+from medcutmix_pipeline.stages.attention.calibration import calibrate
 from medcutmix_pipeline.stages.attention.corpus import Corpus, Pair
-from medcutmix_pipeline.stages.attention.losses import balanced_loss, contrastive_loss
+from medcutmix_pipeline.stages.attention.losses import contrastive_loss
 from medcutmix_pipeline.stages.attention.network import PatchAttention
 from medcutmix_pipeline.stages.attention.relations import FAILS, HOLDS, OPEN
 
@@ -80,21 +81,32 @@ def test_the_contrastive_loss_sets_each_pair_that_holds_against_its_row_s_and_it
     assert float(contrastive_loss(torch.tensor(logits), torch.tensor(TARGET))) == pytest.approx(expected)
 
 
-def test_the_balanced_loss_weighs_what_holds_and_what_fails_alike():
-    logits = np.random.default_rng(1).normal(size=TARGET.shape)
-    holds = [math.log1p(math.exp(-x)) for x in logits[TARGET == HOLDS]]
-    fails = [math.log1p(math.exp(x)) for x in logits[TARGET == FAILS]]
-    expected = (np.mean(holds) + np.mean(fails)) / 2
-    assert float(balanced_loss(torch.tensor(logits), torch.tensor(TARGET))) == pytest.approx(expected)
+def test_calibration_finds_the_odds_that_made_the_pairs_whatever_their_frequency():
+    rng = np.random.default_rng(2)
+    scores = rng.normal(0.1, 0.2, 200_000)
+    drawn = rng.random(scores.size) < 1 / (1 + np.exp(-(12 * scores - 1)))
+    kept = drawn | (rng.random(scores.size) < 0.1)  # nine tenths of those that fail are lost
+    odds = math.log((~drawn).sum() / drawn.sum())  # at even weights of what holds and what fails
+    for chosen in (np.ones_like(kept), kept):
+        gain, offset = calibrate(scores[chosen], drawn[chosen])
+        assert gain == pytest.approx(12, rel=0.08)
+        assert offset == pytest.approx(odds - 1, abs=0.2)
 
 
-@pytest.mark.parametrize("loss", [contrastive_loss, balanced_loss])
-def test_open_pairs_have_no_gradient_and_a_batch_without_any_pair_has_no_loss(loss):
+def test_calibration_stays_finite_where_scores_part_the_pairs_or_are_all_alike():
+    for scores in (np.array([0.1, 0.2, 0.8, 0.9]), np.full(4, 0.3)):
+        gain, offset = calibrate(scores, np.array([False, False, True, True]))
+        assert math.isfinite(gain)
+        assert math.isfinite(offset)
+        assert gain >= -1e-9
+
+
+def test_open_pairs_have_no_gradient_and_a_batch_without_any_pair_has_no_loss():
     logits = torch.randn(TARGET.shape, dtype=torch.float64, requires_grad=True)
-    loss(logits, torch.tensor(TARGET)).backward()
+    contrastive_loss(logits, torch.tensor(TARGET)).backward()
     assert (logits.grad[torch.tensor(TARGET) == OPEN] == 0).all()
     assert (logits.grad[torch.tensor(TARGET) != OPEN] != 0).any()
-    assert float(loss(torch.zeros(2, 2), torch.full((2, 2), OPEN))) == 0
+    assert float(contrastive_loss(torch.zeros(2, 2), torch.full((2, 2), OPEN))) == 0
 
 
 def test_an_image_is_mirrored_where_asked_and_otherwise_hardly_moved():
