@@ -1,0 +1,194 @@
+"""What the loader yields: a batch of pairs, and how its rows are to be mixed with each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+@dataclass(frozen=True)
+class MixPlan:
+    """How the rows of a batch are mixed: row `i` takes from row `donor[i]` of the same batch where `active[i]`.
+
+    Attributes:
+        donor: int64 [B], the donor's row; a row that takes nothing names itself.
+        active: bool [B], whether the row is mixed.
+        lam: float32 [B] in [0, 1], the share λ of the host that is kept; 1 where nothing is mixed.
+        donor_map: uint8 [B, h, w], where the donor's image shows the sentence that was put in, peak 255, in the
+            geometry of the donor's image as it stands in the batch; 0 where nothing is mixed.
+        host_map: uint8 [B, h, w], where the host's own image shows the sentence that was cut; 0 where nothing is mixed.
+        study: int64 [B], a number for the study: rows of one study share it, on every rank.
+        findings: bool [B, D], the findings that the row's text asserts as present, in the order of the dataset's
+            `diseases`; D is 0 where the dataset's manifest was not at hand.
+        draw: a number in [0, 2⁶³) for the choices of this step (which layer), the same in a replay.
+        plan_ids: the plan that each row follows; None where nothing is mixed.
+        diseases: the finding on which host and donor are matched; None where nothing is mixed.
+    """
+
+    donor: Tensor
+    active: Tensor
+    lam: Tensor
+    donor_map: Tensor
+    host_map: Tensor
+    study: Tensor
+    findings: Tensor
+    draw: int = 0
+    plan_ids: Sequence[str | None] = ()
+    diseases: Sequence[str | None] = ()
+
+    def __len__(self) -> int:
+        return len(self.donor)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> MixPlan:
+        """The same plan with its tensors on another device."""
+        return _each_tensor(self, lambda t: t.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> MixPlan:
+        """The same plan in page-locked memory."""
+        return _each_tensor(self, Tensor.pin_memory)
+
+    def reorder(self, order: Sequence[int] | Tensor) -> MixPlan:
+        """The plan of a batch whose row `k` is this batch's row `order[k]`; donors are renumbered along.
+
+        Raises:
+            ValueError: `order` is not a permutation of the rows.
+        """
+        rows = _permutation(order, len(self)).to(self.donor.device)
+        place = torch.empty_like(rows)
+        place[rows] = torch.arange(len(rows), device=rows.device)
+        moved = _each_tensor(self, lambda t: t[rows])
+        listed = rows.tolist()
+        return replace(
+            moved,
+            donor=place[moved.donor],
+            plan_ids=[self.plan_ids[r] for r in listed] if self.plan_ids else (),
+            diseases=[self.diseases[r] for r in listed] if self.diseases else (),
+        )
+
+    def appended(self) -> MixPlan:
+        """The plan of the rows that follow from appending: the B rows as they are, then one for each active row.
+
+        Row `B + k` stands for the k-th active row. Use it for the loss when the mix appends rows instead of replacing
+        them. Its `findings` still are those of the mixed texts for the appended rows, and of nothing for active hosts,
+        whose original text's findings the batch does not carry.
+        """
+        hosts = self.active.nonzero()[:, 0]
+        plain = replace(
+            self,
+            donor=torch.arange(len(self), device=self.donor.device),
+            active=torch.zeros_like(self.active),
+            lam=torch.ones_like(self.lam),
+            donor_map=torch.zeros_like(self.donor_map),
+            host_map=torch.zeros_like(self.host_map),
+            findings=self.findings & ~self.active[:, None],
+        )
+        joined: dict[str, Any] = {
+            f: torch.cat([getattr(plain, f), getattr(self, f)[hosts]]) for f in _tensor_fields(self)
+        }
+        listed = hosts.tolist()
+        return replace(
+            plain,
+            **joined,
+            plan_ids=[None] * len(self) + [self.plan_ids[r] for r in listed] if self.plan_ids else (),
+            diseases=[None] * len(self) + [self.diseases[r] for r in listed] if self.diseases else (),
+        )
+
+
+@dataclass(frozen=True)
+class MixBatch:
+    """A batch of B image–text pairs in which partners stand together.
+
+    Attributes:
+        images: uint8 [B, 1, H, W], or float32 [B, C, H, W] where the loader normalises.
+        texts: B texts, mixed where the plan is active (or as the loader's `texts` asks).
+        original_texts: the B hosts' own reports.
+        keys: the B sample ids.
+        labels: what each of the B outgoing texts asserts: finding → present, uncertain or absent.
+        plan: how the rows are mixed.
+        repeated: bool [B], rows that the epoch has already seen: they fill the last batches (`last="pad"`) or stand in
+            for samples that could not be read (`on_error="skip"`).
+        tokens: what the loader's `tokenizer` made of `texts`; None without one.
+        state: what to give to the loader's `load_state_dict` to go on after this batch.
+    """
+
+    images: Tensor
+    texts: list[str]
+    original_texts: list[str]
+    keys: list[str]
+    labels: list[dict[str, str]]
+    plan: MixPlan
+    repeated: Tensor
+    tokens: Mapping[str, Any] | None = None
+    state: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> MixBatch:
+        """The same batch with its tensors on another device."""
+        return self._moved(lambda t: t.to(device, non_blocking=non_blocking), self.plan.to(device, non_blocking))
+
+    def pin_memory(self) -> MixBatch:
+        """The same batch in page-locked memory, for transfers that overlap with compute."""
+        return self._moved(Tensor.pin_memory, self.plan.pin_memory())
+
+    def reorder(self, order: Sequence[int] | Tensor) -> MixBatch:
+        """The batch with its rows in another order: row `k` is this batch's row `order[k]`, donors renumbered.
+
+        For collate functions that sort a batch, by caption length for example. Sort with this, or give the same order
+        to `MixPlan.reorder`; else donors point at the wrong rows.
+
+        Raises:
+            ValueError: `order` is not a permutation of the rows, or `texts` has appended rows.
+        """
+        if len(self.texts) != len(self):
+            raise ValueError("a batch with appended texts cannot be reordered: load it with texts='mixed'")
+        rows = _permutation(order, len(self))
+        listed = rows.tolist()
+        moved = self._moved(lambda t: t[rows.to(t.device)], self.plan.reorder(rows))
+        return replace(
+            moved,
+            texts=[self.texts[r] for r in listed],
+            original_texts=[self.original_texts[r] for r in listed],
+            keys=[self.keys[r] for r in listed],
+            labels=[self.labels[r] for r in listed],
+        )
+
+    def normalised(
+        self, mean: Sequence[float] | float = 0.5, std: Sequence[float] | float = 0.5, channels: int = 3
+    ) -> Tensor:
+        """The uint8 images as float32 [B, channels, H, W]: value / 255, less `mean`, over `std`, on their own device.
+
+        `mean` and `std` are one number or one for each channel. Do this on the GPU: a byte a pixel travels, not twelve.
+        """
+        scale = torch.tensor(std, dtype=torch.float32, device=self.images.device).reshape(-1, 1, 1)
+        shift = torch.tensor(mean, dtype=torch.float32, device=self.images.device).reshape(-1, 1, 1)
+        return ((self.images.float() / 255 - shift) / scale).expand(-1, channels, -1, -1)
+
+    def _moved(self, change: Callable[[Tensor], Tensor], plan: MixPlan) -> MixBatch:
+        tokens = self.tokens
+        if tokens is not None:
+            tokens = {name: change(v) if isinstance(v, Tensor) else v for name, v in tokens.items()}
+        return replace(self, images=change(self.images), repeated=change(self.repeated), plan=plan, tokens=tokens)
+
+
+def _tensor_fields(plan: MixPlan) -> list[str]:
+    return [f.name for f in fields(plan) if isinstance(getattr(plan, f.name), Tensor)]
+
+
+def _each_tensor(plan: MixPlan, change: Callable[[Tensor], Tensor]) -> MixPlan:
+    moved: dict[str, Any] = {name: change(getattr(plan, name)) for name in _tensor_fields(plan)}
+    return replace(plan, **moved)
+
+
+def _permutation(order: Sequence[int] | Tensor, rows: int) -> Tensor:
+    given = torch.as_tensor(order, dtype=torch.int64).cpu()
+    if given.shape != (rows,) or not torch.equal(given.sort().values, torch.arange(rows)):
+        raise ValueError(f"order must be a permutation of 0 to {rows - 1}")
+    return given
