@@ -63,7 +63,7 @@ def test_a_changed_setting_redoes_what_it_touches_and_gives_what_a_fresh_build_g
 def build_with_signal(studies, out, settings, stage: str, number: signal.Signals) -> subprocess.CompletedProcess[str]:
     """Run `build` in a process that sends itself a signal when a stage first tells its progress."""
     script = f"""
-import os, sys
+import os, signal, sys
 from medcutmix_pipeline.pipeline.progress import Stage
 from medcutmix_pipeline.cli import run
 
@@ -75,6 +75,7 @@ def tell_and_die(stage):
         os.kill(os.getpid(), {int(number)})
 
 Stage._tell = tell_and_die
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs tests in its background ignores it
 sys.exit(run(sys.argv[1:]))
 """
     file = out.with_suffix(".yaml")
