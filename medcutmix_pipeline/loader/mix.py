@@ -1,0 +1,189 @@
+"""The attentive manifold mix (MedCutMix, arXiv 2509.16673): a layer's features take the donor's, where it was attended.
+
+    mix = AttentiveManifoldMix(model, layers=["vision_model.encoder.layers.5"])
+    for batch in loader:
+        with mix(batch):
+            loss = criterion(model(batch.images, ...))
+        loss.backward()
+
+The donor's features are a row of the same batch: there is no further pass through the encoder.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from medcutmix_pipeline.hashing import keyed_hash
+from medcutmix_pipeline.loader.batch import MixBatch, MixPlan
+from medcutmix_pipeline.loader.features import Expected, count_prefix_tokens
+from medcutmix_pipeline.loader.hook import LayerHook, Step, device_of, find_layers
+from medcutmix_pipeline.loader.weights import (
+    check_choices,
+    host_share_by_area,
+    host_share_by_attention,
+    map_on_grid,
+    mix_weights,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor, nn
+
+MODES = ("replace", "append")
+
+
+class AttentiveManifoldMix:
+    """Mixes the features of one layer of a model in training, by the plan of the batch.
+
+    In `with mix(batch):` and while the layer is in training mode, the layer's features F become
+    F_host + w · (F_donor − F_host), with w from `mix_weights` on the layer's grid. Where w is 0, in rows that the plan
+    leaves alone and in prefix tokens, the host's features stay as they are to the bit. In `eval()`, outside of the
+    context, and for a plan without active rows, the layer gives the very object that it gave without the mix. The
+    context spans the forward pass; the backward pass may follow it. Gradients flow to host and donor.
+
+    It serves tensors, tuples and lists (their first element) and transformers' outputs (`last_hidden_state`; an output
+    pooled by the same layer stays as it was, so mix at a layer before the pooling).
+
+    With gradient checkpointing, a layer that is run again in the backward pass sees the last plan: run the backward
+    pass of a batch before the forward pass of the next. With `torch.compile`, create the mix before the first call of
+    the compiled model; a layer that is compiled on its own inside an eagerly checkpointed block is not supported.
+    Copies of the model, by `deepcopy` or pickle, do not mix.
+
+    Args:
+        model: any module, wrapped (`DistributedDataParallel`, `torch.compile`) or not.
+        layers: names of layers as in `model.named_modules()`, with or without those of wrappers. Of several, one is
+            drawn for each step, by the plan's `draw`.
+        weights: `soft`, `hard-area`, `hard-mass` or `uniform`: see `mix_weights`.
+        share: the quantile of `hard-area`, or the part of the attention that `hard-mass` takes.
+        map: `donor`, or `union` with the host's map.
+        mode: `replace` the hosts' rows; or `append` the mixed rows after the B rows of the batch, in the order of the
+            active rows, so that what follows sees both (then give `plan.appended()` to the loss).
+        layout: `NCHW`, `NHWC`, `NLC` (rows, tokens, channels), `LNC` (tokens, rows, channels); `auto` by the shape.
+        prefix_tokens: class and register tokens before the patch tokens, which are kept from the host; `auto` goes by
+            the parameters of the model.
+        grid: (H, W) of the patch tokens, where they do not have the images' aspect.
+
+    Raises:
+        ValueError: no such layer or choice; and, in the forward pass, features that do not fit the plan.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: Sequence[str] | str,
+        *,
+        weights: str = "soft",
+        share: float = 0.5,
+        map: str = "donor",
+        mode: str = "replace",
+        layout: str = "auto",
+        prefix_tokens: int | str = "auto",
+        grid: tuple[int, int] | None = None,
+    ) -> None:
+        check_choices(weights, share, map)
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
+        if isinstance(prefix_tokens, str) and prefix_tokens != "auto":
+            raise ValueError(f"prefix_tokens must be a number or 'auto', not {prefix_tokens!r}")
+        self.kind, self.share, self.map, self.mode = weights, share, map, mode
+        self.layers = find_layers(model, [layers] if isinstance(layers, str) else layers)
+        prefix = None if isinstance(prefix_tokens, str) else prefix_tokens
+        cells = None if grid is None else (int(grid[0]), int(grid[1]))
+        self._hooks = []
+        for name in self.layers:
+            found = count_prefix_tokens(model, name) if prefix is None else None
+            self._hooks.append(LayerHook(self, Expected(name, layout, prefix, found, cells)))
+        modules = [model.get_submodule(name) for name in self.layers]
+        self._devices = [device_of(module, model) for module in modules]
+        self._handles = [m.register_forward_hook(h) for m, h in zip(modules, self._hooks, strict=True)]
+        # Plain attributes, not thread-local: the backward pass runs in threads of its own and must see them.
+        self._plan: MixPlan | None = None
+        self._step: Step | None = None
+        self._open = False
+        self._drawn: str | None = None
+        self._grid: tuple[int, int] | None = None
+
+    @contextmanager
+    def __call__(self, batch: MixBatch | MixPlan | None) -> Iterator[AttentiveManifoldMix]:
+        """A context in which the model mixes by this batch's plan; None mixes nothing. Contexts may be nested."""
+        before = self._open, self._plan, self._step, self._drawn, self._grid
+        plan = batch.plan if isinstance(batch, MixBatch) else batch
+        self._open, self._plan, self._step, self._drawn, self._grid = True, plan, None, None, None
+        if plan is not None:
+            place = keyed_hash(plan.draw, "mix-layer") % len(self.layers)
+            self._drawn = self.layers[place]
+            self._step = Step.of(plan, self._devices[place])
+        try:
+            yield self
+        finally:
+            if before[0]:
+                self._open, self._plan, self._step, self._drawn, self._grid = before
+            else:
+                self._open = False
+
+    @property
+    def drawn(self) -> str | None:
+        """The layer at which the last plan is mixed."""
+        return self._drawn
+
+    @property
+    def weights(self) -> Tensor | None:
+        """float32 [B, H, W]: the donors' weights in the last forward pass; None where nothing was mixed."""
+        if self._step is None or self._grid is None:
+            return None
+        return self.weights_at(self._step, self._grid)
+
+    def host_share(self, by: str = "area") -> Tensor:
+        """The effective share of the host in each row of the last forward pass, in [0, 1]; 1 where nothing was mixed.
+
+        For soft targets of the loss, and to log: a share near 1 in rows whose text was changed says that the maps are
+        too peaked.
+
+        Args:
+            by: `area`, 1 − mean(w); or `attention`, by `host_share_by_attention`.
+
+        Returns:
+            float32 [B]; in mode `append`, [B + M], for the rows of `plan.appended()`.
+
+        Raises:
+            ValueError: `by` is something else.
+            RuntimeError: no plan was given yet.
+        """
+        if by not in ("area", "attention"):
+            raise ValueError(f"by must be 'area' or 'attention', not {by!r}")
+        if self._plan is None:
+            raise RuntimeError("the share of the host is known after a step in `with mix(batch):`")
+        whole = torch.ones(len(self._plan), device=self._plan.lam.device)
+        step, weights = self._step, self.weights
+        if step is None or weights is None or self._grid is None:
+            return whole
+        if by == "area":
+            share = host_share_by_area(weights)
+        else:
+            maps = [map_on_grid(m, self._grid) for m in (step.host_map, step.donor_map)]
+            share = host_share_by_attention(weights, *maps)
+        return share if self.mode == "replace" else torch.cat([whole.to(share.device), share[step.hosts]])
+
+    def remove(self) -> None:
+        """Detach from the model for good."""
+        for handle in self._handles:
+            handle.remove()
+
+    def weights_at(self, step: Step, grid: tuple[int, int]) -> Tensor:
+        """The donors' weights for a step on a grid."""
+        return mix_weights(step.donor_map, step.host_map, step.lam, step.active, grid, self.kind, self.share, self.map)
+
+    def step_of(self, layer: str) -> Step | None:
+        """What to mix at this layer now; None where nothing is."""
+        if self._step is None or layer != self._drawn:
+            return None
+        if self._open:
+            return self._step
+        # Outside of the context only the backward pass mixes: it runs a checkpointed layer again.
+        # torch.utils.checkpoint tells a backward pass in the same way.
+        replay = not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
+        return self._step if replay else None
