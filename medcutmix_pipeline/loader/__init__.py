@@ -1,5 +1,7 @@
 """What a trainer imports: reading shards with their mix plans, the mixing module, the loss. Light on purpose."""
 
 from medcutmix_pipeline.loader.batch import MixBatch, MixPlan
+from medcutmix_pipeline.loader.loading import MixLoader
+from medcutmix_pipeline.loader.tar import ShardError
 
-__all__ = ["MixBatch", "MixPlan"]
+__all__ = ["MixBatch", "MixLoader", "MixPlan", "ShardError"]

@@ -114,6 +114,7 @@ class MixBatch:
         repeated: bool [B], rows that the epoch has already seen: they fill the last batches (`last="pad"`) or stand in
             for samples that could not be read (`on_error="skip"`).
         tokens: what the loader's `tokenizer` made of `texts`; None without one.
+        skipped: with `on_error="skip"`, what could not be read in this batch and why: shard, sample and reason.
         state: what to give to the loader's `load_state_dict` to go on after this batch.
     """
 
@@ -125,6 +126,7 @@ class MixBatch:
     plan: MixPlan
     repeated: Tensor
     tokens: Mapping[str, Any] | None = None
+    skipped: Sequence[str] = ()
     state: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:

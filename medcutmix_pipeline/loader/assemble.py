@@ -1,0 +1,232 @@
+"""From the rows of a batch to its tensors: decoding on many threads into one buffer, then texts and plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import torch
+
+from medcutmix_pipeline.hashing import keyed_hash
+from medcutmix_pipeline.loader.batch import MixBatch, MixPlan
+from medcutmix_pipeline.loader.decode import Undecodable, decode_into, decode_maps, image_size
+from medcutmix_pipeline.loader.shard import mixed_text
+from medcutmix_pipeline.loader.tar import ShardError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor, Future
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from medcutmix_pipeline.loader.pool import Chance, Row
+
+Texts = Literal["mixed", "original", "appended"]
+
+
+class Transform(Protocol):
+    """Changes an image, and the maps that belong to it along with it."""
+
+    def __call__(self, image: Tensor, maps: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Image uint8 [1, H, W] and maps uint8 [k, h, w] (k from 0 to 2) to the same after the change.
+
+        All images must leave with the same size and dtype, maps with the shape in which they came. Draw from `rng`
+        only: partners get the same numbers, so that a crop takes both from the same place, and so does a replay.
+        """
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked of a batch."""
+
+    image_size: int | None
+    max_pixels: int
+    texts: Texts
+    findings: Sequence[str]
+    skip: bool
+    transform: Transform | None = None
+    tokenizer: Callable[[list[str]], Mapping[str, Any]] | None = None
+    normalize: tuple[Sequence[float] | float, Sequence[float] | float] | None = None
+    pin_memory: bool = False
+
+
+@dataclass
+class _Decoded:
+    """What a thread made of a row: the changed image where there is a transform, and the maps that are asked of it."""
+
+    image: Tensor | None = None
+    host_map: NDArray[np.uint8] | None = None
+    lent_map: NDArray[np.uint8] | None = None
+    problem: str | None = None
+
+
+@dataclass
+class Pending:
+    """A batch whose rows are being decoded."""
+
+    rows: list[Row]
+    pixels: Tensor
+    grid: tuple[int, int]
+    decoding: list[Future[list[_Decoded]]]
+
+
+def start_batch(
+    rows: list[Row], grid: tuple[int, int], wishes: Wishes, chance: Chance, executor: Executor, threads: int
+) -> Pending:
+    """Begin to decode a batch; `grid` is the (height, width) of its maps."""
+    height, width = _size(rows, wishes)
+    pixels = torch.empty((len(rows), 1, height, width), dtype=torch.uint8)
+    lent = {row.donor: row.plan.donor_map for row in rows if row.donor is not None and row.plan is not None}
+    share = max(1, -(-len(rows) // (2 * threads)))
+
+    def decode(first: int) -> list[_Decoded]:
+        numbers = range(first, min(first + share, len(rows)))
+        return [_decode(rows[i], lent.get(i), pixels[i, 0].numpy(), wishes, chance) for i in numbers]
+
+    return Pending(rows, pixels, grid, [executor.submit(decode, i) for i in range(0, len(rows), share)])
+
+
+def finish_batch(pending: Pending, wishes: Wishes, chance: Chance, number: int) -> MixBatch:
+    """Wait for a batch's rows and put them together.
+
+    Raises:
+        ShardError: a sample cannot be used, with shard and key; with `wishes.skip` only where none of the batch can.
+    """
+    decoded = [row for part in pending.decoding for row in part.result()]
+    rows = pending.rows
+    images = _images(pending.pixels, decoded)
+    skipped = [
+        f"shard {r.sample.shard}, sample {r.sample.key}: {d.problem}"
+        for r, d in zip(rows, decoded, strict=True)
+        if d.problem
+    ]
+    if skipped:
+        if not wishes.skip or len(skipped) == len(rows):
+            raise ShardError(skipped[0])
+        rows, images = _replaced(rows, images, decoded)
+    plan = _plan(rows, decoded, pending.grid, wishes.findings, chance, number)
+    original = [row.sample.text for row in rows]
+    mixed = [mixed_text(row.sample.text, row.plan) if row.plan else row.sample.text for row in rows]
+    texts = {"mixed": mixed, "original": original}.get(wishes.texts) or [
+        *original,
+        *(text for text, row in zip(mixed, rows, strict=True) if row.plan),
+    ]
+    batch = MixBatch(
+        images=images,
+        texts=texts,
+        original_texts=original,
+        keys=[row.sample.key for row in rows],
+        labels=[dict(row.plan.labels if row.plan else row.sample.labels) for row in rows],
+        plan=plan,
+        repeated=torch.tensor([row.repeats for row in rows]),
+        tokens=wishes.tokenizer(texts) if wishes.tokenizer else None,
+        skipped=skipped,
+    )
+    if wishes.normalize is not None:
+        mean, std = wishes.normalize
+        channels = max(np.size(mean), np.size(std))
+        batch = replace(batch, images=batch.normalised(mean, std, channels).contiguous())
+    return batch.pin_memory() if wishes.pin_memory else batch
+
+
+def _size(rows: Sequence[Row], wishes: Wishes) -> tuple[int, int]:
+    if wishes.image_size is not None:
+        return wishes.image_size, wishes.image_size
+    for row in rows:
+        if row.sample.problem is None:
+            try:
+                return image_size(row.sample, wishes.max_pixels)
+            except Undecodable:
+                continue
+    return 1, 1
+
+
+def _decode(row: Row, lent: int | None, pixels: NDArray[np.uint8], wishes: Wishes, chance: Chance) -> _Decoded:
+    sample = row.sample
+    if sample.problem is not None:
+        return _Decoded(problem=sample.problem)
+    made = _Decoded()
+    try:
+        decode_into(sample, pixels, wishes.max_pixels, resize=wishes.image_size is not None)
+        if row.plan is not None or lent is not None:
+            maps = decode_maps(sample)
+            made.host_map = maps[row.plan.host_map] if row.plan is not None else None
+            made.lent_map = maps[lent] if lent is not None else None
+    except Undecodable as why:
+        return _Decoded(problem=str(why))
+    if wishes.transform is not None:
+        _change(made, pixels, wishes.transform, chance.generator("loader.transform", row.partner))
+    return made
+
+
+def _change(made: _Decoded, pixels: NDArray[np.uint8], transform: Transform, rng: np.random.Generator) -> None:
+    asked = [m for m in (made.host_map, made.lent_map) if m is not None]
+    maps = torch.from_numpy(np.stack(asked)) if asked else torch.zeros((0, 1, 1), dtype=torch.uint8)
+    made.image, moved = transform(torch.from_numpy(pixels.copy())[None], maps, rng)
+    left = list(moved.numpy())
+    made.host_map = left.pop(0) if made.host_map is not None else None
+    made.lent_map = left.pop(0) if made.lent_map is not None else None
+
+
+def _images(pixels: Tensor, decoded: Sequence[_Decoded]) -> Tensor:
+    changed = next((d.image for d in decoded if d.image is not None), None)
+    if changed is None:
+        return pixels
+    return torch.stack([torch.zeros_like(changed) if d.image is None else d.image for d in decoded])
+
+
+def _replaced(rows: list[Row], images: Tensor, decoded: Sequence[_Decoded]) -> tuple[list[Row], Tensor]:
+    """Rows that could not be read become unmixed copies of others; hosts that would take from them stay as they are."""
+    good = [i for i, d in enumerate(decoded) if d.problem is None]
+    bad = {i for i, d in enumerate(decoded) if d.problem is not None}
+    whole = []
+    for i, row in enumerate(rows):
+        if i in bad:
+            stand_in = good[i % len(good)]
+            images[i] = images[stand_in]
+            whole.append(replace(rows[stand_in], repeats=True, donor=None, plan=None))
+        elif row.donor in bad:
+            whole.append(replace(row, donor=None, plan=None))
+        else:
+            whole.append(row)
+    return whole, images
+
+
+def _plan(
+    rows: Sequence[Row],
+    decoded: Sequence[_Decoded],
+    grid: tuple[int, int],
+    findings: Sequence[str],
+    chance: Chance,
+    number: int,
+) -> MixPlan:
+    donor_map = torch.zeros((len(rows), *grid), dtype=torch.uint8)
+    host_map = torch.zeros((len(rows), *grid), dtype=torch.uint8)
+    asserted = torch.zeros((len(rows), len(findings)), dtype=torch.bool)
+    place = {finding: i for i, finding in enumerate(findings)}
+    for i, row in enumerate(rows):
+        labels = row.sample.labels
+        if row.plan is not None and row.donor is not None:
+            labels = row.plan.labels
+            for target, told in ((donor_map, decoded[row.donor].lent_map), (host_map, decoded[i].host_map)):
+                if told is None or told.shape != grid:
+                    raise ShardError(
+                        f"shard {row.sample.shard}, sample {row.sample.key}: maps of a batch are not all "
+                        f"{grid[0]} × {grid[1]}: load datasets of different encoders apart"
+                    )
+                target.numpy()[i] = told
+        asserted[i, [place[f] for f, said in labels.items() if said == "present" and f in place]] = True
+    return MixPlan(
+        donor=torch.tensor([i if row.donor is None else row.donor for i, row in enumerate(rows)]),
+        active=torch.tensor([row.plan is not None for row in rows]),
+        lam=torch.tensor([chance.lam(row.plan) if row.plan else 1.0 for row in rows], dtype=torch.float32),
+        donor_map=donor_map,
+        host_map=host_map,
+        study=torch.tensor([keyed_hash(0, "loader.study", row.sample.study) >> 1 for row in rows]),
+        findings=asserted,
+        draw=keyed_hash(chance.seed, "loader.draw", str(chance.epoch), str(number)) >> 1,
+        plan_ids=[row.plan.plan_id if row.plan else None for row in rows],
+        diseases=[row.plan.disease if row.plan else None for row in rows],
+    )

@@ -1,0 +1,263 @@
+"""The loader: batches of image–report pairs with their mix plans, from the shards of a dataset."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.loader.ahead import ahead
+from medcutmix_pipeline.loader.assemble import Texts, Transform, Wishes
+from medcutmix_pipeline.loader.epoch import EpochLayout
+from medcutmix_pipeline.loader.pool import Chance
+from medcutmix_pipeline.loader.ranks import rank_and_world, threads_for
+from medcutmix_pipeline.loader.reader import ShardReader
+from medcutmix_pipeline.loader.sources import find_shards
+from medcutmix_pipeline.loader.stream import EpochRun
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from medcutmix_pipeline.loader.batch import MixBatch
+
+_READING, _RESUMING, _FROM = 0, 1, 2
+
+
+class MixLoader(IterableDataset["MixBatch"]):
+    """Batches of a dataset, each with a plan of who is mixed with whom.
+
+    Iterate over it as it is (it decodes on threads and works ahead), or put it into
+    `DataLoader(loader, batch_size=None, num_workers=…)`: the batches are the same, in the same order.
+
+    In every epoch a random maximal matching on each shard's plans pairs samples, rare findings first; both partners
+    come into one batch. Every rank gets the same number of batches, none sees a sample that another rank or an earlier
+    batch of the epoch has seen, and batches depend on (seed, epoch, world size) and these arguments alone.
+
+    Args:
+        where: the dataset's folder, local or a URL; or its shards: a .tar, a glob, a {000000..000123} range or a list,
+            local, `http(s)://` or any URL that fsspec knows.
+        batch_size: samples in a batch, on each rank; every batch has as many.
+        split: which split of the dataset; None for all. Shards that are named one by one are taken as they are.
+        image_size: side of the images, px; None: as stored, which must then be the same for all.
+        mix: the share of matched hosts that are mixed, in [0, 1]; or a function of the epoch that gives it. 0 pairs
+            nothing.
+        lam: "epoch" draws λ for each plan and epoch from Beta(α, α); "stored" takes the plan's.
+        alpha: α; None: the dataset's `plans.alpha`.
+        texts: what `batch.texts` holds: "mixed" reports where a plan is active; the "original" ones; or "appended", the
+            originals followed by the mixed ones, for a mix that appends rows.
+        seed: of all that is left to chance.
+        shuffle: False reads shards and samples in their order and needs `mix=0`: for validation.
+        last: "drop" leaves out the samples that fill no batch on every rank (other ones in each epoch; `left_out`
+            counts them); "pad" fills the last batches with samples that `batch.repeated` marks.
+        pool_shards: shards that are shuffled together; at most `pool_bytes` of them. The next pool is read meanwhile,
+            so twice as much is in memory.
+        rank, world_size: None: from torch.distributed where it is initialised, else from RANK and WORLD_SIZE, else 0
+            of 1.
+        threads: decoding threads; None: the CPUs that this process may use, shared with local ranks and workers.
+        prefetch: batches that are ready before they are asked for.
+        transform: changes an image and its maps together, see `Transform`.
+        tokenizer: makes `batch.tokens` of the list of texts.
+        normalize: (mean, std), each a number or one for each channel: images leave as float32 with as many channels;
+            None: uint8 with one channel (`batch.normalised` does it on the GPU).
+        pin_memory: batches leave in page-locked memory.
+        verify: compare each shard's sha256 with the manifest when it is first read.
+        on_error: "raise" at a damaged or hostile shard or sample; "skip" fills its rows with others of the batch,
+            marked in `batch.repeated` and named in `batch.skipped`.
+        max_shard_bytes, max_pixels: what is larger is refused.
+
+    Raises:
+        UsageError: an argument does not fit, or the dataset has not one batch for every rank.
+        DataError: no finished dataset is at `where`. While iterating, `ShardError` names shard and sample.
+    """
+
+    def __init__(
+        self,
+        where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        batch_size: int,
+        *,
+        split: str | None = "train",
+        image_size: int | None = None,
+        mix: float | Callable[[int], float] = 0.5,
+        lam: Literal["epoch", "stored"] = "epoch",
+        alpha: float | None = None,
+        texts: Texts = "mixed",
+        seed: int = 0,
+        shuffle: bool = True,
+        last: Literal["drop", "pad"] = "drop",
+        pool_shards: int = 4,
+        pool_bytes: int = 1 << 30,
+        rank: int | None = None,
+        world_size: int | None = None,
+        threads: int | None = None,
+        prefetch: int = 2,
+        transform: Transform | None = None,
+        tokenizer: Callable[[list[str]], Mapping[str, Any]] | None = None,
+        normalize: tuple[Sequence[float] | float, Sequence[float] | float] | None = None,
+        pin_memory: bool = False,
+        verify: bool = True,
+        on_error: Literal["raise", "skip"] = "raise",
+        max_shard_bytes: int = 1 << 30,
+        max_pixels: int = 1 << 25,
+    ) -> None:
+        self.batch_size, self.seed, self.shuffle, self.last = batch_size, seed, shuffle, last
+        self.rank, self.world_size = rank_and_world(rank, world_size)
+        self._mix, self._threads, self._prefetch = mix, threads, prefetch
+        self._skip, self._largest = on_error == "skip", max_shard_bytes
+        _check_choices(
+            lam=(lam, ("epoch", "stored")),
+            texts=(texts, ("mixed", "original", "appended")),
+            last=(last, ("drop", "pad")),
+            on_error=(on_error, ("raise", "skip")),
+        )
+        _check_positive(batch_size=batch_size, pool_shards=pool_shards, pool_bytes=pool_bytes, prefetch=prefetch)
+        shards = find_shards(where, split)
+        self._refs = shards.refs
+        self._unverified = set(range(len(self._refs))) if verify else set()
+        self.findings: tuple[str, ...] = tuple(shards.manifest.get("diseases", ()))
+        self._alpha = None if lam == "stored" else _alpha(alpha, shards.manifest)
+        self._pool = self._batches_in_pool(pool_shards, pool_bytes)
+        self._wishes = Wishes(
+            image_size, max_pixels, texts, self.findings, self._skip, transform, tokenizer, normalize, pin_memory
+        )
+        # (epoch, epoch in which to go on, batch at which to go on), seen by workers that are kept from epoch to epoch
+        self._clock = torch.tensor([0, -1, 0]).share_memory_()
+        self._read_to_the_end = -1
+        if self._share(0) > 0 and not shuffle:
+            raise UsageError("shuffle=False keeps the order of the shards and pairs nothing: give mix=0 with it")
+        if len(self) == 0:
+            raise UsageError(
+                f"{sum(ref.samples for ref in self._refs)} samples do not fill a batch of {batch_size} on each of "
+                f"{self.world_size} ranks: take smaller batches, or last='pad'"
+            )
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the next iteration reads."""
+        return int(self._clock[_READING])
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes next: other pairs, other λ, another order."""
+        self._clock[_READING] = epoch
+
+    def __len__(self) -> int:
+        """Batches in an epoch, the same on every rank."""
+        return self._layout(self.epoch).batches
+
+    @property
+    def left_out(self) -> int:
+        """Samples that no rank sees in an epoch (other ones in each): fewer than one batch of every rank."""
+        return self._layout(self.epoch).left_out
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the iteration in this process stands: after the batch that it yielded last.
+
+        With the workers of a DataLoader, which run ahead, keep `batch.state` of the last batch that was trained on.
+        """
+        start = int(self._clock[_FROM]) if self._clock[_RESUMING] == self._clock[_READING] else 0
+        return self._state(self.epoch, start)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on in the middle of an epoch: the next iteration yields the very batches that would have followed.
+
+        Raises:
+            UsageError: the state is that of other shards, or of another seed, batch size or number of ranks.
+        """
+        try:
+            epoch, number, fingerprint = int(state["epoch"]), int(state["batch"]), state["fingerprint"]
+        except (KeyError, TypeError, ValueError):
+            raise UsageError("this is no state of a loader: give it what state_dict() or batch.state gave") from None
+        if fingerprint != self._fingerprint(epoch):
+            raise UsageError(
+                "the state belongs to other shards, or to another seed, batch size, number of ranks, pool or mix: "
+                "make the loader as it was, or start the epoch anew with set_epoch"
+            )
+        self._clock.copy_(torch.tensor([epoch, epoch, number]))
+
+    def __iter__(self) -> Iterator[MixBatch]:
+        worker = get_worker_info()
+        epoch, start = self.epoch, int(self.state_dict()["batch"])
+        if worker is None:
+            self._warn_of_repetition(epoch)
+        step, first = (worker.num_workers, worker.id) if worker else (1, 0)
+        layout = self._layout(epoch)
+        run = EpochRun(layout, self._chance(epoch), self.rank)
+        reader = ShardReader(self._refs, self._largest, self._unverified, self._skip)
+        numbers = range(start + first, layout.batches, step)
+        fingerprint = self._fingerprint(epoch)
+        made = run.batches(numbers, reader, self._wishes, threads_for(self._threads, step))
+        with contextlib.closing(ahead(made, self._prefetch)) as batches:
+            for number, batch in zip(numbers, batches, strict=True):
+                batch.state.update(epoch=epoch, batch=number + 1, fingerprint=fingerprint)
+                if worker is None:
+                    self._clock[_RESUMING], self._clock[_FROM] = epoch, number + 1
+                yield batch
+        if worker is None:
+            self._clock[_RESUMING] = -1
+            self._read_to_the_end = epoch
+
+    def _share(self, epoch: int) -> float:
+        share = float(self._mix(epoch) if callable(self._mix) else self._mix)
+        if not 0 <= share <= 1:
+            raise UsageError(f"mix must be in [0, 1], not {share}")
+        return share
+
+    def _chance(self, epoch: int) -> Chance:
+        return Chance(self.seed, epoch, self._share(epoch), self._alpha, self.shuffle)
+
+    def _layout(self, epoch: int) -> EpochLayout:
+        numbers = range(len(self._refs))
+        if self.shuffle:
+            rng = self._chance(epoch).generator("loader.shards")
+            numbers = rng.permutation(len(self._refs)).tolist()
+        counts = tuple(ref.samples for ref in self._refs)
+        return EpochLayout(tuple(numbers), counts, self.batch_size, self.world_size, self._pool, self.last == "pad")
+
+    def _batches_in_pool(self, shards: int, largest: int) -> int:
+        samples, size = sum(ref.samples for ref in self._refs), sum(ref.size for ref in self._refs)
+        wanted = shards * samples / len(self._refs)
+        fitting = largest * samples / max(1, size)
+        return max(1, round(min(wanted, fitting) / self.batch_size))
+
+    def _state(self, epoch: int, number: int) -> dict[str, Any]:
+        return {"epoch": epoch, "batch": number, "fingerprint": self._fingerprint(epoch)}
+
+    def _fingerprint(self, epoch: int) -> str:
+        refs = [(ref.name, ref.samples, ref.sha256) for ref in self._refs]
+        decides = [self._pool, self.batch_size, self.world_size, self.last, self.seed, self.shuffle, self._alpha]
+        return hashlib.sha256(json.dumps([decides, self._share(epoch), refs]).encode()).hexdigest()[:16]
+
+    def _warn_of_repetition(self, epoch: int) -> None:
+        if self.shuffle and self._read_to_the_end == epoch:
+            warnings.warn(
+                f"epoch {epoch} is being read again, with the same pairs and order: call set_epoch before each epoch",
+                stacklevel=3,
+            )
+
+
+def _alpha(given: float | None, manifest: Mapping[str, Any]) -> float:
+    try:
+        alpha = float(manifest["config"]["plans"]["alpha"]) if given is None else float(given)
+    except (KeyError, TypeError, ValueError):
+        return 1.0
+    if not alpha > 0:
+        raise UsageError(f"alpha must be positive, not {alpha}")
+    return alpha
+
+
+def _check_choices(**choices: tuple[str, tuple[str, ...]]) -> None:
+    for name, (given, known) in choices.items():
+        if given not in known:
+            raise UsageError(f"{name} must be one of {', '.join(known)}, not {given!r}")
+
+
+def _check_positive(**values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise UsageError(f"{name} must be at least 1, not {value}")

@@ -1,0 +1,198 @@
+"""A shard in memory: its samples, checked against the format, ready to be paired and decoded."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from medcutmix_pipeline.loader.tar import ShardError, read_members
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from medcutmix_pipeline.loader.tar import Span
+
+IMAGES = ("jpg", "png", "webp")
+_LARGEST_RECORD = 4 << 20
+_ASSERTIONS = {"present", "uncertain", "absent"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One way to mix a host: a donor of the same shard by its place, and the edits of the host's report."""
+
+    plan_id: str
+    disease: str
+    donor: int
+    donor_map: int
+    host_map: int
+    lam: float
+    edits: list[tuple[int, int, str]]
+    labels: dict[str, str]
+
+
+@dataclass(slots=True)
+class Sample:
+    """A sample whose record is checked; its image and its maps are still bytes. `place` counts from 0 in its shard.
+
+    `problem` says why the sample cannot be used; None where it can.
+    """
+
+    key: str
+    shard: str
+    place: int
+    image: memoryview
+    maps: memoryview | None = None
+    text: str = ""
+    study: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    n_maps: int = 0
+    plans: list[Plan] = field(default_factory=list)
+    problem: str | None = None
+
+    def fail(self, why: str) -> ShardError:
+        """The error that names this sample."""
+        return ShardError(f"shard {self.shard}, sample {self.key}: {why}")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The samples of a shard, in its order."""
+
+    name: str
+    samples: list[Sample]
+
+
+def parse_shard(data: bytes, name: str) -> Shard:
+    """Read a shard's bytes. A sample that breaks the format has its `problem` set; the others are whole.
+
+    A plan is read only where its donor is a usable sample of the shard and everything in it is in range.
+
+    Raises:
+        ShardError: the archive itself cannot be trusted.
+    """
+    view = memoryview(data)
+    samples = [_sample(view, i, key, members, name) for i, (key, members) in enumerate(read_members(data, name))]
+    for sample, record in samples:
+        if sample.problem is None:
+            _guard(sample, record, lambda s, r: _read_plans(s, r, [other for other, _ in samples]))
+    return Shard(name, [sample for sample, _ in samples])
+
+
+def broken_shard(name: str, samples: int, why: str) -> Shard:
+    """What stands for a shard of which nothing can be read: as many samples, none usable."""
+    return Shard(name, [Sample(f"#{i}", name, i, memoryview(b""), problem=why) for i in range(samples)])
+
+
+def mixed_text(text: str, plan: Plan) -> str:
+    """A host's report after a plan's edits."""
+    parts, position = [], 0
+    for start, end, replacement in plan.edits:
+        parts += [text[position:start], replacement]
+        position = end
+    return "".join([*parts, text[position:]])
+
+
+def _sample(
+    view: memoryview, place: int, key: str, members: dict[str, Span], shard: str
+) -> tuple[Sample, dict[str, Any]]:
+    images = [s for s in IMAGES if s in members]
+    image = view[slice(*members[images[0]])] if images else memoryview(b"")
+    maps = view[slice(*members["attn.npy"])] if "attn.npy" in members else None
+    sample = Sample(key, shard, place, image, maps)
+    record: dict[str, Any] = {}
+    if len(images) != 1 or "txt" not in members or "json" not in members:
+        sample.problem = "it must have one image, a .txt and a .json"
+    elif any(end - start > _LARGEST_RECORD for start, end in (members["json"], members["txt"])):
+        sample.problem = "its .json or .txt is larger than 4 MiB"
+    else:
+        try:
+            sample.text = str(view[slice(*members["txt"])], "utf-8")
+            record = json.loads(bytes(view[slice(*members["json"])]))
+        except (ValueError, RecursionError):
+            sample.problem = "its .json or .txt cannot be read"
+            return sample, record
+        _guard(sample, record, _read_record)
+    return sample, record
+
+
+def _guard(sample: Sample, record: dict[str, Any], read: Callable[[Sample, dict[str, Any]], None]) -> None:
+    """Run a reader of records; whatever a hostile record makes it stumble over becomes the sample's problem."""
+    try:
+        read(sample, record)
+    except _BadRecord as why:
+        sample.problem = str(why)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
+        sample.problem = "its .json is not a sample record of the format"
+
+
+class _BadRecord(Exception):  # noqa: N818 - never leaves this module
+    pass
+
+
+def _read_record(sample: Sample, record: dict[str, Any]) -> None:
+    _need(record["sample_id"] == sample.key, "its record has another sample_id")
+    _need(bool(sample.text.strip()), "its report is empty")
+    sample.study = _text(record["study_id"])
+    sample.labels = _labels(record["labels"])
+    sample.n_maps = len(record["maps"])
+    _need((sample.n_maps > 0) == (sample.maps is not None), "record and .attn.npy disagree on whether there are maps")
+
+
+def _read_plans(sample: Sample, record: dict[str, Any], samples: list[Sample]) -> None:
+    for told in record["plans"]:
+        place = told["donor"]
+        _need(type(place) is int and 0 <= place < len(samples), "a plan's donor is out of range")
+        donor = samples[place]
+        _need(donor is not sample and told["donor_id"] == donor.key, "a plan's donor is not the sample that it names")
+        if donor.problem is not None:
+            continue
+        _need(_index(told["donor_map"], donor.n_maps), "a plan's donor_map is out of range")
+        _need(_index(told["host_map"], sample.n_maps), "a plan's host_map is out of range")
+        lam = float(told["lambda"])
+        _need(math.isfinite(lam) and 0 <= lam <= 1, "a plan's lambda is not in [0, 1]")
+        sample.plans.append(
+            Plan(
+                _text(told["plan_id"]),
+                _text(told["disease"]),
+                place,
+                told["donor_map"],
+                told["host_map"],
+                lam,
+                _edits(told["edits"], len(sample.text)),
+                _labels(told["labels"]),
+            )
+        )
+
+
+def _edits(told: list[Any], length: int) -> list[tuple[int, int, str]]:
+    position = 0
+    edits = []
+    for start, end, replacement in told:
+        whole = type(start) is int and type(end) is int
+        _need(whole and position <= start <= end <= length, "a plan's edits overlap or leave the report")
+        position = end
+        edits.append((start, end, _text(replacement)))
+    _need(bool(edits), "a plan has no edits")
+    return edits
+
+
+def _labels(told: dict[str, Any]) -> dict[str, str]:
+    _need(type(told) is dict and _ASSERTIONS.issuperset(told.values()), "a label is not present, uncertain or absent")
+    return told
+
+
+def _text(value: object) -> str:
+    _need(type(value) is str, "a field that must be text is not")
+    return str(value)
+
+
+def _index(value: object, length: int) -> bool:
+    return type(value) is int and 0 <= value < length
+
+
+def _need(holds: bool, why: str) -> None:
+    if not holds:
+        raise _BadRecord(why)

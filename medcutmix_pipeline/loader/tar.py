@@ -1,0 +1,97 @@
+"""The members of a shard that is in memory: offsets only, nothing is unpacked, anything odd is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medcutmix_pipeline.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BLOCK = 512
+_NAME = re.compile(rb"([A-Za-z0-9_-]{1,100})\.([A-Za-z0-9_.-]{1,99})")
+_SIZE, _TYPE, _PREFIX = slice(124, 136), 156, 345
+_CHECKSUM = slice(148, 156)
+_OCTAL = re.compile(rb"[ ]*([0-7]{1,11})[ \0]*")
+
+Span = tuple[int, int]
+"""Where a member's content stands in the shard: first byte and the byte after the last."""
+
+
+class ShardError(DataError):
+    """A shard, or a sample in it, breaks the format or is damaged; the message names both."""
+
+
+def read_members(data: bytes | memoryview, shard: str) -> list[tuple[str, dict[str, Span]]]:
+    """The samples of a tar in order: (key, {suffix: span}), suffixes without their leading dot.
+
+    Only what the format allows is accepted: plain files named KEY.SUFFIX, members of a sample together, each key and
+    each suffix of a sample once, the archive ended as tar asks. Links, folders, paths, extended headers and sizes that
+    leave the archive are refused.
+
+    Raises:
+        ShardError: the archive is none, is cut off, or has a member that the format does not allow.
+    """
+    samples: list[tuple[str, dict[str, Span]]] = []
+    seen: set[str] = set()
+    headers: list[int] = []
+    for header, name, start, size in _walk(memoryview(data), shard):
+        headers.append(header)
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise ShardError(f"shard {shard}: a member's name is not KEY.SUFFIX (a path, or characters not allowed)")
+        key, suffix = match[1].decode(), match[2].decode()
+        if not samples or samples[-1][0] != key:
+            if key in seen:
+                raise ShardError(f"shard {shard}: sample {key} is there twice, or its members do not stand together")
+            seen.add(key)
+            samples.append((key, {}))
+        if suffix in samples[-1][1]:
+            raise ShardError(f"shard {shard}, sample {key}: there are two members .{suffix}")
+        samples[-1][1][suffix] = (start, start + size)
+    _check_sums(data, headers, shard)
+    return samples
+
+
+def _walk(data: memoryview, shard: str) -> Iterator[tuple[int, bytes, int, int]]:
+    """Each member: its header's offset, its name, its content's offset and size."""
+    position, end = 0, len(data)
+    while position + _BLOCK <= end:
+        header = bytes(data[position : position + _BLOCK])
+        if header[0] == 0:
+            if header.strip(b"\0"):
+                raise ShardError(f"shard {shard}: the header at byte {position} has no name")
+            return
+        if header[_TYPE] not in b"0\0":
+            raise ShardError(f"shard {shard}: the member at byte {position} is no plain file (a link or the like)")
+        if header[_PREFIX]:
+            raise ShardError(f"shard {shard}: the member at byte {position} is in a folder")
+        size = _OCTAL.fullmatch(header[_SIZE])
+        if size is None:
+            raise ShardError(f"shard {shard}: the header at byte {position} has no readable size")
+        length = int(size[1], 8)
+        content = position + _BLOCK
+        if content + length > end:
+            break
+        yield position, header[:100].rstrip(b"\0"), content, length
+        position = content + -(-length // _BLOCK) * _BLOCK
+    raise ShardError(f"shard {shard} is cut off: download or build it again")
+
+
+def _check_sums(data: bytes | memoryview, headers: list[int], shard: str) -> None:
+    """Compare every header with its own checksum, all at once: byte by byte in Python it would cost most of all."""
+    if not headers:
+        return
+    raw = np.frombuffer(data, np.uint8)
+    blocks = raw[np.asarray(headers)[:, None] + np.arange(_BLOCK)]
+    stored = blocks[:, _CHECKSUM].tobytes()
+    blocks[:, _CHECKSUM] = ord(" ")
+    sums = blocks.sum(axis=1, dtype=np.int64).tolist()
+    for i, total in enumerate(sums):
+        field = _OCTAL.fullmatch(stored[8 * i : 8 * i + 8])
+        if field is None or int(field[1], 8) != total:
+            raise ShardError(f"shard {shard}: the header at byte {headers[i]} is damaged (checksum)")
