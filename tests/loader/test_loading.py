@@ -1,0 +1,302 @@
+"""The loader as a trainer sees it: what an epoch holds, on whatever ranks and workers, and going on in its middle."""
+
+import io
+import json
+import tarfile
+import threading
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.loader import MixLoader
+from tests.loader.made import GRID, write_dataset
+
+COUNTS = {"one": [23], "even": [16, 16, 16, 16], "odd": [31, 7, 1, 19, 12]}
+
+
+@pytest.fixture(scope="module", params=COUNTS)
+def dataset(request, tmp_path_factory):
+    return write_dataset(tmp_path_factory.mktemp(request.param) / "dataset", COUNTS[request.param], seed=3)
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    return write_dataset(tmp_path_factory.mktemp("odd") / "dataset", COUNTS["odd"], seed=3)
+
+
+def read(folder):
+    """The members of all shards, by key and suffix, read with the standard library."""
+    members = {}
+    for shard in sorted((folder / "shards").glob("*.tar")):
+        with tarfile.open(shard) as tar:
+            for info in tar:
+                key, _, suffix = info.name.partition(".")
+                members.setdefault(key, {})[suffix] = tar.extractfile(info).read()
+    return members
+
+
+def same(one, other):
+    """Whether two batches are the same to the bit."""
+    return (
+        one.keys == other.keys
+        and one.texts == other.texts
+        and one.labels == other.labels
+        and one.state == other.state
+        and list(one.plan.plan_ids) == list(other.plan.plan_ids)
+        and one.plan.draw == other.plan.draw
+        and all(
+            torch.equal(getattr(one.plan, f), getattr(other.plan, f))
+            for f in ("donor", "active", "lam", "donor_map", "host_map", "study", "findings")
+        )
+        and torch.equal(one.images, other.images)
+        and torch.equal(one.repeated, other.repeated)
+    )
+
+
+def loaders(dataset, world, batch=4, **options):
+    return [
+        MixLoader(dataset, batch, rank=r, world_size=world, mix=1.0, pool_shards=2, seed=9, **options)
+        for r in range(world)
+    ]
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 4])
+def test_ranks_together_see_every_sample_once_but_for_what_is_counted_as_left_out(dataset, world):
+    ranks = loaders(dataset, world)
+    for epoch in range(3):
+        for rank in ranks:
+            rank.set_epoch(epoch)
+        read_by = [list(rank) for rank in ranks]
+        assert {len(batches) for batches in read_by} == {len(ranks[0])}
+        assert all(len(batch) == 4 for batches in read_by for batch in batches)
+        seen = Counter(key for batches in read_by for batch in batches for key in batch.keys)
+        assert set(seen.values()) == {1}
+        assert len(read(dataset)) - len(seen) == ranks[0].left_out < 4 * world
+
+
+@pytest.mark.parametrize("world", [1, 3])
+def test_padding_shows_every_sample_and_marks_those_that_come_again(dataset, world):
+    batches = [batch for rank in loaders(dataset, world, last="pad") for batch in rank]
+    first = [k for b in batches for k, again in zip(b.keys, b.repeated.tolist(), strict=True) if not again]
+    assert sorted(first) == sorted(read(dataset))
+    assert len({len(rank) for rank in loaders(dataset, world, last="pad")}) == 1
+
+
+def test_what_is_left_out_changes_from_epoch_to_epoch(odd):
+    (loader,) = loaders(odd, 1, batch=16)
+    assert loader.left_out > 0
+    left_out = set()
+    for epoch in range(6):
+        loader.set_epoch(epoch)
+        left_out.add(frozenset(read(odd)) - {key for batch in loader for key in batch.keys})
+    assert len(left_out) > 3
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_the_batches_are_the_same_with_any_number_of_workers_and_threads(dataset, workers):
+    alone = list(loaders(dataset, 2, threads=1)[1])
+    through_workers = DataLoader(loaders(dataset, 2, threads=workers)[1], batch_size=None, num_workers=workers)
+    together = list(through_workers)
+    assert len(alone) == len(together) == len(through_workers)
+    assert all(map(same, alone, together))
+
+
+def test_workers_that_are_kept_see_the_next_epoch(odd):
+    (loader,) = loaders(odd, 1)
+    kept = DataLoader(loader, batch_size=None, num_workers=2, persistent_workers=True)
+    for epoch in range(2):
+        loader.set_epoch(epoch)
+        (alone,) = loaders(odd, 1)
+        alone.set_epoch(epoch)
+        assert all(map(same, kept, alone))
+
+
+@pytest.mark.parametrize("stop", [0, 1, 3, 7])
+def test_a_loader_goes_on_with_the_very_batches_that_would_have_followed(dataset, stop):
+    (whole,), (cut,), (resumed,) = (loaders(dataset, 1, batch=2) for _ in range(3))
+    for loader in (whole, cut):
+        loader.set_epoch(5)
+    expected = list(whole)
+    running = iter(cut)
+    for _ in range(stop):
+        next(running)
+    state = json.loads(json.dumps(cut.state_dict()))  # it goes into any checkpoint
+    del running
+    resumed.load_state_dict(state)
+    rest = list(resumed)
+    assert len(rest) == len(expected) - stop
+    assert all(map(same, rest, expected[stop:]))
+    resumed.set_epoch(6)
+    assert len(list(resumed)) == len(expected)
+
+
+def test_the_state_that_a_batch_carries_resumes_behind_workers_that_ran_ahead(odd):
+    (loader,), (resumed,) = loaders(odd, 1), loaders(odd, 1)
+    batches = list(DataLoader(loader, batch_size=None, num_workers=2))
+    resumed.load_state_dict(batches[4].state)
+    assert all(map(same, DataLoader(resumed, batch_size=None, num_workers=3), batches[5:]))
+
+
+def test_a_state_of_another_loader_is_refused(odd):
+    (loader,) = loaders(odd, 1)
+    for other in (loaders(odd, 2)[0], loaders(odd, 1, batch=5)[0], MixLoader(odd, 4, seed=9, mix=0.5, pool_shards=2)):
+        with pytest.raises(UsageError, match="another seed, batch size"):
+            other.load_state_dict(loader.state_dict())
+    with pytest.raises(UsageError, match="no state of a loader"):
+        loader.load_state_dict({"epoch": 1})
+
+
+def test_rows_are_the_shard_s_own_images_texts_and_maps(odd):
+    members = read(odd)
+    for batch in loaders(odd, 1)[0]:
+        for row, key in enumerate(batch.keys):
+            image = np.asarray(Image.open(io.BytesIO(members[key]["png"])))
+            assert np.array_equal(batch.images[row, 0].numpy(), image)
+            assert batch.original_texts[row] == members[key]["txt"].decode()
+            if not batch.plan.active[row]:
+                assert batch.plan.donor[row] == row
+                assert batch.plan.lam[row] == 1
+                assert batch.texts[row] == batch.original_texts[row]
+                assert not batch.plan.donor_map[row].any()
+                assert batch.labels[row] == json.loads(members[key]["json"])["labels"]
+                continue
+            told = {p["plan_id"]: p for p in json.loads(members[key]["json"])["plans"]}[batch.plan.plan_ids[row]]
+            donor = batch.keys[batch.plan.donor[row]]
+            assert donor == told["donor_id"]
+            assert batch.texts[row] == told["edits"][0][2]
+            assert batch.labels[row] == told["labels"]
+            assert batch.plan.diseases[row] == told["disease"]
+            for maps, of, index in (
+                (batch.plan.donor_map, donor, told["donor_map"]),
+                (batch.plan.host_map, key, told["host_map"]),
+            ):
+                stored = np.load(io.BytesIO(members[of]["attn.npy"]))
+                assert np.array_equal(maps[row].numpy(), stored[index])
+        assert batch.plan.donor_map.shape[1:] == GRID
+        present = [
+            [d for d, has in zip(loader_findings(odd), row, strict=True) if has] for row in batch.plan.findings.tolist()
+        ]
+        assert present == [sorted(d for d, a in labels.items() if a == "present") for labels in batch.labels]
+
+
+def loader_findings(dataset):
+    return MixLoader(dataset, 4).findings
+
+
+def test_partners_share_a_batch_and_are_drawn_anew_in_each_epoch(odd):
+    (loader,) = loaders(odd, 1)
+    met = {}
+    for epoch in range(8):
+        loader.set_epoch(epoch)
+        for batch in loader:
+            for row in batch.plan.active.nonzero()[:, 0].tolist():
+                met.setdefault(batch.keys[row], set()).add(batch.keys[batch.plan.donor[row]])
+    assert np.mean([len(donors) for donors in met.values()]) > 3
+
+
+def test_lambda_is_drawn_for_each_epoch_from_the_dataset_s_beta_or_is_the_plan_s_own(odd):
+    (drawn,) = loaders(odd, 1)
+    values = {}
+    for epoch in range(30):
+        drawn.set_epoch(epoch)
+        for batch in drawn:
+            for row in batch.plan.active.nonzero()[:, 0].tolist():
+                values.setdefault(batch.plan.plan_ids[row], []).append(float(batch.plan.lam[row]))
+    several = [v for plan in values.values() if len(plan) > 1 for v in plan]
+    assert len(set(several)) == len(several)
+    every = np.sort([v for plan in values.values() for v in plan])
+    uniform = np.linspace(0, 1, len(every))  # Beta(1, 1)
+    assert np.abs(every - uniform).max() < 1.63 / np.sqrt(len(every))  # Kolmogorov–Smirnov, 1 %
+    (stored,) = loaders(odd, 1, lam="stored")
+    assert {float(v) for batch in stored for v in batch.plan.lam[batch.plan.active]} == {0.25, 0.75}
+
+
+def test_the_mixed_share_follows_its_schedule(odd):
+    loader = MixLoader(odd, 4, mix=lambda epoch: min(1.0, epoch / 100), pool_shards=2)
+    shares = {}
+    for epoch in (0, 50, 100):
+        loader.set_epoch(epoch)
+        shares[epoch] = sum(int(batch.plan.active.sum()) for batch in loader)
+    assert shares[0] == 0 < shares[50] < shares[100]
+
+
+def test_validation_reads_in_order_and_mixes_nothing(odd):
+    keys = [key for batch in MixLoader(odd, 5, mix=0, shuffle=False, last="pad") for key in batch.keys]
+    assert keys[: len(read(odd))] == list(read(odd))
+    with pytest.raises(UsageError, match="mix=0"):
+        MixLoader(odd, 5, shuffle=False)
+
+
+def test_samples_of_a_pool_s_shards_are_shuffled_together(tmp_path):
+    dataset = write_dataset(tmp_path / "dataset", [40] * 4, sick=0.0)
+    position = {key: i for i, key in enumerate(read(dataset))}
+    wide = [position[key] for batch in MixLoader(dataset, 8, pool_shards=4) for key in batch.keys]
+    displaced = np.abs(np.argsort(wide) - np.arange(160)).mean()
+    assert displaced > 0.8 * 160 / 3  # what a shuffle of all 160 gives, a third of their number, nearly
+
+
+def test_images_leave_normalised_or_resized_as_asked(odd):
+    (plain,), (scaled,) = loaders(odd, 1), loaders(odd, 1, normalize=((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)))
+    (small,) = loaders(odd, 1, image_size=6)
+    for raw, ready, little in zip(plain, scaled, small, strict=True):
+        assert ready.images.shape == (4, 3, 12, 12)
+        assert ready.images.dtype == torch.float32
+        expected = (raw.images.double() / 255 - torch.tensor([0.5, 0.4, 0.3]).reshape(3, 1, 1)) / 0.2
+        assert torch.allclose(ready.images.double(), expected, atol=1e-6)
+        assert little.images.shape == (4, 1, 6, 6)
+
+
+def test_appended_texts_follow_the_originals_and_a_tokenizer_gets_all(odd):
+    lengths = lambda texts: {"n": torch.tensor([len(t) for t in texts])}  # noqa: E731 - a tokenizer in a line
+    for batch in loaders(odd, 1, texts="appended", tokenizer=lengths)[0]:
+        active = batch.plan.active.nonzero()[:, 0].tolist()
+        assert batch.texts[:4] == batch.original_texts
+        assert len(batch.texts) == 4 + len(active)
+        assert all("Mixed from" in text for text in batch.texts[4:])
+        assert batch.tokens["n"].tolist() == [len(t) for t in batch.texts]
+
+
+def test_leaving_an_epoch_early_ends_the_loader_s_threads(odd):
+    before = set(threading.enumerate())
+    for _ in range(5):
+        for _batch in loaders(odd, 1)[0]:
+            break
+    left = set(threading.enumerate()) - before
+    for thread in left:
+        thread.join(timeout=20)
+    assert not [thread for thread in left if thread.is_alive()]
+
+
+def test_too_few_samples_for_a_batch_on_every_rank_are_told(tmp_path):
+    dataset = write_dataset(tmp_path / "dataset", [5])
+    with pytest.raises(UsageError, match="5 samples do not fill a batch of 3 on each of 2 ranks"):
+        MixLoader(dataset, 3, rank=0, world_size=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"last": "keep"}, "last must be one of drop, pad"),
+        ({"texts": "both"}, "texts must be one of"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"mix": 1.5}, r"mix must be in \[0, 1\]"),
+        ({"alpha": -1}, "alpha must be positive"),
+        ({"rank": 0}, "give both rank and world_size"),
+        ({"rank": 2, "world_size": 2}, "rank 2 is not one of 2"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_told(odd, options, told):
+    with pytest.raises(UsageError, match=told):
+        MixLoader(odd, **{"batch_size": 4, **options})
+
+
+def test_reading_an_epoch_twice_without_set_epoch_is_warned_of(odd):
+    (loader,) = loaders(odd, 1)
+    list(loader)
+    with pytest.warns(UserWarning, match="call set_epoch before each epoch"):
+        list(loader)
