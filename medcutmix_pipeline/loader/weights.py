@@ -11,6 +11,9 @@ from torch import Tensor
 KINDS = ("soft", "hard-area", "hard-mass", "uniform")
 MAPS = ("donor", "union")
 
+# By how much float32 may miss a value or a sum: what differs less is equal, so that no region hangs on the last bit.
+ROUNDING = 1e-6
+
 
 def check_choices(kind: str, share: float, map: str) -> None:
     """Refuse a kind of weights, a share or a choice of map that does not exist.
@@ -130,9 +133,9 @@ def _top_by_mass(attention: Tensor, part: float) -> Tensor:
     falling = attention.flatten(1).sort(dim=1, descending=True).values
     # Sums of an image's worth of cells need more than float32; Apple's GPUs have no more.
     held = falling.cumsum(1, dtype=torch.float32 if falling.device.type == "mps" else torch.float64)
-    last = (held < part * held[:, -1:]).sum(1, keepdim=True).clamp_max(falling.shape[1] - 1)
+    last = (held < (part - ROUNDING) * held[:, -1:]).sum(1, keepdim=True).clamp_max(falling.shape[1] - 1)
     return _region(attention, falling.gather(1, last)[:, 0])
 
 
 def _region(attention: Tensor, threshold: Tensor) -> Tensor:
-    return ((attention >= threshold[:, None, None]) & (attention > 0)).float()
+    return ((attention >= threshold[:, None, None] - ROUNDING) & (attention > 0)).float()

@@ -1,0 +1,98 @@
+"""Plans of a batch, and mixing computed once more without torch, for the tests of the mix and the loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+
+from medcutmix_pipeline.loader.batch import MixPlan
+
+
+def random_plan(
+    rows: int, seed: int = 0, active: int | None = None, maps: tuple[int, int] = (8, 8), diseases: int = 0
+) -> MixPlan:
+    """A plan in which `active` of the rows take from another row; half of them by default."""
+    random = np.random.default_rng(seed)
+    mixed = np.zeros(rows, bool)
+    mixed[random.permutation(rows)[: rows // 2 if active is None else active]] = True
+    donor = np.where(mixed, (np.arange(rows) + random.integers(1, rows, rows)) % rows, np.arange(rows))
+    drawn = random.integers(0, 256, (2, rows, *maps), dtype=np.uint8) * mixed[:, None, None]
+    return MixPlan(
+        donor=torch.from_numpy(donor),
+        active=torch.from_numpy(mixed),
+        lam=torch.from_numpy(np.where(mixed, random.random(rows), 1.0).astype(np.float32)),
+        donor_map=torch.from_numpy(drawn[0].astype(np.uint8)),
+        host_map=torch.from_numpy(drawn[1].astype(np.uint8)),
+        study=torch.arange(rows) + 1000 * seed,
+        findings=torch.from_numpy(random.random((rows, diseases)) < 0.2),
+        draw=int(random.integers(0, 2**63)),
+    )
+
+
+def resized(maps: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Each map on the grid at peak 1, by explicit triangle filters: bilinear with antialiasing."""
+    rows, columns = (_triangles(n, to) for n, to in zip(maps.shape[1:], grid, strict=True))
+    on_grid = np.einsum("yi,bij,xj->byx", rows, maps.astype(np.float64), columns)
+    peak = on_grid.max((1, 2), keepdims=True)
+    return on_grid / np.where(peak > 0, peak, 1)
+
+
+def _triangles(size: int, to: int) -> np.ndarray:
+    scale = size / to
+    reach = max(scale, 1.0)
+    centres = (np.arange(to) + 0.5) * scale
+    away = np.abs(np.arange(size)[None, :] + 0.5 - centres[:, None]) / reach
+    weights = np.clip(1 - away, 0, None)
+    return weights / weights.sum(1, keepdims=True)
+
+
+def pillow_resized(map_: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """One map by Pillow."""
+    return np.asarray(Image.fromarray(map_.astype(np.float32)).resize(grid[::-1], Image.Resampling.BILINEAR))
+
+
+def expected_weights(plan: MixPlan, grid: tuple[int, int], kind: str, share: float, source: str) -> np.ndarray:
+    """The weights of MixPlan rows by the formulas, one row after the other in numpy."""
+    attention = resized(plan.donor_map.numpy(), grid)
+    if source == "union":
+        attention = np.maximum(attention, resized(plan.host_map.numpy(), grid))
+    weights = np.zeros((len(plan), *grid))
+    for row in np.flatnonzero(plan.active.numpy()):
+        taken = 1.0 - float(plan.lam[row])
+        weights[row] = taken * _shape(attention[row], kind, share)
+    return weights
+
+
+def _shape(attention: np.ndarray, kind: str, share: float) -> np.ndarray:
+    if kind == "uniform":
+        return np.ones_like(attention)
+    if kind == "soft":
+        return attention
+    if kind == "hard-area":
+        threshold = np.quantile(attention, share)
+    else:
+        levels = np.unique(attention)[::-1]
+        threshold = next(level for level in levels if attention[attention >= level].sum() >= share * attention.sum())
+    # Cells that are equal but for rounding stay together.
+    return (attention >= threshold - 1e-6) & (attention > 0)
+
+
+def expected_mix(features: np.ndarray, plan: MixPlan, weights: np.ndarray, layout: str, prefix: int = 0) -> np.ndarray:
+    """Mixed features in the layout, from float64 arithmetic cell by cell of the grid."""
+    rows_first = np.moveaxis(features, layout.index("N"), 0).astype(np.float64)
+    height, width = weights.shape[1:]
+    mixed = rows_first.copy()
+    for row in np.flatnonzero(plan.active.numpy()):
+        donor = int(plan.donor[row])
+        for y in range(height):
+            for x in range(width):
+                at = {
+                    "NCHW": (slice(None), y, x),
+                    "NHWC": (y, x),
+                    "NLC": (prefix + y * width + x,),
+                    "LNC": (prefix + y * width + x,),
+                }[layout]
+                w = weights[row, y, x]
+                mixed[(row, *at)] = rows_first[(row, *at)] + w * (rows_first[(donor, *at)] - rows_first[(row, *at)])
+    return np.moveaxis(mixed, 0, layout.index("N"))
