@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from medcutmix_pipeline.loader.epoch import EpochLayout
 
+EITHER = st.booleans()
+
 
 @st.composite
-def layouts(draw, pad=st.booleans()):
+def layouts(draw, pad=EITHER):
     counts = tuple(draw(st.lists(st.integers(1, 40), min_size=1, max_size=8)))
     order = tuple(draw(st.permutations(range(len(counts)))))
     batch, world, pool = draw(st.integers(1, 9)), draw(st.integers(1, 5)), draw(st.integers(1, 6))

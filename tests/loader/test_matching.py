@@ -1,6 +1,7 @@
 """Pairs of an epoch, and how they are packed into batches."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
@@ -77,7 +78,7 @@ def packings(draw):
     total = sum(map(len, atoms))
     cuts = draw(st.sets(st.integers(1, max(1, total - 1)))) if total > 1 else set()
     edges = [0, *sorted(cuts), total]
-    return atoms, [b - a for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    return atoms, [b - a for a, b in pairwise(edges) if b > a]
 
 
 @given(packings())
