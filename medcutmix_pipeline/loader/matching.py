@@ -6,7 +6,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
 
@@ -17,30 +17,49 @@ Atom = tuple[T, ...]
 """What stays in one batch: a sample alone, or two partners."""
 
 
-def match_samples(samples: Sequence[Sample], rng: np.random.Generator) -> list[Atom[int]]:
+def match_samples(samples: Sequence[Sample], draws: Sequence[np.random.Generator]) -> list[Atom[int]]:
     """A random maximal matching on the plans of a shard, as atoms in random order that cover every sample once.
 
-    Two samples may be partners where a plan leads from one to the other, in whichever direction. Findings with fewer
-    hosts come first, so that a sample with a rare and a common finding is spent on the rare one; within a finding the
-    order is random. No two samples that are left over could have been partners.
+    Two samples may be partners where a plan leads from one to the other, in whichever direction. No two samples that
+    are left over could have been partners.
+
+    Args:
+        samples: the shard's, in its order.
+        draws: a generator for each epoch of a round, up to the one that is asked for. Pairs that were not partners in
+            the round so far come first, so that a host meets many donors; then those whose last time is longest ago.
+            Among equals, findings with fewer hosts come first, so that a sample with a rare and a common finding is
+            spent on the rare one; the rest is chance.
     """
     usable = [sample.problem is None for sample in samples]
     edges = [
-        (i, plan.donor, plan.disease)
+        (min(i, plan.donor), max(i, plan.donor), plan.disease)
         for i, sample in enumerate(samples)
         for plan in sample.plans
         if usable[i] and usable[plan.donor]
     ]
-    hosts = Counter(disease for _, disease in {(i, disease) for i, _, disease in edges})
-    chance = rng.random(len(edges)).tolist()
-    order = sorted(range(len(edges)), key=lambda e: (hosts[edges[e][2]], edges[e][2], chance[e]))
-    partner: dict[int, int] = {}
-    for host, donor, _ in (edges[e] for e in order):
-        if host not in partner and donor not in partner:
-            partner[host], partner[donor] = donor, host
-    alone = [(i,) for i in range(len(samples)) if i not in partner]
-    atoms: list[Atom[int]] = [*alone, *((i, j) for i, j in partner.items() if i < j)]
-    return shuffled(sorted(atoms), rng)
+    edges = list(dict.fromkeys(edges))
+    edged = {(end, disease) for first, second, disease in edges for end in (first, second)}
+    rarity = Counter(disease for _, disease in edged)
+    last: dict[Atom[int], int] = {}
+    for time, rng in enumerate(draws):
+        chance = rng.random(len(edges)).tolist()
+        rank = [(last.get(edge[:2], -1), rarity[edge[2]], chance[e]) for e, edge in enumerate(edges)]
+        partners = _greedy(edges[e] for e in sorted(range(len(edges)), key=rank.__getitem__))
+        last.update(dict.fromkeys(partners, time))
+    paired = {i for pair in partners for i in pair}
+    atoms: list[Atom[int]] = [*partners, *((i,) for i in range(len(samples)) if i not in paired)]
+    return shuffled(sorted(atoms), draws[-1])
+
+
+def _greedy(edges: Iterable[tuple[int, int, str]]) -> list[Atom[int]]:
+    """Pairs in the order of `edges`, each where both ends are still free."""
+    taken: set[int] = set()
+    pairs: list[Atom[int]] = []
+    for first, second, _ in edges:
+        if first not in taken and second not in taken:
+            taken.update((first, second))
+            pairs.append((first, second))
+    return pairs
 
 
 def shuffled(atoms: Sequence[T], rng: np.random.Generator) -> list[T]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.loader.epoch import Piece
     from medcutmix_pipeline.loader.shard import Plan, Sample, Shard
+
+_ROUND = 8
+"""Epochs in which partners meet again only where there is no new pair. A longer round costs more to replay."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,9 @@ def piece_atoms(shard: Shard, piece: Piece, chance: Chance) -> list[Atom[Sample]
         singles: list[Atom[int]] = [(i,) for i in numbers]
         atoms = shuffled(singles, chance.generator("loader.order", shard.name)) if chance.shuffle else singles
     else:
-        atoms = match_samples(shard.samples, chance.generator("loader.match", shard.name))
+        first = chance.epoch - chance.epoch % _ROUND
+        epochs = [replace(chance, epoch=epoch) for epoch in range(first, chance.epoch + 1)]
+        atoms = match_samples(shard.samples, [epoch.generator("loader.match", shard.name) for epoch in epochs])
     taken = pack(atoms, piece.sizes)[piece.index] if len(piece.sizes) > 1 else atoms
     return [tuple(shard.samples[i] for i in atom) for atom in taken]
 

@@ -39,7 +39,7 @@ def may_pair(samples, i, j):
 
 @given(shards(), st.integers(0, 2**32))
 def test_a_matching_covers_every_sample_once_follows_plans_and_is_maximal(samples, seed):
-    atoms = match_samples(samples, np.random.default_rng(seed))
+    atoms = match_samples(samples, [np.random.default_rng(seed)])
     assert Counter(i for atom in atoms for i in atom) == Counter(range(len(samples)))
     assert all(may_pair(samples, *atom) for atom in atoms if len(atom) == 2)
     alone = [atom[0] for atom in atoms if len(atom) == 1]
@@ -55,7 +55,23 @@ def test_a_sample_with_a_rare_and_a_common_finding_is_spent_on_the_rare_one():
     samples[0].plans.append(plan(11, "rare"))
     samples[11].plans.append(plan(0, "rare"))
     for seed in range(50):
-        assert (0, 11) in match_samples(samples, np.random.default_rng(seed))
+        assert (0, 11) in match_samples(samples, [np.random.default_rng(seed)])
+
+
+def test_a_round_of_epochs_brings_new_partners_before_old_ones_come_again():
+    samples = [Sample(f"k{i}", "s", i, memoryview(b"")) for i in range(6)]
+    for i in range(6):
+        samples[i].plans = [plan(j, "a") for j in range(6) if j != i]
+    for seed in range(20):
+        met = set()
+        for epochs in range(1, 6):
+            atoms = match_samples(samples, [np.random.default_rng([seed, epoch]) for epoch in range(epochs)])
+            new = {i for atom in atoms if len(atom) == 2 and atom not in met for i in atom}
+            for old in (atom for atom in atoms if atom in met):  # then whoever was new to them is with somebody new
+                strangers = {x for i in old for x in range(6) if x != i and tuple(sorted((i, x))) not in met}
+                assert strangers <= new
+            met.update(atom for atom in atoms if len(atom) == 2)
+        assert len(met) >= 12
 
 
 def test_partners_change_from_draw_to_draw():
@@ -64,7 +80,7 @@ def test_partners_change_from_draw_to_draw():
         samples[i].plans = [plan(j, "a") for j in range(10) if j != i]
     partners = Counter()
     for seed in range(450):
-        for atom in match_samples(samples, np.random.default_rng(seed)):
+        for atom in match_samples(samples, [np.random.default_rng(seed)]):
             partners[atom] += 1
     assert len(partners) == 45  # every pair there is
     assert 20 < min(partners.values()) <= max(partners.values()) < 90  # each drawn about 50 times
