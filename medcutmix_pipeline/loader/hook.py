@@ -82,6 +82,7 @@ class LayerHook:
     def _mixed(features: Tensor, step: Step, mix: AttentiveManifoldMix, expected: Expected) -> Tensor:
         height, width = step.donor_map.shape[-2:]
         layout = expected.resolve(features.shape, len(step.donor), (height, width))
+        mix.grid_seen = layout.grid
         weights = mix.weights_at(step, layout.grid)
         axis = layout.row_axis
         append = mix.mode == "append"

@@ -50,8 +50,10 @@ class AttentiveManifoldMix:
 
     With gradient checkpointing, a layer that is run again in the backward pass sees the last plan: run the backward
     pass of a batch before the forward pass of the next. With `torch.compile`, create the mix before the first call of
-    the compiled model; a layer that is compiled on its own inside an eagerly checkpointed block is not supported.
-    Copies of the model, by `deepcopy` or pickle, do not mix.
+    the compiled model; there is one graph for each layer and one without the mix, whatever the plans. In mode `append`
+    the number of rows differs from step to step: set `torch._dynamo.config.force_nn_module_property_static_shapes` to
+    False, or every number is compiled anew. A layer that is compiled on its own inside an eagerly checkpointed block
+    is not supported. Copies of the model, by `deepcopy` or pickle, do not mix.
 
     Args:
         model: any module, wrapped (`DistributedDataParallel`, `torch.compile`) or not.
@@ -105,14 +107,14 @@ class AttentiveManifoldMix:
         self._step: Step | None = None
         self._open = False
         self._drawn: str | None = None
-        self._grid: tuple[int, int] | None = None
+        self.grid_seen: tuple[int, int] | None = None
 
     @contextmanager
     def __call__(self, batch: MixBatch | MixPlan | None) -> Iterator[AttentiveManifoldMix]:
         """A context in which the model mixes by this batch's plan; None mixes nothing. Contexts may be nested."""
-        before = self._open, self._plan, self._step, self._drawn, self._grid
+        before = self._open, self._plan, self._step, self._drawn, self.grid_seen
         plan = batch.plan if isinstance(batch, MixBatch) else batch
-        self._open, self._plan, self._step, self._drawn, self._grid = True, plan, None, None, None
+        self._open, self._plan, self._step, self._drawn, self.grid_seen = True, plan, None, None, None
         if plan is not None:
             place = keyed_hash(plan.draw, "mix-layer") % len(self.layers)
             self._drawn = self.layers[place]
@@ -121,7 +123,7 @@ class AttentiveManifoldMix:
             yield self
         finally:
             if before[0]:
-                self._open, self._plan, self._step, self._drawn, self._grid = before
+                self._open, self._plan, self._step, self._drawn, self.grid_seen = before
             else:
                 self._open = False
 
@@ -133,9 +135,9 @@ class AttentiveManifoldMix:
     @property
     def weights(self) -> Tensor | None:
         """float32 [B, H, W]: the donors' weights in the last forward pass; None where nothing was mixed."""
-        if self._step is None or self._grid is None:
+        if self._step is None or self.grid_seen is None:
             return None
-        return self.weights_at(self._step, self._grid)
+        return self.weights_at(self._step, self.grid_seen)
 
     def host_share(self, by: str = "area") -> Tensor:
         """The effective share of the host in each row of the last forward pass, in [0, 1]; 1 where nothing was mixed.
@@ -159,12 +161,12 @@ class AttentiveManifoldMix:
             raise RuntimeError("the share of the host is known after a step in `with mix(batch):`")
         whole = torch.ones(len(self._plan), device=self._plan.lam.device)
         step, weights = self._step, self.weights
-        if step is None or weights is None or self._grid is None:
+        if step is None or weights is None or self.grid_seen is None:
             return whole
         if by == "area":
             share = host_share_by_area(weights)
         else:
-            maps = [map_on_grid(m, self._grid) for m in (step.host_map, step.donor_map)]
+            maps = [map_on_grid(m, self.grid_seen) for m in (step.host_map, step.donor_map)]
             share = host_share_by_attention(weights, *maps)
         return share if self.mode == "replace" else torch.cat([whole.to(share.device), share[step.hosts]])
 
