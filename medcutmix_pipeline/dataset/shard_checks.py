@@ -42,7 +42,12 @@ class Member:
 
 def read_shard(path: Path, problems: list[Problem]) -> list[Member]:
     """The samples of a tar in order; breaches of the tar's own rules are added to `problems`."""
-    members: list[Member] = []
+    return list(each_member(path, problems))
+
+
+def each_member(path: Path, problems: list[Problem]) -> Iterator[Member]:
+    """The samples of a tar one by one; breaches of the tar's own rules are added to `problems`."""
+    member: Member | None = None
     seen: set[str] = set()
     with tarfile.open(path, mode="r:") as tar:
         for info in tar:
@@ -56,14 +61,17 @@ def read_shard(path: Path, problems: list[Problem]) -> list[Member]:
             if not info.isreg() or info.size > _LARGEST_MEMBER:
                 problems.append(Problem(where, "not read: no plain file, or too large"))
                 continue
-            if not members or members[-1].key != key:
+            if member is None or member.key != key:
                 problems.extend(expect(key not in seen, where, "the members of a sample do not stand together"))
                 seen.add(key)
-                members.append(Member(key, info.offset, 0, {}))
+                if member is not None:
+                    yield member
+                member = Member(key, info.offset, 0, {})
             content = tar.extractfile(info)
-            members[-1].files[suffix] = content.read() if content else b""
-            members[-1].size = tar.offset - members[-1].offset
-    return members
+            member.files[suffix] = content.read() if content else b""
+            member.size = tar.offset - member.offset
+    if member is not None:
+        yield member
 
 
 def check_member(member: Member, row: dict[str, Any], where: str) -> Iterator[Problem]:
@@ -88,11 +96,12 @@ def check_member(member: Member, row: dict[str, Any], where: str) -> Iterator[Pr
     yield from expect(
         hashlib.sha256(image).hexdigest() == row["sha256"], where, "the image has another sha256 than its row"
     )
-    yield from _check_image(image, (row["image_width"], row["image_height"]), where)
+    yield from check_image(image, (row["image_width"], row["image_height"]), where)
     yield from _check_maps(member, record["maps"], where)
 
 
-def _check_image(data: bytes, size: tuple[int, int], where: str) -> Iterator[Problem]:
+def check_image(data: bytes, size: tuple[int, int], where: str) -> Iterator[Problem]:
+    """A stored image: it can be decoded, is 8-bit grey, and has a size of (width, height) px."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()

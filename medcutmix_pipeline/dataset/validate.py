@@ -10,9 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medcutmix_pipeline.dataset.open import TABLES, Dataset
+from medcutmix_pipeline.dataset.pixel_checks import check_mixes
 from medcutmix_pipeline.dataset.problems import Problem, expect
-from medcutmix_pipeline.dataset.shard_checks import check_member, check_plans, read_shard
+from medcutmix_pipeline.dataset.shard_checks import Member, check_member, check_plans, read_shard
+from medcutmix_pipeline.schemas.config import ShardsConfig
 from medcutmix_pipeline.stages.attention.encoder import FIT
+from medcutmix_pipeline.stages.pixel.bake import pixel_mixes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +41,7 @@ class _Validation:
         self.problems: list[Problem] = []
         self.samples: set[str] = set()
         self.plans: set[str] = set()
+        self.mixes: set[str] = set()
         self.texts: dict[str, str] = {}
         self.splits: dict[str, str] = {}
 
@@ -57,7 +61,11 @@ class _Validation:
     def _check_shard(self, shard: ShardFacts) -> None:
         paths = [self.folder / "shards" / f"{shard.name}.tar"]
         paths += [self.folder / kind / f"{shard.name}.parquet" for kind in ("plans", "samples")]
-        for path, sha in zip(paths, (shard.sha256.tar, shard.sha256.plans, shard.sha256.samples), strict=True):
+        hashes = [shard.sha256.tar, shard.sha256.plans, shard.sha256.samples]
+        if shard.pixel is not None:
+            paths.append(self.folder / "pixel" / f"{shard.name}.tar")
+            hashes.append(shard.pixel.sha256)
+        for path, sha in zip(paths, hashes, strict=True):
             where = f"{path.parent.name}/{path.name}"
             if not path.is_file():
                 self.problems.append(Problem(where, "the file is missing"))
@@ -71,6 +79,7 @@ class _Validation:
             self.problems.append(Problem(shard.name, f"cannot be read ({type(why).__name__})"))
 
     def _check_content(self, shard: ShardFacts, paths: list[Path]) -> None:
+        before = len(self.problems)
         members = read_shard(paths[0], self.problems)
         plan_rows = pq.read_table(paths[1]).to_pylist()
         sample_rows = pq.read_table(paths[2]).to_pylist()
@@ -88,6 +97,22 @@ class _Validation:
                 expect(row["plan_id"] not in self.plans, shard.name, f"plan {row['plan_id']} comes twice")
             )
             self.plans.add(row["plan_id"])
+        if len(self.problems) == before:  # mixes of a damaged shard cannot be right
+            self._check_pixel(shard, paths[-1], members, plan_rows)
+
+    def _check_pixel(
+        self, shard: ShardFacts, path: Path, members: list[Member], plan_rows: list[dict[str, Any]]
+    ) -> None:
+        config = self.dataset.manifest.config
+        shards = ShardsConfig.model_validate(config["shards"])
+        asked = shards.pixel and shard.plans > 0
+        if (shard.pixel is not None) != asked:
+            what = "has no pixel mixes, and they were asked for" if asked else "has pixel mixes that nobody asked for"
+            self.problems.append(Problem(shard.name, what))
+        elif shard.pixel is not None:
+            mixes = pixel_mixes([m.files for m in members], shards, config["seed"])
+            texts = {row["plan_id"]: row["mixed_text"] for row in plan_rows}
+            self.mixes |= check_mixes(path, shard.pixel, mixes, texts, self.problems)
 
     def _once(self, row: dict[str, Any], shard: ShardFacts) -> Iterator[Problem]:
         where = f"{shard.name}/{row['sample_id']}"
@@ -103,10 +128,13 @@ class _Validation:
 
     def _files(self) -> Iterator[Problem]:
         """No file that nobody knows of."""
-        names = {s.name for s in self.dataset.manifest.shards}
-        for kind, suffix in (("shards", ".tar"), ("plans", ".parquet"), ("samples", ".parquet")):
+        shards = self.dataset.manifest.shards
+        names = {s.name for s in shards}
+        baked = {s.name for s in shards if s.pixel}
+        kinds = (("shards", ".tar", names), ("plans", ".parquet", names), ("samples", ".parquet", names))
+        for kind, suffix, own in (*kinds, ("pixel", ".tar", baked)):
             for path in sorted((self.folder / kind).glob("*")):
-                known = path.suffix == suffix and path.stem in names
+                known = path.suffix == suffix and path.stem in own
                 yield from expect(known, f"{kind}/{path.name}", "dataset.json does not know this file")
 
     def _tables(self) -> Iterator[Problem]:
@@ -168,6 +196,7 @@ class _Validation:
         where = "dataset.json"
         yield from expect(told.samples == len(self.samples), where, "counts.samples is off")
         yield from expect(told.plans == len(self.plans), where, "counts.plans is off")
+        yield from expect(self.mixes.isdisjoint(self.samples), where, "a pixel mix bears the key of a sample")
         yield from expect(told.rejects == dict(Counter(r["reason"] for r in rejects)), where, "counts.rejects is off")
         yield from expect(
             told.plans_by_disease == self.dataset.count_by("plans", "disease"), where, "counts.plans_by_disease is off"

@@ -18,6 +18,7 @@ from medcutmix_pipeline.pipeline.identity import part_key, unit_key, with_whole_
 from medcutmix_pipeline.pipeline.layout import Layout
 from medcutmix_pipeline.pipeline.listing import Listing, list_studies
 from medcutmix_pipeline.pipeline.lock import exclusive
+from medcutmix_pipeline.pipeline.pixel import pixel_tasks
 from medcutmix_pipeline.pipeline.placement import Unit, choose_for_fit, distribute, load_corpus, place_corpus
 from medcutmix_pipeline.pipeline.secrets import load_key
 from medcutmix_pipeline.pipeline.work import Context, PartTask, UnitTask
@@ -105,6 +106,7 @@ class _Build:
         units, fit_rows = self.place(listing)
         encoder = self.encode(fit_rows)
         self.make(units, encoder)
+        self.bake(units)
         licence = next(d.licence for d in describe_sources() if d.kind == self.source.kind)
         manifest = finish(self.context, Made(listing, units, encoder), licence, self.write_run_report)
         self.reporter.log("done", samples=manifest.counts.samples, plans=manifest.counts.plans)
@@ -153,6 +155,12 @@ class _Build:
         tasks = [UnitTask(u.name, u.split, u.samples, unit_key(self.context, u.sha256, encoder.sha256)) for u in units]
         stage = self.reporter.stage("shards", "samples", sum(u.samples for u in units))
         self._run(self.engine.units, tasks, stage, "samples")
+
+    def bake(self, units: list[Unit]) -> None:
+        tasks = list(pixel_tasks(self.context, [u.name for u in units]))
+        if tasks:
+            stage = self.reporter.stage("pixel", "plans", sum(t.plans for t in tasks))
+            self._run(self.engine.pixel, tasks, stage, "plans")
 
     def write_run_report(self) -> None:
         seconds = round(time.monotonic() - self.started, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from medcutmix_pipeline.pipeline.pixel import PixelTask, bake_unit
 from medcutmix_pipeline.pipeline.work import (
     Context,
     IngestTask,
@@ -37,6 +38,9 @@ class Engine(Protocol):
     def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[dict[str, Any]]:
         """Make shards; yields what each says of itself."""
 
+    def pixel(self, context: Context, tasks: Iterable[PixelTask]) -> Iterator[dict[str, Any]]:
+        """Bake the pixel mixes of shards; yields what each says of itself."""
+
     def ingest(self, context: Context, tasks: Iterable[IngestTask]) -> Iterator[Ingested]:
         """Ingest samples; results in the order of the tasks."""
 
@@ -65,6 +69,10 @@ class SerialEngine:
             draft = draft_unit(context, task, ingested)
             attended = attend_unit(encoder, ingested, draft, context.config.attention.mass)
             yield commit_unit(context, task, ingested, draft, attended)
+
+    def pixel(self, context: Context, tasks: Iterable[PixelTask]) -> Iterator[dict[str, Any]]:
+        """See `Engine.pixel`."""
+        return (bake_unit(context, task) for task in tasks)
 
     def ingest(self, context: Context, tasks: Iterable[IngestTask]) -> Iterator[Ingested]:
         """See `Engine.ingest`."""

@@ -16,10 +16,12 @@ from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.pipeline.atomic import json_bytes, parquet_bytes, remove, write_bytes
 from medcutmix_pipeline.pipeline.identity import public_config
 from medcutmix_pipeline.pipeline.layout import Layout, digest
+from medcutmix_pipeline.pipeline.pixel import pixel_tasks
 from medcutmix_pipeline.schemas.manifest import (
     Counts,
     DatasetManifest,
     EncoderFacts,
+    PixelFacts,
     ShardFacts,
     ShardHashes,
     SourceFacts,
@@ -69,7 +71,7 @@ def finish(context: Context, made: Made, licence: str, write_run_report: Callabl
         remove(layout.manifest)  # until all of what it tells stands
     for path, table in files.items():
         write_bytes(table, path, layout.scratch)
-    _remove_strays(context, [unit.name for unit, _ in kept], len(made.listing.parts), files)
+    _remove_strays(context, manifest.shards, len(made.listing.parts), files)
     card = dataset_card(manifest, licence, _example(layout, [unit.name for unit, told in kept if told["plans"]]))
     write_bytes(card.encode(), layout.out / "README.md", layout.scratch)
     layout.tidy()  # before it is a dataset, so that none is passed on with addresses of the source
@@ -84,6 +86,7 @@ def _manifest(
 ) -> DatasetManifest:
     config = public_config(context.config, context.reader.lexicon_sha256)
     by_disease: Counter[str] = sum((Counter(told["plans_by_disease"]) for _, told in kept), Counter())
+    baked = _baked(context, [unit.name for unit, _ in kept])
     shards = [
         ShardFacts(
             name=unit.name,
@@ -92,6 +95,7 @@ def _manifest(
             plans=told["plans"],
             bytes=told["bytes"],
             sha256=ShardHashes(**told["sha256"]),
+            pixel=baked.get(unit.name),
         )
         for unit, told in kept
     ]
@@ -112,6 +116,12 @@ def _manifest(
         ),
         shards=shards,
     )
+
+
+def _baked(context: Context, units: Sequence[str]) -> dict[str, PixelFacts]:
+    """What the pixel mixes of the units say of themselves, where they were asked for and there are any."""
+    told = {task.unit: context.layout.facts(task.name) or {} for task in pixel_tasks(context, units)}
+    return {unit: PixelFacts(**facts["pixel"]) for unit, facts in told.items()}
 
 
 def _no_plan(counts: Counts) -> str:
@@ -164,13 +174,13 @@ def _hashes(layout: Layout, parts: int, rejects: Mapping[Path, bytes]) -> dict[s
     return {path.relative_to(layout.out).as_posix(): sha for path, sha in hashes.items()}
 
 
-def _remove_strays(context: Context, units: Sequence[str], parts: int, rejects: Iterable[Path]) -> None:
+def _remove_strays(context: Context, shards: Sequence[ShardFacts], parts: int, rejects: Iterable[Path]) -> None:
     """Remove what an earlier configuration left, its fitted encoder included."""
     layout = context.layout
     if context.encoder_folder is None:
         shutil.rmtree(layout.out / "encoder", ignore_errors=True)
-    expected = {layout.shard(u) for u in units}
-    expected |= {layout.table(kind, u) for kind in ("plans", "samples") for u in units}
+    expected = {layout.shard(s.name) for s in shards} | {layout.pixel(s.name) for s in shards if s.pixel}
+    expected |= {layout.table(kind, s.name) for kind in ("plans", "samples") for s in shards}
     expected |= {layout.sentences(part) for part in range(parts)}
     layout.remove_strays(expected | set(rejects))
 

@@ -31,7 +31,13 @@ def public_config(config: Config, lexicon_sha256: str) -> dict[str, Any]:
     told["sentences"]["lexicon"] = lexicon_sha256
     told["sentences"]["model"] = config.sentences.model and PurePath(config.sentences.model).name
     told["attention"]["encoder"] = PurePath(config.attention.encoder).name
+    if not config.shards.pixel:
+        told["shards"] = _without_pixel(told["shards"])
     return told
+
+
+def _without_pixel(shards: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in shards.items() if name not in ("pixel", "pixel_per_host")}
 
 
 def release() -> str:
@@ -52,8 +58,16 @@ def part_key(context: Context, listing_sha256: str) -> str:
 def unit_key(context: Context, rows_sha256: str, encoder_sha256: str) -> str:
     """The key of one unit: its rows, the encoder's weights, and all that making it depends on."""
     told = public_config(context.config, context.reader.lexicon_sha256)
-    matters = {name: told[name] for name in ("seed", "ingest", "sentences", "pairing", "attention", "plans", "shards")}
+    matters = {name: told[name] for name in ("seed", "ingest", "sentences", "pairing", "attention", "plans")}
+    matters["shards"] = _without_pixel(told["shards"])
     return digest(STATE_VERSION, FORMAT_VERSION, rows_sha256, encoder_sha256, matters)
+
+
+def pixel_key(context: Context, tar_sha256: str) -> str:
+    """The key of one unit's pixel mixes: its shard, and all that baking them depends on."""
+    shards = context.config.shards
+    matters = [context.config.seed, shards.image_format, shards.quality, shards.pixel_per_host]
+    return digest(STATE_VERSION, FORMAT_VERSION, "pixel", tar_sha256, matters)
 
 
 def encoder_key(context: Context, rows_sha256: str) -> str:

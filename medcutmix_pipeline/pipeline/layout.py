@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -13,7 +14,7 @@ from medcutmix_pipeline.pipeline.atomic import remove, write_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-_TABLES = ("shards", "plans", "samples", "sentences", "rejects")
+_FOLDERS = ("shards", "plans", "samples", "sentences", "rejects", "pixel")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,10 @@ class Layout:
         """The tar of one unit."""
         return self.out / "shards" / f"{unit}.tar"
 
+    def pixel(self, unit: str) -> Path:
+        """The tar of one unit's pixel mixes."""
+        return self.out / "pixel" / f"{unit}.tar"
+
     def table(self, kind: str, unit: str) -> Path:
         """The plans or samples table of one unit."""
         return self.out / kind / f"{unit}.parquet"
@@ -83,13 +88,18 @@ class Layout:
         """The mark of a finished piece of work."""
         return self.build / "done" / f"{name}.json"
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, key: str | None = None) -> None:
         """Take the mark away before any file of a piece of work is replaced.
 
         Else a crash half-way would leave the mark of an earlier configuration beside files of this one, and a return to
         that configuration would take them for its own.
+
+        Args:
+            key: where the work is one file and its key tells every byte of it, a mark of this very key may stay; so a
+                worker that outlives a killed build takes nothing away from the build that goes on.
         """
-        remove(self.done(name))
+        if key is None or self._mark(name).get("key") != key:
+            remove(self.done(name))
 
     def mark_done(self, name: str, key: str, facts: dict[str, Any]) -> None:
         """Say that a piece of work is finished; to be called last, when all of its files stand."""
@@ -100,16 +110,21 @@ class Layout:
 
         A file that it names and that is gone or has another size makes it unfinished.
         """
-        try:
-            facts: dict[str, Any] = json.loads(self.done(name).read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-        if key is not None and facts.get("key") != key:
+        facts = self._mark(name)
+        if not facts or (key is not None and facts.get("key") != key):
             return None
         for file, size in facts.get("files", {}).items():
             path = self.out / file
             if not path.is_file() or path.stat().st_size != size:
                 return None
+        return facts
+
+    def _mark(self, name: str) -> dict[str, Any]:
+        """The mark of a piece of work, empty where there is none."""
+        try:
+            facts: dict[str, Any] = json.loads(self.done(name).read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
         return facts
 
     def files(self, *paths: Path) -> dict[str, int]:
@@ -129,7 +144,7 @@ class Layout:
     def clear(self) -> None:
         """Remove what builds write, and nothing else. The lock stays: it is held."""
         remove(self.manifest)
-        for name in (*_TABLES, "encoder", "pixel"):
+        for name in (*_FOLDERS, "encoder"):
             shutil.rmtree(self.out / name, ignore_errors=True)
         for name in ("README.md", "run.json"):
             (self.out / name).unlink(missing_ok=True)
@@ -146,10 +161,12 @@ class Layout:
 
     def remove_strays(self, expected: set[Path]) -> None:
         """Remove files of an earlier configuration from the dataset's folders."""
-        for kind in _TABLES:
+        for kind in _FOLDERS:
             for path in sorted((self.out / kind).glob("*")):
                 if path not in expected and path.is_file():
                     path.unlink()
+        with contextlib.suppress(OSError):  # it is not there, or something stands in it
+            (self.out / "pixel").rmdir()
 
 
 def digest(*parts: object) -> str:

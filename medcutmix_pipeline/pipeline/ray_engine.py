@@ -14,11 +14,13 @@ import ray.exceptions
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.pipeline.identity import release
 from medcutmix_pipeline.pipeline.ray_tasks import (
+    BAKE_UNIT,
     INGEST,
     READ_PART,
     TRIES,
     EncoderActor,
     Flight,
+    baked_facts,
     part_facts,
     result,
     whole,
@@ -27,6 +29,7 @@ from medcutmix_pipeline.pipeline.ray_tasks import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from medcutmix_pipeline.pipeline.pixel import PixelTask
     from medcutmix_pipeline.pipeline.work import Context, IngestTask, PartTask, UnitTask
     from medcutmix_pipeline.schemas.config import AttentionConfig, EngineConfig
     from medcutmix_pipeline.stages.ingest.samples import Ingested
@@ -66,13 +69,25 @@ class RayEngine:
     def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[dict[str, Any]]:
         """See `Engine.parts`."""
         shared = ray.put(context)
+        for task, ref in self._ended(READ_PART, shared, tasks):
+            yield part_facts(shared, task, ref)
+
+    def pixel(self, context: Context, tasks: Iterable[PixelTask]) -> Iterator[dict[str, Any]]:
+        """See `Engine.pixel`."""
+        for task, ref in self._ended(BAKE_UNIT, ray.put(context), tasks):
+            yield baked_facts(task, ref)
+
+    def _ended(
+        self, remote: Any, shared: ray.ObjectRef[Any], tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, ray.ObjectRef[Any]]]:
+        """Run a Ray function over tasks, a window of them at a time; each task when it has ended, well or not."""
         waiting = iter(tasks)
-        pending = {READ_PART.remote(shared, task): task for task in itertools.islice(waiting, self.workers * 2)}
+        pending = {remote.remote(shared, task): task for task in itertools.islice(waiting, self.workers * 2)}
         while pending:
             [ref] = ray.wait(list(pending), num_returns=1)[0]
             task = pending.pop(ref)
-            pending.update((READ_PART.remote(shared, more), more) for more in itertools.islice(waiting, 1))
-            yield part_facts(shared, task, ref)
+            pending.update((remote.remote(shared, more), more) for more in itertools.islice(waiting, 1))
+            yield task, ref
 
     def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[dict[str, Any]]:
         """See `Engine.units`."""

@@ -8,6 +8,7 @@ import ray
 import ray.exceptions
 
 from medcutmix_pipeline.errors import DataError, PipelineError
+from medcutmix_pipeline.pipeline.pixel import PixelTask, bake_unit
 from medcutmix_pipeline.pipeline.recovery import crashed, crashed_study, joined, merged
 from medcutmix_pipeline.pipeline.work import (
     Context,
@@ -114,6 +115,7 @@ def _commit(
 
 READ_PART = ray.remote(max_retries=1)(read_part)
 _READ_STUDIES = ray.remote(max_retries=1)(read_studies)
+BAKE_UNIT = ray.remote(max_retries=TRIES)(bake_unit)
 INGEST: Any = ray.remote(max_retries=1, num_returns=2)(_ingest)
 _DRAFT = ray.remote(max_retries=TRIES)(draft_unit)
 _COMMIT = ray.remote(max_retries=TRIES)(_commit)
@@ -141,6 +143,18 @@ def part_facts(context: ray.ObjectRef[Any], task: PartTask, ref: ray.ObjectRef[A
         own: Context = ray.get(context)
         images = [len(study.images) for study in listed_studies(own, task)]
         return commit_part(own, task, _bisect_part(context, task, images, range(len(images))))
+
+
+def baked_facts(task: PixelTask, ref: ray.ObjectRef[Any]) -> dict[str, Any]:
+    """What a unit's pixel mixes say of themselves."""
+    try:
+        facts: dict[str, Any] = result(ref)
+        return facts
+    except _CRASHES:
+        raise DataError(
+            f"baking the pixel mixes of {task.unit} crashed {TRIES + 1} times: is there enough memory? "
+            "`build` again goes on from here"
+        ) from None
 
 
 def _bisect_part(context: ray.ObjectRef[Any], task: PartTask, images: list[int], places: range) -> PartRows:

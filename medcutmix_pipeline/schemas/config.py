@@ -121,6 +121,12 @@ class ShardsConfig(Section):
     square: Literal["pad", "crop", "stretch"] = Field("pad", description="how an image becomes square")
     image_format: Literal["jpg", "png", "webp"] = Field("jpg", description="format of the stored images")
     quality: int = Field(90, ge=1, le=100, description="quality of jpg and webp")
+    pixel: bool = Field(
+        False, description="carry out the plans on the images, too: pixel/, for trainers that take no hook"
+    )
+    pixel_per_host: int | None = Field(
+        None, ge=1, description="pixel mixes of a sample, at most, drawn by keyed hash; null: one for each of its plans"
+    )
 
 
 class PrivacyConfig(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 
 class _Part(BaseModel):
@@ -44,8 +44,16 @@ class ShardHashes(_Part):
     samples: str
 
 
+class PixelFacts(_Part):
+    """The pixel mixes of one shard: how many, and the size and sha256 of their tar."""
+
+    mixes: int
+    bytes: int
+    sha256: str
+
+
 class ShardFacts(_Part):
-    """One shard; `bytes` is the size of its tar."""
+    """One shard; `bytes` is the size of its tar. `pixel` is absent where no mixes were baked of it."""
 
     name: str
     split: str
@@ -53,6 +61,14 @@ class ShardFacts(_Part):
     plans: int
     bytes: int
     sha256: ShardHashes
+    pixel: PixelFacts | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = dump(self)
+        if told["pixel"] is None:
+            del told["pixel"]
+        return told
 
 
 class DatasetManifest(_Part):

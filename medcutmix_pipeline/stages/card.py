@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -19,21 +20,29 @@ def dataset_card(manifest: DatasetManifest, licence: str, example: dict[str, Any
         licence: one sentence on the source's licence, which the dataset inherits.
         example: a row of the plans table.
     """
-    parts = [_front_matter(manifest), _introduction(manifest, licence), _counts(manifest), _example(example), _USE]
-    return "\n".join(parts)
+    parts = [_front_matter(manifest), _introduction(manifest, licence), _counts(manifest), _example(example)]
+    mixes = sum(s.pixel.mixes for s in manifest.shards if s.pixel)
+    if mixes:
+        parts.append(_pixel(mixes))
+    return "\n".join([*parts, _USE])
 
 
 def _front_matter(manifest: DatasetManifest) -> str:
-    splits = sorted({s.split for s in manifest.shards})
     # Named, because Hugging Face datasets infers features from the first samples, and not every sample has maps.
-    features = [
+    maps = {"name": "attn.npy", "list": {"list": {"list": "uint8"}}}
+    pair = [
         {"name": manifest.config["shards"]["image_format"], "dtype": "image"},
         {"name": "txt", "dtype": "string"},
         {"name": "json", "dtype": "json"},
-        {"name": "attn.npy", "list": {"list": {"list": "uint8"}}},
-        {"name": "__key__", "dtype": "string"},
-        {"name": "__url__", "dtype": "string"},
     ]
+    place = [{"name": "__key__", "dtype": "string"}, {"name": "__url__", "dtype": "string"}]
+    info: Any = {"config_name": "default", "features": [*pair, maps, *place]}
+    configs = [_config("default", "shards", {s.split for s in manifest.shards})]
+    baked = {s.split for s in manifest.shards if s.pixel}
+    if baked:
+        # A copy, because YAML writes what stands in two places as a reference.
+        info = [info, {"config_name": "pixel", "features": deepcopy([*pair, *place])}]
+        configs.append(_config("pixel", "pixel", baked))
     meta = {
         "pretty_name": f"MedCutMix plans over {manifest.source.kind}",
         "license": "other",
@@ -42,17 +51,16 @@ def _front_matter(manifest: DatasetManifest) -> str:
         "task_categories": ["image-to-text", "zero-shot-image-classification"],
         "tags": ["radiology", "chest-x-ray", "webdataset", "data-augmentation", "medcutmix"],
         "size_categories": [next((name for most, name in _SIZES if manifest.counts.samples < most), "n>1M")],
-        "dataset_info": {"config_name": "default", "features": features},
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [
-                    {"split": s.replace("validate", "validation"), "path": f"shards/{s}-*.tar"} for s in splits
-                ],
-            }
-        ],
+        "dataset_info": info,
+        "configs": configs,
     }
     return f"---\n{yaml.safe_dump(meta, sort_keys=False)}---\n"
+
+
+def _config(name: str, folder: str, splits: set[str]) -> dict[str, Any]:
+    """What Hugging Face datasets loads under a name."""
+    files = [{"split": s.replace("validate", "validation"), "path": f"{folder}/{s}-*.tar"} for s in sorted(splits)]
+    return {"config_name": name, "data_files": files}
 
 
 def _introduction(manifest: DatasetManifest, licence: str) -> str:
@@ -95,6 +103,15 @@ Plan `{plan["plan_id"]}` is matched on {plan["disease"]}, {plan["view"]} view, �
 “{plan["host_sentence"]}” gives way to the donor's “{plan["donor_sentence"]}”, and the host's report becomes:
 
 {quote}
+"""
+
+
+def _pixel(mixes: int) -> str:
+    return f"""## Pixel mixes
+
+`pixel/*.tar` hold {mixes:,} mixes in the form of ordinary image–text pairs: the host's image, into which the donor's
+shines where its map says, with the mixed report. `load_dataset(FOLDER, "pixel")` reads them with Hugging Face datasets;
+for webdataset, name the files of `shards/` and `pixel/` together, for clean and mixed pairs in one stream.
 """
 
 

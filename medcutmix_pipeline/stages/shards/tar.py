@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 
 def write_tar(out: BinaryIO, samples: Iterable[tuple[str, Mapping[str, bytes]]]) -> list[tuple[int, int]]:
@@ -34,6 +35,19 @@ def write_tar(out: BinaryIO, samples: Iterable[tuple[str, Mapping[str, bytes]]])
                 tar.addfile(info, io.BytesIO(members[suffix]))
             ranges.append((start, tar.offset - start))
     return ranges
+
+
+def read_tar(path: Path) -> list[tuple[str, dict[str, bytes]]]:
+    """What `write_tar` was given: (key, {suffix: content}) in the order of the tar."""
+    samples: list[tuple[str, dict[str, bytes]]] = []
+    with tarfile.open(path, mode="r:") as tar:
+        for info in tar:
+            key, _, suffix = info.name.partition(".")
+            if not samples or samples[-1][0] != key:
+                samples.append((key, {}))
+            content = tar.extractfile(info)
+            samples[-1][1][suffix] = content.read() if content else b""
+    return samples
 
 
 def npy_bytes(array: npt.NDArray[np.uint8]) -> bytes:

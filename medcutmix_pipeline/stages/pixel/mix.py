@@ -1,0 +1,48 @@
+"""One pixel mix: the donor's image shines through the host's where the donor's map says."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+
+def mix_pixels(
+    host: npt.NDArray[np.uint8], donor: npt.NDArray[np.uint8], donor_map: npt.NDArray[np.uint8], lam: float
+) -> npt.NDArray[np.uint8]:
+    """host + w · (donor − host) with the soft weights w = (1 − λ) · A, rounded to whole grey levels.
+
+    A is the donor's map on the host's pixels (`medcutmix_pipeline.loader.weights.mix_weights`): a pixel mix is the
+    feature mix at a layer that does nothing.
+
+    Args:
+        host: uint8 [H, W].
+        donor: uint8 of any size; another than the host's is brought to it (Lanczos).
+        donor_map: uint8 [h, w], peak 255, of the sentence that was put in.
+        lam: λ in [0, 1], the share of the host that is kept.
+
+    Returns:
+        uint8 [H, W].
+    """
+    import torch  # takes seconds to import
+
+    from medcutmix_pipeline.loader.weights import mix_weights
+
+    height, width = host.shape
+    if donor.shape != host.shape:
+        donor = np.asarray(Image.fromarray(donor).resize((width, height), Image.Resampling.LANCZOS), np.uint8)
+    attention = torch.from_numpy(np.array(donor_map))[None]  # copied: torch warns of arrays that cannot be written to
+    weights = mix_weights(
+        attention, attention, torch.tensor([lam]), torch.tensor([True]), (height, width), kind="soft", map="donor"
+    )[0].numpy()
+    kept = host.astype(np.float32)
+    mixed: npt.NDArray[np.float32] = np.rint(kept + weights * (donor.astype(np.float32) - kept))
+    return mixed.astype(np.uint8)
+
+
+def decoded(image: bytes) -> npt.NDArray[np.uint8]:
+    """A stored image as uint8 [H, W]."""
+    with Image.open(io.BytesIO(image)) as opened:
+        return np.asarray(opened.convert("L"), np.uint8)
