@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.loader.shard import Sample
 
+_TOO_LARGE = "its image has more than {} pixels, or is too long"
 _FORMATS = ("JPEG", "PNG", "WEBP")
 _LARGEST_NPY_HEADER = 4096
 _LARGEST_GRID = 1 << 20
+_LONGEST_SIDE = 65_535  # of a JPEG, the longest of the three; scaling takes memory in proportion to it
 _NPY = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '\|u1', 'fortran_order': False, "
     rb"'shape': \((\d{1,4}), (\d{1,5}), (\d{1,5})\), \} *\n",
@@ -57,7 +59,7 @@ def decode_into(sample: Sample, pixels: NDArray[np.uint8], max_pixels: int, resi
             if grey.size != (width, height):
                 grey = grey.resize((width, height), Image.Resampling.BILINEAR)
             _copy(grey, pixels)
-        except (OSError, SyntaxError, ValueError, MemoryError, Image.DecompressionBombError):
+        except Exception:  # a codec that is fed hostile bytes raises whatever it stumbles over
             raise Undecodable("its image is damaged") from None
 
 
@@ -91,10 +93,14 @@ def _npy_shape(header: bytes) -> tuple[int, int, int] | None:
 def _opened(sample: Sample, max_pixels: int) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(sample.image), formats=_FORMATS)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Undecodable(_TOO_LARGE.format(max_pixels)) from None
+    except Exception:  # a codec that is fed hostile bytes raises whatever it stumbles over
         raise Undecodable("its image is no JPEG, PNG or WebP") from None
-    if image.width * image.height > max_pixels:
-        raise Undecodable(f"its image has more than {max_pixels} pixels")
+    if image.width * image.height > max_pixels or max(image.size) > _LONGEST_SIDE:
+        raise Undecodable(_TOO_LARGE.format(max_pixels))
+    if getattr(image, "is_animated", False) or image.mode[0] in "IF":
+        raise Undecodable("its image is animated or has more than 8 bits")
     return image
 
 

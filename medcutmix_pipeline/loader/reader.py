@@ -60,6 +60,8 @@ class ShardReader:
     def _read(self, number: int) -> Shard:
         ref = self._refs[number]
         try:
+            if ref.size > self._largest:
+                raise ShardError(f"shard {ref.name} is larger than {self._largest} bytes")
             data = read_shard_bytes(ref, self._largest, number in self._unverified)
             self._unverified.discard(number)
             shard = parse_shard(data, ref.name)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from medcutmix_pipeline.loader.tar import ShardError, read_members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from medcutmix_pipeline.loader.tar import Span
 
 IMAGES = ("jpg", "png", "webp")
 _LARGEST_RECORD = 4 << 20
+_LARGEST_TEXT = 1 << 20
 _ASSERTIONS = {"present", "uncertain", "absent"}
 
 
@@ -31,6 +30,7 @@ class Plan:
     lam: float
     edits: list[tuple[int, int, str]]
     labels: dict[str, str]
+    donor_id: str = ""
 
 
 @dataclass(slots=True)
@@ -75,10 +75,12 @@ def parse_shard(data: bytes, name: str) -> Shard:
     """
     view = memoryview(data)
     samples = [_sample(view, i, key, members, name) for i, (key, members) in enumerate(read_members(data, name))]
-    for sample, record in samples:
-        if sample.problem is None:
-            _guard(sample, record, lambda s, r: _read_plans(s, r, [other for other, _ in samples]))
-    return Shard(name, [sample for sample, _ in samples])
+    for sample in samples:
+        for plan in sample.plans:
+            sample.problem = sample.problem or _donor_problem(sample, plan, samples)
+    for sample in samples:
+        sample.plans = [plan for plan in sample.plans if samples[plan.donor].problem is None and not sample.problem]
+    return Shard(name, samples)
 
 
 def broken_shard(name: str, samples: int, why: str) -> Shard:
@@ -95,33 +97,35 @@ def mixed_text(text: str, plan: Plan) -> str:
     return "".join([*parts, text[position:]])
 
 
-def _sample(
-    view: memoryview, place: int, key: str, members: dict[str, Span], shard: str
-) -> tuple[Sample, dict[str, Any]]:
+def _sample(view: memoryview, place: int, key: str, members: dict[str, Span], shard: str) -> Sample:
     images = [s for s in IMAGES if s in members]
     image = view[slice(*members[images[0]])] if images else memoryview(b"")
     maps = view[slice(*members["attn.npy"])] if "attn.npy" in members else None
     sample = Sample(key, shard, place, image, maps)
-    record: dict[str, Any] = {}
     if len(images) != 1 or "txt" not in members or "json" not in members:
         sample.problem = "it must have one image, a .txt and a .json"
-    elif any(end - start > _LARGEST_RECORD for start, end in (members["json"], members["txt"])):
-        sample.problem = "its .json or .txt is larger than 4 MiB"
+    elif _length(members["json"]) > _LARGEST_RECORD or _length(members["txt"]) > _LARGEST_TEXT:
+        sample.problem = "its .json is larger than 4 MiB or its .txt larger than 1 MiB"
     else:
-        try:
-            sample.text = str(view[slice(*members["txt"])], "utf-8")
-            record = json.loads(bytes(view[slice(*members["json"])]))
-        except (ValueError, RecursionError):
-            sample.problem = "its .json or .txt cannot be read"
-            return sample, record
-        _guard(sample, record, _read_record)
-    return sample, record
+        _fill(sample, view[slice(*members["txt"])], view[slice(*members["json"])])
+    return sample
 
 
-def _guard(sample: Sample, record: dict[str, Any], read: Callable[[Sample, dict[str, Any]], None]) -> None:
-    """Run a reader of records; whatever a hostile record makes it stumble over becomes the sample's problem."""
+def _length(span: Span) -> int:
+    return span[1] - span[0]
+
+
+def _fill(sample: Sample, text: memoryview, told: memoryview) -> None:
+    """Read text and record; whatever a hostile one makes the reader stumble over becomes the sample's problem."""
     try:
-        read(sample, record)
+        sample.text = str(text, "utf-8")
+        record = json.loads(bytes(told))
+    except (ValueError, RecursionError):
+        sample.problem = "its .json or .txt cannot be read"
+        return
+    try:
+        _read_record(sample, record)
+        sample.plans = [_plan(one, sample) for one in _list(record["plans"])]
     except _BadRecord as why:
         sample.problem = str(why)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
@@ -137,40 +141,45 @@ def _read_record(sample: Sample, record: dict[str, Any]) -> None:
     _need(bool(sample.text.strip()), "its report is empty")
     sample.study = _text(record["study_id"])
     sample.labels = _labels(record["labels"])
-    sample.n_maps = len(record["maps"])
+    sample.n_maps = len(_list(record["maps"]))
     _need((sample.n_maps > 0) == (sample.maps is not None), "record and .attn.npy disagree on whether there are maps")
 
 
-def _read_plans(sample: Sample, record: dict[str, Any], samples: list[Sample]) -> None:
-    for told in record["plans"]:
-        place = told["donor"]
-        _need(type(place) is int and 0 <= place < len(samples), "a plan's donor is out of range")
-        donor = samples[place]
-        _need(donor is not sample and told["donor_id"] == donor.key, "a plan's donor is not the sample that it names")
-        if donor.problem is not None:
-            continue
-        _need(_index(told["donor_map"], donor.n_maps), "a plan's donor_map is out of range")
-        _need(_index(told["host_map"], sample.n_maps), "a plan's host_map is out of range")
-        lam = float(told["lambda"])
-        _need(math.isfinite(lam) and 0 <= lam <= 1, "a plan's lambda is not in [0, 1]")
-        sample.plans.append(
-            Plan(
-                _text(told["plan_id"]),
-                _text(told["disease"]),
-                place,
-                told["donor_map"],
-                told["host_map"],
-                lam,
-                _edits(told["edits"], len(sample.text)),
-                _labels(told["labels"]),
-            )
-        )
+def _plan(told: dict[str, Any], sample: Sample) -> Plan:
+    """A plan of which all is checked but what it says of its donor, whom the shard may hold further on."""
+    _need(_index(told["donor"], sys.maxsize), "a plan's donor is out of range")
+    _need(_index(told["donor_map"], sys.maxsize), "a plan's donor_map is out of range")
+    _need(_index(told["host_map"], sample.n_maps), "a plan's host_map is out of range")
+    lam = told["lambda"]
+    _need(type(lam) in (float, int) and 0 <= lam <= 1, "a plan's lambda is not a number in [0, 1]")
+    return Plan(
+        _text(told["plan_id"]),
+        _text(told["disease"]),
+        told["donor"],
+        told["donor_map"],
+        told["host_map"],
+        float(lam),
+        _edits(told["edits"], len(sample.text)),
+        _labels(told["labels"]),
+        _text(told["donor_id"]),
+    )
+
+
+def _donor_problem(host: Sample, plan: Plan, samples: list[Sample]) -> str | None:
+    if plan.donor >= len(samples):
+        return "a plan's donor is out of range"
+    donor = samples[plan.donor]
+    if donor is host or plan.donor_id != donor.key:
+        return "a plan's donor is not the sample that it names"
+    if donor.problem is None and plan.donor_map >= donor.n_maps:
+        return "a plan's donor_map is out of range"
+    return None
 
 
 def _edits(told: list[Any], length: int) -> list[tuple[int, int, str]]:
     position = 0
     edits = []
-    for start, end, replacement in told:
+    for start, end, replacement in _list(told):
         whole = type(start) is int and type(end) is int
         _need(whole and position <= start <= end <= length, "a plan's edits overlap or leave the report")
         position = end
@@ -186,7 +195,14 @@ def _labels(told: dict[str, Any]) -> dict[str, str]:
 
 def _text(value: object) -> str:
     _need(type(value) is str, "a field that must be text is not")
-    return str(value)
+    text = str(value)
+    text.encode()  # half of a surrogate pair is no text: tokenisers fail on it, far from here
+    return text
+
+
+def _list(value: object) -> list[Any]:
+    _need(type(value) is list, "a field that must be a list is not")
+    return cast("list[Any]", value)
 
 
 def _index(value: object, length: int) -> bool:

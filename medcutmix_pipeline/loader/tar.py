@@ -86,8 +86,8 @@ def _check_sums(data: bytes | memoryview, headers: list[int], shard: str) -> Non
     """Compare every header with its own checksum, all at once: byte by byte in Python it would cost most of all."""
     if not headers:
         return
-    raw = np.frombuffer(data, np.uint8)
-    blocks = raw[np.asarray(headers)[:, None] + np.arange(_BLOCK)]
+    whole = len(data) // _BLOCK
+    blocks = np.frombuffer(data, np.uint8, whole * _BLOCK).reshape(whole, _BLOCK)[np.asarray(headers) // _BLOCK]
     stored = blocks[:, _CHECKSUM].tobytes()
     blocks[:, _CHECKSUM] = ord(" ")
     sums = blocks.sum(axis=1, dtype=np.int64).tolist()
