@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
+import torch.distributed as dist
 from PIL import Image
 
 from medcutmix_pipeline.loader.batch import MixPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def random_plan(
@@ -96,3 +103,28 @@ def expected_mix(features: np.ndarray, plan: MixPlan, weights: np.ndarray, layou
                 w = weights[row, y, x]
                 mixed[(row, *at)] = rows_first[(row, *at)] + w * (rows_first[(donor, *at)] - rows_first[(row, *at)])
     return np.moveaxis(mixed, 0, layout.index("N"))
+
+
+def rows_of(plans: list[MixPlan]) -> MixPlan:
+    """The plan of the joined batch of several plans' batches."""
+    starts = np.cumsum([0, *[len(plan) for plan in plans]])
+    joined = {
+        name: torch.cat([getattr(plan, name) for plan in plans])
+        for name in ("active", "lam", "donor_map", "host_map", "study", "findings")
+    }
+    donor = torch.cat([plan.donor + int(start) for plan, start in zip(plans, starts, strict=False)])
+    return MixPlan(donor=donor, draw=plans[0].draw, **joined)
+
+
+def in_two_processes(work: Callable[..., None], folder: Path, *arguments: object) -> None:
+    """Runs `work(rank, 2, *arguments)` in two processes that are joined by gloo."""
+    torch.multiprocessing.spawn(_joined, args=(str(folder / "meeting"), work, arguments), nprocs=2)
+
+
+def _joined(rank: int, meeting: str, work: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+    try:
+        work(rank, 2, *arguments)
+    finally:
+        dist.destroy_process_group()
