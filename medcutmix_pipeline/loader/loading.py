@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -117,7 +118,7 @@ class MixLoader(IterableDataset["MixBatch"]):
             on_error=(on_error, ("raise", "skip")),
         )
         _check_positive(batch_size=batch_size, pool_shards=pool_shards, pool_bytes=pool_bytes, prefetch=prefetch)
-        shards = find_shards(where, split)
+        shards = find_shards(where, split, max_shard_bytes)
         self._refs = shards.refs
         self._unverified = set(range(len(self._refs))) if verify else set()
         self.findings: tuple[str, ...] = tuple(shards.manifest.get("diseases", ()))
@@ -246,8 +247,8 @@ def _alpha(given: float | None, manifest: Mapping[str, Any]) -> float:
         alpha = float(manifest["config"]["plans"]["alpha"]) if given is None else float(given)
     except (KeyError, TypeError, ValueError):
         return 1.0
-    if not alpha > 0:
-        raise UsageError(f"alpha must be positive, not {alpha}")
+    if not 0 < alpha < math.inf:
+        raise UsageError(f"alpha must be positive and finite, not {alpha}")
     return alpha
 
 

@@ -8,9 +8,7 @@ import json
 import mmap
 import os
 import re
-import time
-import urllib.error
-import urllib.request
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 
 from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.loader.fetch import read_url, reason, shown
 from medcutmix_pipeline.loader.tar import ShardError, read_members
 from medcutmix_pipeline.version import FORMAT_VERSION
 
@@ -26,9 +25,8 @@ if TYPE_CHECKING:
 
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-_ATTEMPTS = 4
-_TIMEOUT_S = 60
-_LARGEST_MANIFEST = 256 << 20
+_LARGEST_MANIFEST = 64 << 20
+_SMALLEST_SAMPLE = 3072  # image, text and record: a block of header and one of content each
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,9 @@ class Shards:
     manifest: dict[str, Any]
 
 
-def find_shards(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], split: str | None) -> Shards:
+def find_shards(
+    where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], split: str | None, largest: int = 1 << 30
+) -> Shards:
     """The shards at a place.
 
     Args:
@@ -61,6 +61,7 @@ def find_shards(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
             those, local or remote. The dataset's manifest is looked for beside the shards' folder; without it every
             shard is read once to count its samples.
         split: the split that is taken from a dataset's folder; None: all. Shards that are named are taken as named.
+        largest: bytes of the largest shard that is read to be counted.
 
     Raises:
         DataError: nothing is there, the dataset is unfinished or of another format, or a shard cannot be counted.
@@ -81,7 +82,7 @@ def find_shards(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     refs = [
         ShardRef(name, url, known[name].samples, known[name].size, known[name].sha256)
         if name in known
-        else _counted(name, url)
+        else _counted(name, url, largest)
         for name, url in zip(names, urls, strict=True)
     ]
     return Shards(tuple(refs), manifest)
@@ -97,61 +98,18 @@ def read_shard_bytes(ref: ShardRef, largest: int, verify: bool) -> bytes:
     try:
         data = read_url(ref.url, largest)
     except FileNotFoundError:
-        raise ShardError(f"shard {ref.name} is not there ({ref.url})") from None
+        raise ShardError(f"shard {ref.name} is not there ({shown(ref.url)})") from None
     except (OSError, ValueError) as why:
-        raise ShardError(f"shard {ref.name} cannot be read: {_reason(why)}") from None
+        raise ShardError(f"shard {ref.name} cannot be read: {reason(why)}") from None
     if verify and ref.sha256 is not None and hashlib.sha256(data).hexdigest() != ref.sha256:
         raise ShardError(f"shard {ref.name} has another sha256 than dataset.json says: download or build it again")
-    return data
-
-
-def read_url(url: str, largest: int) -> bytes:
-    """All bytes at a path or URL; ValueError where there are more than `largest`, OSError where it cannot be read.
-
-    A remote read that fails is tried again, four times in all.
-    """
-    if "://" not in url:
-        with Path(url).open("rb") as file:
-            if os.fstat(file.fileno()).st_size > largest:
-                raise ValueError(f"it is larger than {largest} bytes")
-            return file.read()
-    for attempt in range(_ATTEMPTS):
-        try:
-            return _read_remote(url, largest)
-        except FileNotFoundError:
-            raise
-        except OSError:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(0.25 * 2**attempt)
-    raise AssertionError("unreachable")
-
-
-def _read_remote(url: str, largest: int) -> bytes:
-    if url.startswith(("http://", "https://")):
-        try:
-            # the scheme is one of the two just named
-            with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as reply:  # noqa: S310
-                data: bytes = reply.read(largest + 1)
-                told = reply.headers.get("Content-Length")
-        except urllib.error.HTTPError as why:
-            if why.code in (404, 410):
-                raise FileNotFoundError(url) from None
-            raise OSError(f"the server answers {why.code}") from None
-        if told is not None and told.isdigit() and len(data) < min(int(told), largest + 1):
-            raise OSError("the connection ended early")
-    else:
-        with fsspec.open(url, "rb") as file:
-            data = file.read(largest + 1)
-    if len(data) > largest:
-        raise ValueError(f"it is larger than {largest} bytes")
     return data
 
 
 def _dataset(root: str, split: str | None) -> Shards:
     manifest = _read_manifest(f"{root}/dataset.json")
     if manifest is None:
-        raise DataError(f"{root} holds no finished dataset: there is no dataset.json in it")
+        raise DataError(f"{shown(root)} holds no finished dataset: there is no dataset.json in it")
     refs = list(_refs(manifest, root))
     chosen = [ref for ref in refs if split is None or ref.name.rsplit("-", 1)[0] == split]
     if not chosen:
@@ -162,15 +120,16 @@ def _dataset(root: str, split: str | None) -> Shards:
 
 def _refs(manifest: dict[str, Any], root: str) -> Iterable[ShardRef]:
     try:
+        names = set()
         for told in manifest["shards"]:
-            name = str(told["name"])
-            if not _NAME.fullmatch(name):
+            name, samples, size, digest = told["name"], told["samples"], told["bytes"], told["sha256"]["tar"]
+            fits = [type(value) for value in (name, samples, size, digest)] == [str, int, int, str]
+            if not fits or not _NAME.fullmatch(name) or name in names or not 0 <= samples <= size // _SMALLEST_SAMPLE:
                 raise ValueError
-            yield ShardRef(
-                name, f"{root}/shards/{name}.tar", int(told["samples"]), int(told["bytes"]), str(told["sha256"]["tar"])
-            )
+            names.add(name)
+            yield ShardRef(name, f"{root}/shards/{name}.tar", samples, size, digest)
     except (KeyError, TypeError, ValueError):
-        raise DataError(f"{root or 'the manifest'}: dataset.json does not list shards as the format asks") from None
+        raise DataError(f"{shown(root) or 'the manifest'}: dataset.json does not list shards as asked") from None
 
 
 def _read_manifest(url: str) -> dict[str, Any] | None:
@@ -180,11 +139,15 @@ def _read_manifest(url: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as why:
-        raise DataError(f"{url} cannot be read as a dataset's manifest: {_reason(why)}") from None
+        raise DataError(f"{shown(url)} cannot be read as a dataset's manifest: {reason(why)}") from None
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
-        raise DataError(f"{url} has format version {version!r}, this release reads version {FORMAT_VERSION}")
+        told = repr(version)[:20]
+        raise DataError(f"{shown(url)} has format version {told}, this release reads version {FORMAT_VERSION}")
     manifest: dict[str, Any] = content
+    diseases = manifest.get("diseases", [])
+    if type(diseases) is not list or any(type(disease) is not str for disease in diseases):
+        raise DataError(f"{shown(url)} does not list diseases as the format asks")
     return manifest
 
 
@@ -197,11 +160,13 @@ def _manifest_beside(url: str) -> dict[str, Any]:
     return _read_manifest(f"{root}/dataset.json" if root or folder.startswith("/") else "dataset.json") or {}
 
 
-def _counted(name: str, url: str) -> ShardRef:
+def _counted(name: str, url: str, largest: int) -> ShardRef:
     if "://" in url:
-        data = read_shard_bytes(ShardRef(name, url, 0, 0), 1 << 32, verify=False)
+        data = read_shard_bytes(ShardRef(name, url, 0, 0), largest, verify=False)
         return ShardRef(name, url, len(read_members(data, name)), len(data))
     try:
+        if not stat.S_ISREG(Path(url).stat().st_mode):
+            raise ValueError("it is not a file")
         with (
             Path(url).open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
@@ -209,7 +174,7 @@ def _counted(name: str, url: str) -> ShardRef:
         ):
             return ShardRef(name, url, len(read_members(view, name)), len(view))
     except (OSError, ValueError) as why:
-        raise ShardError(f"shard {name} cannot be read: {_reason(why)}") from None
+        raise ShardError(f"shard {name} cannot be read: {reason(why)}") from None
 
 
 def _expand(places: Sequence[str]) -> Iterable[str]:
@@ -234,7 +199,3 @@ def _names_shards(place: str) -> bool:
 
 def _stem(url: str) -> str:
     return url.split("?")[0].rpartition("/")[2].removesuffix(".tar")
-
-
-def _reason(why: Exception) -> str:
-    return (why.strerror if isinstance(why, OSError) and why.strerror else str(why)) or type(why).__name__
