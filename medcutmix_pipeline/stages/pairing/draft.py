@@ -10,7 +10,8 @@ import numpy as np
 
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.stages.pairing.partners import partners, rings
-from medcutmix_pipeline.stages.plans.compose import compose, diagnostic_sentence
+from medcutmix_pipeline.stages.plans.compose import compose
+from medcutmix_pipeline.stages.plans.donors import diagnostic_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

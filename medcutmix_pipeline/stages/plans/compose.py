@@ -11,9 +11,13 @@ import re
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.schemas.records import Mix, Report, Sentence
+from medcutmix_pipeline.stages.plans.coherence import fits
+from medcutmix_pipeline.stages.plans.donors import lendable
 from medcutmix_pipeline.stages.plans.edits import apply_edits, swap
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from medcutmix_pipeline.stages.sentences import ReportReader
 
 HOST_LACKS_DISEASE = "host-lacks-disease"
@@ -24,24 +28,34 @@ DISEASE_LOST = "disease-lost"
 CONTRADICTION = "contradiction"
 DENIED_FINDING = "denied-finding"
 SAID_TWICE = "said-twice"
+DOES_NOT_FIT = "does-not-fit"
 
 DEVICES = "Support Devices"
-_CLEAR = re.compile(r"\b(left|right) (?:lung|hemithorax|lung field)\b[^.;,]{0,40}\bclear\b", re.I)
-_SIDE = re.compile(r"\b(left|right)\b", re.I)
 _POINTS_BACK = re.compile(r"\b(?:described|noted|discussed|mentioned|detailed|outlined) (?:above|below)\b", re.I)
-_REST = re.compile(r"otherwise\b", re.I)
-_GOES_ON = re.compile(r"\b(?:also|as well|surrounding)\b", re.I)
-_BOTH = re.compile(r"\b(?:bilateral\w*|bibasilar|both|diffuse\w*)\b", re.I)
-
-
-def diagnostic_sentence(report: Report, disease: str) -> Sentence | None:
-    """The sentence of the report that says best that the finding is there; None where none can stand alone.
-
-    Those that compare with a prior study come last, those that name the fewest other findings first; among equals the
-    earlier one. One that says "also" or the like goes on from another that would not come along.
-    """
-    able = [s for s in report.sentences if s.diagnostic and s.asserts(disease) and not _GOES_ON.search(s.text)]
-    return min(able, key=lambda s: (s.comparison, len({m.disease for m in s.mentions}), s.start), default=None)
+_REST = re.compile(r"\b(?:otherwise|remainder|remaining|rest of|elsewhere)\b", re.I)
+_SPEAKS_ON = re.compile(
+    r"(?:not|showing|measuring|seen|located|less|more|greater|worse|other|another|however|nevertheless|nonetheless"
+    r"|alternatively|also|additionally|furthermore|in addition|but)\b"
+    r"|(?:there (?:is|are) )?(?:associated|adjacent|accompanying|corresponding)\b"
+    r"|(?:there (?:is|are) )?(?:raises?|suggests?|concerning|suspicious)\b"
+    r"|.*\b(?:however|extension|(?:this|that) (?:region|area|location|lesion|finding|opacity|nodule))\b"
+    r"|(?:\w+\W+){0,8}?(?:this|these|those|it|they) (?:\w+ )?"
+    r"(?:is|are|was|were|may|might|could|can|would|should|does|do|has|have|appears?|represents?|reflects?)\b"
+    r"|.*\b(?:the|its|their) (?:\w+ )?(?:appearance|distribution|configuration|location)\b(?! of)",
+    re.I,
+)
+# A label inside a section that names what follows: "Chest 1.", "Right shoulder.".
+_LABEL = re.compile(
+    r"(?:\w+ ){1,3}1\.|(?:right|left) (?:shoulder|humerus|hand|wrist|elbow|knee|hip|ankle|foot)\b.{0,8}", re.I
+)
+_CONCLUDES = re.compile(
+    r"\bfindings? (?:are|is|were|may|could|would|suggest\w*|consistent|compatible|concerning)\b", re.I
+)
+_ADVISES = re.compile(
+    r"\brecommend\w*|\bfollow ?-?up\b|\bfurther (?:evaluat|charac|assess|imag)\w*|\bcorrelat\w+"
+    r"|\b(?:advised?|helpful|indicated|warranted)\b|\bto document\b|\bpatient\b",
+    re.I,
+)
 
 
 def compose(host: Report, donor: Sentence, disease: str, reader: ReportReader) -> Mix | str:
@@ -50,28 +64,34 @@ def compose(host: Report, donor: Sentence, disease: str, reader: ReportReader) -
     Edits are `[start, end, text]` on `host.text`, ascending and without overlap; list numbers behind a cut item close
     up, and a section that is left empty goes with its header.
     """
-    if not (donor.diagnostic and donor.asserts(disease)):
+    if not (donor.diagnostic and donor.asserts(disease) and lendable(donor)):
         return DONOR_POOR
     cut = [i for i, sentence in enumerate(host.sentences) if sentence.asserts(disease)]
     if not cut:
         return HOST_LACKS_DISEASE
-    told = {m.disease for m in donor.mentions if m.assertion == "present"} | reader.shown_as.get(disease, frozenset())
+    meant = {d for d, others in reader.shown_as.items() if disease in others}
+    same = reader.shown_as.get(disease, frozenset()) | meant
+    told = {m.disease for m in donor.mentions if m.assertion == "present"} | same
     again = {i for i, s in enumerate(host.sentences) if i not in cut and (_asserted(s, told) or _doubts(s, disease))}
-    followers = _followers(host, {*cut, *again}, reader)
+    first = min([*cut, *(i for i in again if _asserted(host.sentences[i], same))])
+    followers = _followers(host, {*cut, *again}, first, reader)
     if followers is None:
         return DANGLING_REFERENCE
-    gone = {*cut[1:], *again, *followers}
-    if _dangles(host, cut[0], gone):
+    gone = {*cut, *again, *followers} - {first}
+    if _dangles(host, first, gone):
         return DANGLING_REFERENCE
-    edits = swap(host, cut[0], gone, donor.text)
+    edits = swap(host, first, gone, donor.text)
     text = apply_edits(host.text, edits)
     if text == host.text:
         return TEXT_UNCHANGED
     mixed = reader.read(text)
-    return _problem(host, mixed, donor, disease, reader) or Mix(edits, text, mixed.labels)
+    rest = [s for i, s in enumerate(host.sentences) if i != first and i not in gone]
+    if disease in reader.part_of.values() and any(s.asserts(name) for s in rest for name in meant):
+        return SAID_TWICE
+    return _problem(host, rest, mixed, donor, disease, reader) or Mix(edits, text, mixed.labels)
 
 
-def _asserted(sentence: Sentence, told: set[str]) -> bool:
+def _asserted(sentence: Sentence, told: AbstractSet[str]) -> bool:
     """Whether the sentence asserts something, and nothing but what the donor's sentence tells, or tells otherwise."""
     own = {m.disease for m in sentence.mentions if m.assertion == "present"}
     return bool(own) and own <= told
@@ -83,45 +103,62 @@ def _doubts(sentence: Sentence, disease: str) -> bool:
     return said.get(disease) == "uncertain" and "present" not in said.values()
 
 
-def _followers(host: Report, cut: set[int], reader: ReportReader) -> set[int] | None:
-    """Sentences that only speak on about one that is cut ("This is unchanged."); None where one says more than that."""
+def _followers(host: Report, cut: set[int], first: int, reader: ReportReader) -> set[int] | None:
+    """Sentences that only speak on about one that is cut ("This is unchanged."); None where one says more than that.
+
+    Advice behind a sentence that goes without a replacement goes with it.
+    """
     found: set[int] = set()
     for i, sentence in enumerate(host.sentences):
         before = i - 1 in cut or i - 1 in found
         if i in cut or not before or sentence.section != host.sentences[i - 1].section:
             continue
-        if not reader.refers_back(sentence.text):
-            continue
-        if any(m.assertion == "present" for m in sentence.mentions):
-            return None
-        found.add(i)
+        asserts = any(m.assertion == "present" for m in sentence.mentions)
+        if reader.refers_back(sentence.text) or _SPEAKS_ON.match(sentence.text):
+            if asserts:
+                return None
+            found.add(i)
+        elif i - 1 != first and not asserts and _ADVISES.search(sentence.text):
+            found.add(i)
     return found
 
 
 def _dangles(host: Report, first: int, gone: set[int]) -> bool:
-    """Whether a sentence that stays points to what is gone: "as described above", or an "Otherwise" after nothing."""
+    """Whether a sentence that stays points to what is gone: "as described above", or an "otherwise" after nothing."""
     opened: set[str] = set()
     for i, sentence in enumerate(host.sentences):
         if i in gone:
             continue
         if i != first and _POINTS_BACK.search(sentence.text):
             return True
-        if sentence.section not in opened and i != first and i - 1 in gone and _REST.match(sentence.text):
+        if _LABEL.fullmatch(sentence.text) and (i + 1 == first or i + 1 in gone):
+            return True
+        if i > first and _CONCLUDES.search(sentence.text):
+            return True
+        if sentence.section not in opened and i != first and i - 1 in gone and _REST.search(sentence.text):
             return True
         opened.add(sentence.section)
     return False
 
 
-def _problem(host: Report, mixed: Report, donor: Sentence, disease: str, reader: ReportReader) -> str | None:
+def _problem(
+    host: Report, rest: list[Sentence], mixed: Report, donor: Sentence, disease: str, reader: ReportReader
+) -> str | None:
     if mixed.labels.get(disease) != "present":
         return DISEASE_LOST
     if _conflicts(mixed, "present") or _conflicts(mixed, "uncertain") - _conflicts(host, "uncertain"):
         return CONTRADICTION
+    denied_still = {m.disease for sentence in rest for m in sentence.mentions if m.assertion == "absent"}
+    if _said_against(donor, denied_still, reader):
+        return CONTRADICTION
     said = {name for name, assertion in mixed.labels.items() if assertion != "absent"}
     if any(host.labels.get(name) == "absent" for name in said):
         return DENIED_FINDING
-    if reader.contradicts(host, donor) or _clear_side(host, donor):
+    if reader.contradicts(host, donor):
         return DENIED_FINDING
+    denied = {name for name, assertion in host.labels.items() if assertion == "absent"}
+    if not fits(donor, rest, denied, reader.part_of):
+        return DOES_NOT_FIT
     told = {m.disease for m in donor.mentions if m.assertion == "present"} - set(reader.part_of.values()) - {DEVICES}
     for name in told:
         if sum(sentence.asserts(name) for sentence in mixed.sentences) > 1:
@@ -129,11 +166,14 @@ def _problem(host: Report, mixed: Report, donor: Sentence, disease: str, reader:
     return None
 
 
-def _clear_side(host: Report, donor: Sentence) -> bool:
-    """Whether the host calls the lung clear on a side of which the donor's sentence speaks."""
-    sides = {match.group(1).lower() for match in _CLEAR.finditer(host.text)}
-    spoken = {word.lower() for word in _SIDE.findall(donor.text)}
-    return bool(sides) and (not sides.isdisjoint(spoken) or bool(_BOTH.search(donor.text)))
+def _said_against(donor: Sentence, denied: set[str], reader: ReportReader) -> bool:
+    """Whether the donor's sentence raises what the host's other sentences deny, or tells by name what they deny whole.
+
+    A pneumonia is no sight but what one means ("no infiltrate" denies it too); an atelectasis can be without opacity.
+    """
+    raised = {m.disease for m in donor.mentions if m.assertion != "absent"}
+    meant = {reader.part_of[name] for name in raised if name in reader.shown_as and name in reader.part_of}
+    return not denied.isdisjoint(raised | meant)
 
 
 def _conflicts(report: Report, other: str) -> set[str]:

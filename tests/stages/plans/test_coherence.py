@@ -1,0 +1,145 @@
+"""What does not fit in a mixed report beyond the findings by name, and what is left dangling by a cut."""
+
+from __future__ import annotations
+
+import pytest
+
+from medcutmix_pipeline.schemas.config import SentencesConfig
+from medcutmix_pipeline.stages.plans.compose import compose
+from medcutmix_pipeline.stages.plans.donors import diagnostic_sentence
+from medcutmix_pipeline.stages.sentences import ReportReader
+
+READER = ReportReader(SentencesConfig())
+
+
+def mixed(host: str, donor: str, disease: str) -> str:
+    """The mixed text, or the reason why there is none."""
+    sentence = diagnostic_sentence(READER.read(donor), disease)
+    assert sentence is not None, donor
+    result = compose(READER.read(host), sentence, disease, READER)
+    return result if isinstance(result, str) else result.text
+
+
+OPPOSED = {
+    "nothing acute, but consolidation": (
+        "Scar-like opacity. No acute cardiopulmonary abnormality.",
+        "Dense airspace opacity at the left base.",
+        "Lung Opacity",
+    ),
+    "nothing acute, but a fracture of no known age": (
+        "Old rib fractures. No acute abnormality of the chest.",
+        "Several rib fractures, some of which are old.",
+        "Fracture",
+    ),
+    "clear lungs": ("Linear opacity. Heart normal. Clear lungs.", "Hazy opacity at the left base.", "Lung Opacity"),
+    "a clear side": ("Left pneumothorax. The right lung is clear.", "Large right pneumothorax.", "Pneumothorax"),
+    "a clear side, and both lobes": (
+        "Right opacity. Clear left lung.",
+        "Opacities in the lower lobes.",
+        "Lung Opacity",
+    ),
+    "otherwise clear, but everywhere": (
+        "Left opacity. The lungs are otherwise clear.",
+        "Diffuse hazy opacities.",
+        "Lung Opacity",
+    ),
+    "clear lungs in the donor's sentence": (
+        "Mild cardiomegaly. Right basilar opacity.",
+        "Severe cardiomegaly with clear lungs.",
+        "Cardiomegaly",
+    ),
+    "nothing to compare with": (
+        "Mild cardiomegaly. No prior study is available for comparison.",
+        "Stable severe cardiomegaly.",
+        "Cardiomegaly",
+    ),
+    "nothing has changed, but it is new": (
+        "Small effusion. Heart normal. Stable appearance of the chest.",
+        "New large left effusion.",
+        "Pleural Effusion",
+    ),
+    "little air and too much": (
+        "Left basilar atelectasis. The lungs are hyperinflated.",
+        "Low lung volumes with bibasilar atelectasis.",
+        "Atelectasis",
+    ),
+    "normal vessels and congestion": (
+        "Mild cardiomegaly. There is vascular congestion.",
+        "Severe cardiomegaly, pulmonary vascularity normal.",
+        "Cardiomegaly",
+    ),
+    "a straight and a tortuous aorta": (
+        "Mild cardiomegaly. The aorta is normal.",
+        "Severe cardiomegaly and tortuous aorta.",
+        "Cardiomegaly",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OPPOSED)
+def test_what_the_rest_of_the_report_speaks_against_does_not_fit(case: str) -> None:
+    assert mixed(*OPPOSED[case]) == "does-not-fit"
+
+
+def test_doubt_about_what_the_host_denies_is_a_contradiction() -> None:
+    host = "Hazy right opacity. No pneumonia."
+    assert mixed(host, "Left opacity that may represent pneumonia.", "Lung Opacity") == "contradiction"
+
+
+@pytest.mark.parametrize(
+    ("host", "donor", "disease"),
+    [
+        ("Scar. Streaky right opacity. No acute disease.", "Linear left opacity, likely scar.", "Lung Opacity"),
+        ("Left effusion. Right lung is clear.", "Large left effusion.", "Pleural Effusion"),
+        ("Mild cardiomegaly. Lungs are clear.", "Severe cardiomegaly.", "Cardiomegaly"),
+        ("Right opacity. Otherwise clear lungs.", "Left basilar opacity.", "Lung Opacity"),
+        ("Right basilar atelectasis. Low lung volumes.", "Low volumes with left atelectasis.", "Atelectasis"),
+    ],
+)
+def test_what_the_rest_of_the_report_allows_is_mixed(host: str, donor: str, disease: str) -> None:
+    assert donor in mixed(host, donor, disease)
+
+
+LEFT_OVER = {
+    "an inference from what is cut": (
+        "Right opacity. Uncertain whether this is a vessel. No effusion.",
+        "Left basilar opacity. No effusion.",
+    ),
+    "a contrast to what is cut": (
+        "Right opacity. However, a vessel is possible. No effusion.",
+        "Left basilar opacity. No effusion.",
+    ),
+    "a fragment": ("Right opacity. Less so than on the left. No effusion.", "Left basilar opacity. No effusion."),
+    "advice on what is cut without replacement": (
+        "FINDINGS: Right opacity. No effusion.\n\nIMPRESSION: 1. Right opacity. Follow-up is recommended. 2. No edema.",
+        "FINDINGS: Left basilar opacity. No effusion.\n\nIMPRESSION: 1. No edema.",
+    ),
+    "the diagnosis of an opacity that is cut": (
+        "FINDINGS: Right opacity. No effusion.\n\nIMPRESSION: Right lower lobe pneumonia.",
+        "FINDINGS: Left basilar opacity. No effusion.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LEFT_OVER)
+def test_what_speaks_on_about_a_cut_sentence_goes_with_it(case: str) -> None:
+    host, expected = LEFT_OVER[case]
+    assert mixed(host, "Left basilar opacity.", "Lung Opacity") == expected
+
+
+def test_a_finding_told_as_its_appearance_is_replaced_where_it_is_told_first() -> None:
+    host = "FINDINGS: Right lower lobe opacity. The remaining lungs are clear.\n\nIMPRESSION: Right pneumonia."
+    expected = "FINDINGS: Left pneumonia. The remaining lungs are clear."
+    assert mixed(host, "Left pneumonia.", "Pneumonia") == expected
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "FINDINGS: No edema. Right opacity.\n\nIMPRESSION: Right opacity. The lungs are otherwise clear.",
+        "Right opacity. No effusion. The findings are suggestive of edema.",
+        "Abdomen normal. Chest 1. Right opacity.",
+    ],
+)
+def test_a_mix_is_dropped_where_a_sentence_that_stays_would_dangle(host: str) -> None:
+    assert mixed(host, "Left basilar opacity.", "Lung Opacity") == "dangling-reference"
