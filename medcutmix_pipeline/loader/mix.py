@@ -46,7 +46,8 @@ class AttentiveManifoldMix:
     context spans the forward pass; the backward pass may follow it. Gradients flow to host and donor.
 
     It serves tensors, tuples and lists (their first element) and transformers' outputs (`last_hidden_state`; an output
-    pooled by the same layer stays as it was, so mix at a layer before the pooling).
+    pooled by the same layer stays as it was, so mix at a layer before the pooling). Where the image is read from the
+    class token, mix before the last block: only a block after the mix carries it from patch tokens to the class token.
 
     With gradient checkpointing, a layer that is run again in the backward pass sees the last plan: run the backward
     pass of a batch before the forward pass of the next. With `torch.compile`, create the mix before the first call of

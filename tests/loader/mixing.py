@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from PIL import Image
+from torch import nn
 
 from medcutmix_pipeline.loader.batch import MixPlan
 
@@ -128,3 +129,26 @@ def _joined(rank: int, meeting: str, work: Callable[..., None], arguments: tuple
         work(rank, 2, *arguments)
     finally:
         dist.destroy_process_group()
+
+
+def small_cnn() -> nn.Module:
+    """A network for grey pictures of 32 pixels; its layer `0` gives 6 channels of 8 by 8."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(4)),
+        nn.Conv2d(6, 12, 3, padding=1),
+        nn.Flatten(),
+        nn.Linear(12 * 8 * 8, 5),
+    )
+
+
+def gradients(model: nn.Module) -> list[torch.Tensor]:
+    """The gradients of a model's parameters."""
+    return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+
+def assert_same(ours: list[torch.Tensor], theirs: list[torch.Tensor], within: float = 1e-6) -> None:
+    """Fails where gradients differ by more."""
+    assert len(ours) == len(theirs) > 0
+    for a, b in zip(ours, theirs, strict=True):
+        assert (a - b).abs().max() <= within
