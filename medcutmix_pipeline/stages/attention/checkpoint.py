@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 _FORMAT = 1
+_MODEL = "patch-attention"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,18 @@ def is_saved(folder: Path) -> bool:
     return (folder / _CONFIG).is_file()
 
 
+def is_fitted(folder: Path) -> bool:
+    """Whether the checkpoint there is one of `fit`, and not a published model's, which has a config.json too."""
+    try:
+        return bool(json.loads((folder / _CONFIG).read_text("utf-8"))["model"] == _MODEL)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def save_checkpoint(folder: Path, card: Card, weights: dict[str, Tensor]) -> None:
     """Write both files, each complete or not at all, config.json last."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"format": _FORMAT, "model": "patch-attention", **asdict(card)}, indent=1, sort_keys=True) + "\n"
+    text = json.dumps({"format": _FORMAT, "model": _MODEL, **asdict(card)}, indent=1, sort_keys=True) + "\n"
     ordered = {name: weights[name].detach().cpu().contiguous() for name in sorted(weights)}
     for name, raw in ((_WEIGHTS, save(ordered)), (_CONFIG, text.encode())):
         unfinished = folder / f"{name}.tmp"
