@@ -122,7 +122,6 @@ def test_a_bake_killed_in_the_middle_goes_on_to_the_same_bytes_on_any_engine(stu
     _, told = run_build(studies, out, engine=settings["engine"], **PIXEL)
     [line] = [line for line in told.splitlines() if line.startswith("pixel:")]
     assert "already done" in line
-    assert "/s" in line, "nothing was left to bake"
     assert digests(out) == digests(baked)
 
 

@@ -29,16 +29,18 @@ def mix_pixels(
     import torch  # takes seconds to import
 
     from medcutmix_pipeline.loader.weights import mix_weights
+    from medcutmix_pipeline.stages.attention.device import reproducible
 
     height, width = host.shape
     if donor.shape != host.shape:
         donor = np.asarray(Image.fromarray(donor).resize((width, height), Image.Resampling.LANCZOS), np.uint8)
     attention = torch.from_numpy(np.array(donor_map))[None]  # copied: torch warns of arrays that cannot be written to
-    weights = mix_weights(
-        attention, attention, torch.tensor([lam]), torch.tensor([True]), (height, width), kind="soft", map="donor"
-    )[0].numpy()
+    strength, active = torch.tensor([lam]), torch.tensor([True])
+    with reproducible(threads=1):  # and quick: several threads for so little only wait for each other
+        weights = mix_weights(attention, attention, strength, active, (height, width), kind="soft", map="donor")
+    shown = weights[0].numpy()
     kept = host.astype(np.float32)
-    mixed: npt.NDArray[np.float32] = np.rint(kept + weights * (donor.astype(np.float32) - kept))
+    mixed: npt.NDArray[np.float32] = np.rint(kept + shown * (donor.astype(np.float32) - kept))
     return mixed.astype(np.uint8)
 
 
