@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import torch
 
+from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.loader.batch import MixBatch, MixPlan
-from medcutmix_pipeline.loader.decode import Undecodable, decode_into, decode_maps, image_size
+from medcutmix_pipeline.loader.decode import Undecodable, decode_into, decode_maps
+from medcutmix_pipeline.loader.pool import Row
 from medcutmix_pipeline.loader.shard import mixed_text
 from medcutmix_pipeline.loader.tar import ShardError
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from medcutmix_pipeline.loader.pool import Chance, Row
+    from medcutmix_pipeline.loader.common import Common
+    from medcutmix_pipeline.loader.pool import Chance
 
 Texts = Literal["mixed", "original", "appended"]
 
@@ -68,45 +71,48 @@ class Pending:
 
     rows: list[Row]
     pixels: Tensor
-    grid: tuple[int, int]
+    common: Common
     decoding: list[Future[list[_Decoded]]]
 
 
 def start_batch(
-    rows: list[Row], grid: tuple[int, int], wishes: Wishes, chance: Chance, executor: Executor, threads: int
+    rows: list[Row], common: Common, wishes: Wishes, chance: Chance, executor: Executor, threads: int
 ) -> Pending:
-    """Begin to decode a batch; `grid` is the (height, width) of its maps."""
-    height, width = _size(rows, wishes)
-    pixels = torch.empty((len(rows), 1, height, width), dtype=torch.uint8)
+    """Begin to decode a batch."""
+    pixels = torch.empty((len(rows), 1, *common.size), dtype=torch.uint8)
     lent = {row.donor: row.plan.donor_map for row in rows if row.donor is not None and row.plan is not None}
     share = max(1, -(-len(rows) // (2 * threads)))
 
     def decode(first: int) -> list[_Decoded]:
         numbers = range(first, min(first + share, len(rows)))
-        return [_decode(rows[i], lent.get(i), pixels[i, 0].numpy(), wishes, chance) for i in numbers]
+        return [_decode(rows[i], lent.get(i), pixels[i, 0].numpy(), common.grid, wishes, chance) for i in numbers]
 
-    return Pending(rows, pixels, grid, [executor.submit(decode, i) for i in range(0, len(rows), share)])
+    return Pending(rows, pixels, common, [executor.submit(decode, i) for i in range(0, len(rows), share)])
 
 
 def finish_batch(pending: Pending, wishes: Wishes, chance: Chance, number: int) -> MixBatch:
     """Wait for a batch's rows and put them together.
 
     Raises:
-        ShardError: a sample cannot be used, with shard and key; with `wishes.skip` only where none of the batch can.
+        ShardError: a sample cannot be used, with shard and key; with `wishes.skip` only where none of the pool can.
+        UsageError: the transform changed the shape of maps.
     """
     decoded = [row for part in pending.decoding for row in part.result()]
     rows = pending.rows
-    images = _images(pending.pixels, decoded)
     skipped = [
         f"shard {r.sample.shard}, sample {r.sample.key}: {d.problem}"
         for r, d in zip(rows, decoded, strict=True)
         if d.problem
     ]
     if skipped:
-        if not wishes.skip or len(skipped) == len(rows):
+        if not wishes.skip:
             raise ShardError(skipped[0])
+        if len(skipped) == len(rows):
+            _fetch_stand_in(pending, decoded, wishes, chance)
+    images = _images(pending.pixels, decoded)
+    if skipped:
         rows, images = _replaced(rows, images, decoded)
-    plan = _plan(rows, decoded, pending.grid, wishes.findings, chance, number)
+    plan = _plan(rows, decoded, pending.common.grid, wishes.findings, chance, number)
     original = [row.sample.text for row in rows]
     mixed = [mixed_text(row.sample.text, row.plan) if row.plan else row.sample.text for row in rows]
     texts = {"mixed": mixed, "original": original}.get(wishes.texts) or [
@@ -131,19 +137,9 @@ def finish_batch(pending: Pending, wishes: Wishes, chance: Chance, number: int) 
     return batch.pin_memory() if wishes.pin_memory else batch
 
 
-def _size(rows: Sequence[Row], wishes: Wishes) -> tuple[int, int]:
-    if wishes.image_size is not None:
-        return wishes.image_size, wishes.image_size
-    for row in rows:
-        if row.sample.problem is None:
-            try:
-                return image_size(row.sample, wishes.max_pixels)
-            except Undecodable:
-                continue
-    return 1, 1
-
-
-def _decode(row: Row, lent: int | None, pixels: NDArray[np.uint8], wishes: Wishes, chance: Chance) -> _Decoded:
+def _decode(
+    row: Row, lent: int | None, pixels: NDArray[np.uint8], grid: tuple[int, int], wishes: Wishes, chance: Chance
+) -> _Decoded:
     sample = row.sample
     if sample.problem is not None:
         return _Decoded(problem=sample.problem)
@@ -152,6 +148,8 @@ def _decode(row: Row, lent: int | None, pixels: NDArray[np.uint8], wishes: Wishe
         decode_into(sample, pixels, wishes.max_pixels, resize=wishes.image_size is not None)
         if row.plan is not None or lent is not None:
             maps = decode_maps(sample)
+            if maps.shape[1:] != grid:
+                raise Undecodable("its maps and others have not the same size: load datasets of two encoders apart")
             made.host_map = maps[row.plan.host_map] if row.plan is not None else None
             made.lent_map = maps[lent] if lent is not None else None
     except Undecodable as why:
@@ -175,6 +173,18 @@ def _images(pixels: Tensor, decoded: Sequence[_Decoded]) -> Tensor:
     if changed is None:
         return pixels
     return torch.stack([torch.zeros_like(changed) if d.image is None else d.image for d in decoded])
+
+
+def _fetch_stand_in(pending: Pending, decoded: list[_Decoded], wishes: Wishes, chance: Chance) -> None:
+    """Where no row of a batch can be read: put another sample of the pool in its first place."""
+    for sample in pending.common.usable:
+        row = Row(sample, sample.key, repeats=True)
+        made = _decode(row, None, pending.pixels[0, 0].numpy(), pending.common.grid, wishes, chance)
+        if made.problem is None:
+            pending.rows[0], decoded[0] = row, made
+            return
+    sample = pending.rows[0].sample
+    raise ShardError(f"shard {sample.shard}, sample {sample.key}: {decoded[0].problem}; nor can any other of its pool")
 
 
 def _replaced(rows: list[Row], images: Tensor, decoded: Sequence[_Decoded]) -> tuple[list[Row], Tensor]:
@@ -212,9 +222,8 @@ def _plan(
             labels = row.plan.labels
             for target, told in ((donor_map, decoded[row.donor].lent_map), (host_map, decoded[i].host_map)):
                 if told is None or told.shape != grid:
-                    raise ShardError(
-                        f"shard {row.sample.shard}, sample {row.sample.key}: maps of a batch are not all "
-                        f"{grid[0]} × {grid[1]}: load datasets of different encoders apart"
+                    raise UsageError(
+                        "the transform changes the shape of maps: it must leave them as large as they came"
                     )
                 target.numpy()[i] = told
         asserted[i, [place[f] for f, said in labels.items() if said == "present" and f in place]] = True

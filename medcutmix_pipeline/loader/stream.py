@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.loader.assemble import Pending, Wishes, finish_batch, start_batch
-from medcutmix_pipeline.loader.decode import Undecodable, decode_maps
+from medcutmix_pipeline.loader.common import Common, common_of
 from medcutmix_pipeline.loader.pool import Chance, Row, pool_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable
 
     from medcutmix_pipeline.loader.batch import MixBatch
     from medcutmix_pipeline.loader.epoch import EpochLayout
     from medcutmix_pipeline.loader.reader import ShardReader
-    from medcutmix_pipeline.loader.shard import Shard
 
 _DECODED_AT_ONCE = 3
 
@@ -36,15 +35,15 @@ class EpochRun:
         """The rank's batches of these (rising) numbers, decoded on `threads` threads. Closes the reader at the end."""
         executor = ThreadPoolExecutor(threads, thread_name_prefix="decoder")
         pending: deque[tuple[int, Pending]] = deque()
-        pool, grid = -1, (1, 1)
+        pool, common = -1, Common()
         rows: list[list[Row]] = []
         try:
             for number in numbers:
                 if number // self.layout.pool != pool:
                     pool = number // self.layout.pool
-                    rows, grid = self._pool(pool, reader)
+                    rows, common = self._pool(pool, reader, wishes)
                 taken = rows[number - pool * self.layout.pool]
-                pending.append((number, start_batch(taken, grid, wishes, self.chance, executor, threads)))
+                pending.append((number, start_batch(taken, common, wishes, self.chance, executor, threads)))
                 if len(pending) == _DECODED_AT_ONCE:
                     yield self._finish(pending, wishes)
             while pending:
@@ -57,22 +56,14 @@ class EpochRun:
         number, first = pending.popleft()
         return finish_batch(first, wishes, self.chance, number)
 
-    def _pool(self, pool: int, reader: ShardReader) -> tuple[list[list[Row]], tuple[int, int]]:
-        """A pool's batches, and (height, width) of its maps. Its successor's shards are read on in the background."""
+    def _pool(self, pool: int, reader: ShardReader, wishes: Wishes) -> tuple[list[list[Row]], Common]:
+        """A pool's batches, and what its samples share. Its successor's shards are read on in the background."""
         pieces = self.layout.pool_pieces(self.rank, pool)
         following = self.layout.pool_pieces(self.rank, pool + 1) if pool + 1 < self.layout.pools else []
         reader.want(piece.shard for piece in [*pieces, *following])
         read = [(piece, reader.get(piece.shard)) for piece in pieces]
         name = str((self.rank * self.layout.batches + pool * self.layout.pool) * self.layout.batch)
-        return pool_batches(read, self.chance, self.layout.batch, name), _grid([shard for _, shard in read])
-
-
-def _grid(shards: Sequence[Shard]) -> tuple[int, int]:
-    """(height, width) of the first map that can be read; (1, 1) where there is none."""
-    for sample in (s for shard in shards for s in shard.samples if s.maps is not None and s.problem is None):
-        try:
-            height, width = decode_maps(sample).shape[1:]
-        except Undecodable:
-            continue
-        return height, width
-    return 1, 1
+        common = common_of(
+            [sample for _, shard in read for sample in shard.samples], wishes.image_size, wishes.max_pixels
+        )
+        return pool_batches(read, self.chance, self.layout.batch, name), common
