@@ -8,25 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch.nn.functional as F  # noqa: N812 -- the name that all of PyTorch's documentation uses
-from torch import Tensor, nn
+from torch import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LAYOUTS = ("auto", "NCHW", "NHWC", "NLC", "LNC")
-
-# Parameters by which encoders of transformers, timm, torchvision and open_clip prepend tokens to those of the patches.
-PREFIX_PARAMETERS = frozenset(
-    {
-        "cls_token",
-        "class_embedding",
-        "class_token",
-        "register_tokens",
-        "reg_token",
-        "distillation_token",
-        "dist_token",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -66,7 +53,7 @@ class Expected:
         layer: its name, for messages.
         layout: one of `LAYOUTS`.
         prefix: prefix tokens as the user says; None to go by `found_prefix`.
-        found_prefix: prefix tokens as `count_prefix_tokens` finds them; None where it finds nothing.
+        found_prefix: prefix tokens as the model tells; None where it finds nothing.
         grid: (H, W) as the user says; None to go by the shape and the images' aspect.
     """
 
@@ -163,24 +150,6 @@ class Expected:
         return f"layer {self.layer!r} gives features of shape {list(shape)}"
 
 
-def count_prefix_tokens(model: nn.Module, layer: str) -> int | None:
-    """How many class, register and distillation tokens stand before a layer's patch tokens, as the model tells.
-
-    The nearest ancestor of the layer that has `num_prefix_tokens` (timm) or holds parameters of the names in
-    `PREFIX_PARAMETERS` decides. None where there is none, or where its parts differ.
-    """
-    parts = layer.split(".") if layer else []
-    for depth in range(len(parts), -1, -1):
-        ancestor = model.get_submodule(".".join(parts[:depth]))
-        told = getattr(ancestor, "num_prefix_tokens", None)
-        if isinstance(told, int):
-            return told
-        counts = {count for module in ancestor.modules() if (count := _own_prefix(module))}
-        if counts:
-            return counts.pop() if len(counts) == 1 else None
-    return None
-
-
 def first_tensor(output: Any) -> Tensor | None:
     """The features in what a layer gives: the tensor, a tuple's or list's first, or `last_hidden_state`; else None."""
     if isinstance(output, (tuple, list)):
@@ -199,11 +168,6 @@ def with_first_tensor(output: Any, features: Tensor) -> Any:
     if hasattr(output, "_fields"):
         return type(output)(features, *output[1:])
     return type(output)([features, *output[1:]])
-
-
-def _own_prefix(module: nn.Module) -> int:
-    held = dict(module.named_parameters(recurse=False))
-    return sum(p.shape[-2] if p.ndim > 1 else 1 for name, p in held.items() if name in PREFIX_PARAMETERS)
 
 
 def _grid_of(cells: int, image: tuple[int, int]) -> tuple[int, int] | None:

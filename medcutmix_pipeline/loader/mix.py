@@ -18,8 +18,9 @@ import torch
 
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.loader.batch import MixBatch, MixPlan
-from medcutmix_pipeline.loader.features import Expected, count_prefix_tokens
+from medcutmix_pipeline.loader.features import Expected
 from medcutmix_pipeline.loader.hook import LayerHook, Step, device_of, find_layers
+from medcutmix_pipeline.loader.prefix import count_prefix_tokens
 from medcutmix_pipeline.loader.weights import (
     check_choices,
     host_share_by_area,
@@ -115,11 +116,11 @@ class AttentiveManifoldMix:
         """A context in which the model mixes by this batch's plan; None mixes nothing. Contexts may be nested."""
         before = self._open, self._plan, self._step, self._drawn, self.grid_seen
         plan = batch.plan if isinstance(batch, MixBatch) else batch
-        self._open, self._plan, self._step, self._drawn, self.grid_seen = True, plan, None, None, None
+        step, drawn = None, None
         if plan is not None:
             place = keyed_hash(plan.draw, "mix-layer") % len(self.layers)
-            self._drawn = self.layers[place]
-            self._step = Step.of(plan, self._devices[place])
+            step, drawn = Step.of(plan, self._devices[place]), self.layers[place]
+        self._open, self._plan, self._step, self._drawn, self.grid_seen = True, plan, step, drawn, None
         try:
             yield self
         finally:

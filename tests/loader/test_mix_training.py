@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -134,6 +135,20 @@ def test_gradient_checkpointing_runs_the_layer_again_under_the_same_plan(reentra
             collected.append(gradients(model))
         assert_same(*collected, within=0)
     assert len(runs) == 3 * (1 + 2)
+
+
+def test_a_backward_pass_in_another_thread_sees_the_plan():
+    model, images, plan = small_cnn(), torch.randn(6, 1, 32, 32, requires_grad=True), random_plan(6)
+    mix, collected = AttentiveManifoldMix(model, "0"), []
+    for head in (model[0], lambda x: checkpoint(model[0], x, use_reentrant=False)):
+        model.zero_grad()
+        with mix(plan):
+            loss = model[1:](head(images)).square().sum()
+        backward = threading.Thread(target=loss.backward)
+        backward.start()
+        backward.join()
+        collected.append(gradients(model))
+    assert_same(*collected, within=0)
 
 
 @pytest.mark.parametrize("reentrant", [True, False])
