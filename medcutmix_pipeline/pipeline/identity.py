@@ -37,7 +37,7 @@ def public_config(config: Config, lexicon_sha256: str) -> dict[str, Any]:
 
 
 def _without_pixel(shards: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in shards.items() if name not in ("pixel", "pixel_per_host")}
+    return {name: value for name, value in shards.items() if not name.startswith("pixel")}
 
 
 def release() -> str:
@@ -66,7 +66,7 @@ def unit_key(context: Context, rows_sha256: str, encoder_sha256: str) -> str:
 def pixel_key(context: Context, tar_sha256: str) -> str:
     """The key of one unit's pixel mixes: its shard, and all that baking them depends on."""
     shards = context.config.shards
-    matters = [context.config.seed, shards.image_format, shards.quality, shards.pixel_per_host]
+    matters = [context.config.seed, shards.image_format, shards.quality, shards.pixel_map, shards.pixel_per_host]
     return digest(STATE_VERSION, FORMAT_VERSION, "pixel", tar_sha256, matters)
 
 

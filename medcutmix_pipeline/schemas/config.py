@@ -124,6 +124,9 @@ class ShardsConfig(Section):
     pixel: bool = Field(
         False, description="carry out the plans on the images, too: pixel/, for trainers that take no hook"
     )
+    pixel_map: Literal["donor", "union"] = Field(
+        "donor", description="where pixel mixes show the donor; union: also where the host's own lesion is"
+    )
     pixel_per_host: int | None = Field(
         None, ge=1, description="pixel mixes of a sample, at most, drawn by keyed hash; null: one for each of its plans"
     )

@@ -16,13 +16,14 @@ from medcutmix_pipeline.stages.pixel.mix import mix_pixels
 from medcutmix_pipeline.stages.shards.tar import npy_bytes
 
 
-def plain_mix(host, donor, stored, lam):
+def plain_mix(host, donor, stored, lam, cut=None):
     """The formula in float64, the map brought to the image by Pillow: nothing of the package takes part."""
     if donor.shape != host.shape:
         donor = np.asarray(Image.fromarray(donor).resize(host.shape[::-1], Image.Resampling.LANCZOS))
-    raised = Image.fromarray(stored.astype(np.float32), mode="F").resize(host.shape[::-1], Image.Resampling.BILINEAR)
-    attention = np.asarray(raised, np.float64)
-    attention = attention / attention.max()
+    attention = np.zeros(host.shape)
+    for one in (stored, stored if cut is None else cut):
+        raised = Image.fromarray(one.astype(np.float32), mode="F").resize(host.shape[::-1], Image.Resampling.BILINEAR)
+        attention = np.maximum(attention, np.asarray(raised, np.float64) / np.asarray(raised).max())
     return host + (1 - lam) * attention * (donor.astype(np.float64) - host)
 
 
@@ -47,6 +48,19 @@ def test_pixels_are_those_of_the_formula(seed, height, width, rows, columns, lam
     mixed = mix_pixels(host, donor, stored, lam)
     assert mixed.dtype == np.uint8
     assert np.abs(mixed - plain_mix(host, donor, stored, lam)).max() <= 0.51
+
+
+@given(st.integers(0, 999), st.floats(0, 1))
+@settings(max_examples=20)
+def test_with_the_host_s_own_map_its_lesion_gives_way_too(seed, lam):
+    host, donor, stored, cut = (
+        picture(seed, 40, 40),
+        picture(seed + 1, 40, 40),
+        peaked(seed, 5, 5),
+        peaked(seed + 2, 5, 5),
+    )
+    mixed = mix_pixels(host, donor, stored, lam, cut)
+    assert np.abs(mixed - plain_mix(host, donor, stored, lam, cut)).max() <= 0.51
 
 
 def test_a_host_that_is_kept_whole_stays_as_it_is_and_so_does_everything_outside_of_the_map():

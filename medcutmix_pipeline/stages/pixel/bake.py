@@ -31,7 +31,7 @@ def pixel_mixes(samples: Sequence[Mapping[str, bytes]], config: ShardsConfig, se
 
     Args:
         samples: the members of the shard's samples, in the shard's order.
-        config: how images are stored, and `pixel_per_host`.
+        config: how images are stored, `pixel_map` and `pixel_per_host`.
         seed: of the choice where `pixel_per_host` leaves some plans out.
 
     Yields:
@@ -46,7 +46,8 @@ def pixel_mixes(samples: Sequence[Mapping[str, bytes]], config: ShardsConfig, se
         host, text = decoded(files[suffix]), files["txt"].decode()
         for plan in plans:
             lender = samples[plan["donor"]]
-            mixed = mix_pixels(host, decoded(lender[suffix]), _map(lender, plan["donor_map"]), plan["lambda"])
+            own = _map(files, plan["host_map"]) if config.pixel_map == "union" else None
+            mixed = mix_pixels(host, decoded(lender[suffix]), _map(lender, plan["donor_map"]), plan["lambda"], own)
             yield (
                 mix_key(plan["plan_id"]),
                 {

@@ -10,7 +10,11 @@ from PIL import Image
 
 
 def mix_pixels(
-    host: npt.NDArray[np.uint8], donor: npt.NDArray[np.uint8], donor_map: npt.NDArray[np.uint8], lam: float
+    host: npt.NDArray[np.uint8],
+    donor: npt.NDArray[np.uint8],
+    donor_map: npt.NDArray[np.uint8],
+    lam: float,
+    host_map: npt.NDArray[np.uint8] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """host + w · (donor − host) with the soft weights w = (1 − λ) · A, rounded to whole grey levels.
 
@@ -22,6 +26,8 @@ def mix_pixels(
         donor: uint8 of any size; another than the host's is brought to it (Lanczos).
         donor_map: uint8 [h, w], peak 255, of the sentence that was put in.
         lam: λ in [0, 1], the share of the host that is kept.
+        host_map: uint8 [h, w], of the sentence that was cut: where it is given, A is the larger of both maps, so that
+            the host's own lesion gives way too.
 
     Returns:
         uint8 [H, W].
@@ -34,10 +40,12 @@ def mix_pixels(
     height, width = host.shape
     if donor.shape != host.shape:
         donor = np.asarray(Image.fromarray(donor).resize((width, height), Image.Resampling.LANCZOS), np.uint8)
-    attention = torch.from_numpy(np.array(donor_map))[None]  # copied: torch warns of arrays that cannot be written to
+    # copied: torch warns of arrays that cannot be written to
+    lent = torch.from_numpy(np.array(donor_map))[None]
+    cut = lent if host_map is None else torch.from_numpy(np.array(host_map))[None]
     strength, active = torch.tensor([lam]), torch.tensor([True])
     with reproducible(threads=1):  # and quick: several threads for so little only wait for each other
-        weights = mix_weights(attention, attention, strength, active, (height, width), kind="soft", map="donor")
+        weights = mix_weights(lent, cut, strength, active, (height, width), kind="soft", map="union")
     shown = weights[0].numpy()
     kept = host.astype(np.float32)
     mixed: npt.NDArray[np.float32] = np.rint(kept + shown * (donor.astype(np.float32) - kept))
