@@ -79,7 +79,7 @@ def parse_shard(data: bytes, name: str) -> Shard:
         for plan in sample.plans:
             sample.problem = sample.problem or _donor_problem(sample, plan, samples)
     for sample in samples:
-        sample.plans = [plan for plan in sample.plans if samples[plan.donor].problem is None and not sample.problem]
+        sample.plans = [p for p in sample.plans if sample.problem is None and samples[p.donor].problem is None]
     return Shard(name, samples)
 
 
