@@ -85,7 +85,8 @@ def main() -> None:
     parser.add_argument("--resume", help="a checkpoint-N folder")
     args = parser.parse_args()
 
-    model, tokenizer = AutoModel.from_pretrained(args.model), AutoTokenizer.from_pretrained(args.model)
+    # From the checkpoint, too: Trainer's own resuming does not know how save_pretrained renames the weights of a ViT.
+    model, tokenizer = AutoModel.from_pretrained(args.resume or args.model), AutoTokenizer.from_pretrained(args.model)
     blocks = [n for n, _ in model.named_modules() if re.fullmatch(r"vision_model\.(encoder\.)?layers?\.\d+", n)]
     settings = TrainingArguments(
         args.out,

@@ -1,8 +1,8 @@
 """A plain PyTorch loop: a ResNet and a small text tower, in one process or several, resumed in the middle of an epoch.
 
     python plain_resnet_ddp.py --dataset DATASET
-    torchrun --nproc-per-node 2 plain_resnet_ddp.py --dataset DATASET --save run.pt --save-every 100
-    torchrun --nproc-per-node 2 plain_resnet_ddp.py --dataset DATASET --resume run.pt
+    torchrun --nproc-per-node 2 plain_resnet_ddp.py --dataset DATASET --save 'run-{step}.pt'
+    torchrun --nproc-per-node 2 plain_resnet_ddp.py --dataset DATASET --resume run-40.pt
 
 Lines that mix end in `# mix`: what is left without them is an ordinary contrastive training.
 """
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=8, help="on each rank")
     parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--save", default="")
+    parser.add_argument("--save", default="", help="file for checkpoints; {step} in it is replaced")
     parser.add_argument("--save-every", type=int, default=10)
     parser.add_argument("--resume", default="")
     args = parser.parse_args()
@@ -105,7 +105,7 @@ def main() -> None:
                 print(f"epoch {loader.epoch} step {step} loss {loss:.4f} host share {mix.host_share().mean():.3f}")
             if args.save and step % args.save_every == 0 and loader.rank == 0:
                 state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "loader": batch.state}
-                torch.save({**state, "step": step}, args.save)
+                torch.save({**state, "step": step}, args.save.format(step=step))
             if step == args.steps:
                 break
         else:

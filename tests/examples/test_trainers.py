@@ -1,0 +1,236 @@
+"""The examples for trainers do what they say: each is run as a user runs it, on small models that are made here."""
+
+import csv
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.builds import run_build
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "trainers"
+CHECK_OPEN_CLIP = "import open_clip, open_clip_train, torchvision, webdataset"
+
+
+def torchrun(script, *arguments, processes=2):
+    """Run a script in several processes on this machine; what it printed."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes, script]
+    done = subprocess.run(
+        [*map(str, command), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def run_here(monkeypatch, script, *arguments):
+    """Run a script as `python script …` does, in this process, where transformers is imported already."""
+    monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments)])
+    runpy.run_path(str(script), run_name="__main__")
+
+
+def same_tensors(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_plain_loop_on_two_ranks_goes_on_in_mid_epoch_as_if_it_had_not_stopped(built, tmp_path):
+    common = [EXAMPLES / "plain_resnet_ddp.py", "--dataset", built, "--steps", 8, "--save-every", 1, "--save"]
+    told = torchrun(*common, tmp_path / "whole-{step}.pt")
+    assert told.count("epoch 0") == 6, "a checkpoint after step 7 is to be in the middle of the second epoch"
+    torchrun(*common, tmp_path / "on-{step}.pt", "--resume", tmp_path / "whole-7.pt")
+    assert not (tmp_path / "on-7.pt").exists()
+    one, other = (torch.load(tmp_path / f"{run}-8.pt", weights_only=True) for run in ("whole", "on"))
+    assert one["loader"] == other["loader"]
+    assert same_tensors(one["model"], other["model"])
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel(unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    text = ["The heart is enlarged . There is a small left pleural effusion . No pneumothorax ."]
+    words.train_from_iterator(text, trainers.WordLevelTrainer(special_tokens=special))
+    words.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    named = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token"), special, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=words, **named)
+
+
+SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+IMAGES = {"image_size": 64, "patch_size": 16}
+
+
+def save_clip(folder, tokenizer):
+    from transformers import CLIPConfig, CLIPModel
+
+    text = {**SMALL, "vocab_size": 64, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    model = CLIPModel(CLIPConfig(text_config=text, vision_config={**SMALL, **IMAGES}, projection_dim=32))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_dual_encoder(folder, tokenizer):
+    from transformers import BertConfig, VisionTextDualEncoderConfig, VisionTextDualEncoderModel, ViTConfig
+
+    vision, text = ViTConfig(**SMALL, **IMAGES), BertConfig(**SMALL, vocab_size=64)
+    # Dropout is drawn from torch's global generator, whose state is another matter than the loader's.
+    text.hidden_dropout_prob = text.attention_probs_dropout_prob = 0.0
+    config = VisionTextDualEncoderConfig.from_vision_text_configs(vision, text, projection_dim=32)
+    VisionTextDualEncoderModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("save", [save_clip, save_dual_encoder])
+def test_hugging_face_trainer_mixes_and_resumes(save, built, tokenizer, tmp_path, monkeypatch):
+    from safetensors.torch import load_file
+
+    from medcutmix_pipeline.loader.hook import LayerHook
+
+    torch.manual_seed(0)
+    model = save(tmp_path / "model", tokenizer)
+    script, common = EXAMPLES / "hf_trainer.py", ["--dataset", built, "--model", model, "--batch", 16]
+    mixed = []
+    plain = LayerHook._mixed
+    monkeypatch.setattr(LayerHook, "_mixed", staticmethod(lambda *a: mixed.append(a[0].shape) or plain(*a)))
+    run_here(monkeypatch, script, *common, "--steps", 8, "--save-steps", 7, "--out", tmp_path / "whole")
+    assert len(mixed) == 8
+    assert all(shape[1] == 1 + 16 for shape in mixed), "the class token and 4 × 4 patches"
+    place = tmp_path / "whole" / "checkpoint-7"
+    assert json.loads((place / "loader.json").read_text())["batch"] == 1, "in the middle of the second epoch"
+    run_here(monkeypatch, script, *common, "--steps", 8, "--save-steps", 7, "--resume", place, "--out", tmp_path / "on")
+    assert len(mixed) == 9
+    ends = [tmp_path / run / "checkpoint-8" / "model.safetensors" for run in ("whole", "on")]
+    assert same_tensors(*map(load_file, ends))
+
+
+WATCH = """
+import hashlib, json, os, runpy, sys
+from pathlib import Path
+from transformers import Trainer
+from medcutmix_pipeline.loader import MixLoader
+
+step, read, told = Trainer.training_step, MixLoader.__iter__, {"gradients": [], "keys": []}
+
+def train(self, model, *inputs):
+    loss = step(self, model, *inputs)
+    gradients = b"".join(p.grad.numpy().tobytes() for p in model.parameters())
+    told["gradients"].append(hashlib.sha256(gradients).hexdigest())
+    return loss
+
+def batches(self):
+    for batch in read(self):
+        told["keys"] += batch.keys
+        yield batch
+
+Trainer.training_step, MixLoader.__iter__ = train, batches
+_, folder, *sys.argv = sys.argv
+runpy.run_path(sys.argv[0], run_name="__main__")
+Path(folder, f"rank{os.environ['RANK']}.json").write_text(json.dumps(told))
+"""
+
+
+def test_trainer_on_two_ranks_shares_the_dataset_out_once(built, tokenizer, tmp_path):
+    """Ranks see different samples, whole batches of them, and average their gradients."""
+    model = save_clip(tmp_path / "model", tokenizer)
+    watch = tmp_path / "watch.py"
+    watch.write_text(WATCH)
+    script = EXAMPLES / "hf_trainer.py"
+    torchrun(watch, tmp_path, script, "--dataset", built, "--model", model, "--steps", 4, "--out", tmp_path / "run")
+    first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1))
+    assert len(first["gradients"]) == len(set(first["gradients"])) == 4
+    assert first["gradients"] == second["gradients"]
+    keys = first["keys"] + second["keys"]
+    assert len(keys) == len(set(keys)) == 4 * 2 * 8
+
+
+def test_export_writes_what_the_shards_hold(built, tmp_path, monkeypatch):
+    shards = sorted((built / "shards").glob("train-*.tar"))
+    run_here(monkeypatch, EXAMPLES / "export_pairs.py", "--out", tmp_path / "pairs", *shards)
+    with (tmp_path / "pairs" / "pairs.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    held = {}
+    for shard in shards:
+        with tarfile.open(shard) as tar:
+            held.update({info.name: tar.extractfile(info).read() for info in tar})
+    assert len(rows) == sum(name.endswith(".txt") for name in held) > 0
+    for row in rows:
+        image = tmp_path / row["Path"]
+        assert image.read_bytes() == held[image.name]
+        assert row["impression"] == row["Report Impression"] == held[f"{image.stem}.txt"].decode()
+        assert row["Split"] == "train"
+
+
+@pytest.fixture(scope="module")
+def open_clip_python():
+    """A Python with open_clip: this one, or the one that OPEN_CLIP_PYTHON names, as `make trainers` does."""
+    python = os.environ.get("OPEN_CLIP_PYTHON", sys.executable)
+    if shutil.which(python) is None or subprocess.run([python, "-c", CHECK_OPEN_CLIP], capture_output=True).returncode:
+        pytest.skip("open_clip is not in this environment: `make trainers` runs this in one of its own")
+    return python
+
+
+@pytest.fixture(scope="module")
+def with_pixels(studies, tmp_path_factory):
+    out = tmp_path_factory.mktemp("pixels") / "dataset"
+    run_build(studies, out, shards={"pixel": True})
+    return out
+
+
+def run_open_clip(python, *arguments, folder):
+    done = subprocess.run(
+        [python, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(EXAMPLES.parents[1]), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["shards", "pixel"])
+def test_open_clip_trains_unchanged(kind, with_pixels, open_clip_python, tmp_path):
+    shards = len(list((with_pixels / kind).glob("train-*.tar")))
+    pattern = f"{with_pixels}/{kind}/train-{{000000..{shards - 1:06}}}.tar"
+    settings = "--dataset-type webdataset --model ViT-S-32-alt --force-image-size 64 --batch-size 8 --workers 1 "
+    settings += "--epochs 1 --warmup 1 --device cpu --precision fp32 --save-frequency 0 --train-num-samples 16"
+    told = run_open_clip(
+        open_clip_python, "-m", "open_clip_train.main", "--train-data", pattern, *settings.split(), folder=tmp_path
+    )
+    assert "Train Epoch: 0 [16/16 (100%)]" in told
+    assert "Handling webdataset error" not in told
+
+
+@pytest.mark.slow
+def test_open_clip_mixes_through_the_hook(built, open_clip_python, tmp_path):
+    told = run_open_clip(
+        open_clip_python,
+        EXAMPLES / "open_clip_mix.py",
+        *("--dataset", built, "--model", "tiny-clip", "--model-config", EXAMPLES / "tiny-clip.json", "--steps", 2),
+        folder=tmp_path,
+    )
+    steps = [line for line in told.splitlines() if line.startswith("step")]
+    assert len(steps) == 2
+    assert all("visual.transformer.resblocks.2" in line for line in steps)
+    assert all(float(line.split()[-1]) < 1 for line in steps), "the share of the host says that features were mixed"
