@@ -73,7 +73,7 @@ def find_shards(
         return _dataset(places[0].rstrip("/"), split)
     urls = sorted(set(_expand(places)), key=lambda url: (_stem(url), url))
     if not urls:
-        raise DataError(f"no shard is at {places[0]}" + (" and the other places" if len(places) > 1 else ""))
+        raise DataError(f"no shard is at {', '.join(map(shown, places[:3])) or 'the places of an empty list'}")
     names = [_stem(url) for url in urls]
     if len(set(names)) < len(names):
         names = urls

@@ -1,0 +1,297 @@
+"""Where shards may be: each way to name them gives the same shards, and what is wrong is told in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import fsspec
+import pytest
+
+from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.loader import MixLoader, ShardError, fetch
+from medcutmix_pipeline.loader.sources import find_shards, read_shard_bytes
+from tests.loader.made import write_dataset, write_shard
+
+COUNTS = [5, 3, 4]
+NAMES = [f"train-{n:06}" for n in range(3)]
+LARGEST = 1 << 30
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_dataset(tmp_path_factory.mktemp("sources") / "dataset", COUNTS)
+
+
+@pytest.fixture
+def bare(folder, tmp_path):
+    """The same shards in a folder of their own, without a manifest."""
+    for shard in (folder / "shards").iterdir():
+        (tmp_path / shard.name).write_bytes(shard.read_bytes())
+    return tmp_path
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves a folder; `server.troubles` holds, for a path, what goes wrong before it is served."""
+
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        self.server.asked.append(path)
+        waiting = self.server.troubles.get(path, [])
+        if waiting:
+            getattr(self, waiting.pop(0))()
+        else:
+            super().do_GET()
+
+    def busy(self):
+        self.send_error(500)
+
+    def forbidden(self):
+        self.send_error(403)
+
+    def cut(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self.wfile.write(b"x" * 600)
+        self.close_connection = True
+
+    def cut_in_a_chunk(self):
+        self.protocol_version = "HTTP/1.1"
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(b"400\r\n" + b"x" * 600)
+        self.close_connection = True
+
+    def nonsense(self):
+        self.wfile.write(b"This is no HTTP.\r\n\r\n")
+        self.close_connection = True
+
+    def hang_up(self):
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
+
+    def endless(self):
+        self.send_response(200)
+        self.end_headers()
+        for _ in range(64):
+            self.wfile.write(b"x" * 65536)
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(folder):
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as served:
+        served.troubles, served.asked = {}, []
+        served.url = f"http://127.0.0.1:{served.server_port}"
+        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield served
+        served.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def waited(monkeypatch):
+    """The seconds that are waited between attempts; nobody waits."""
+    told = []
+    monkeypatch.setattr(fetch.time, "sleep", told.append)
+    return told
+
+
+def names(shards):
+    return [ref.name for ref in shards.refs]
+
+
+def one_line(caught) -> str:
+    message = str(caught.value)
+    assert "\n" not in message
+    assert 10 < len(message) < 300
+    return message
+
+
+@pytest.fixture
+def memory(folder):
+    """The dataset in fsspec's memory."""
+    system = fsspec.filesystem("memory")
+    system.put(str(folder), "/dataset", recursive=True)
+    yield "memory://dataset"
+    system.rm("/dataset", recursive=True)
+
+
+@pytest.mark.parametrize("form", ["folder", "folder/", "Path", "file://"])
+def test_a_folder_is_read_by_its_manifest(folder, form):
+    where = {"folder": str(folder), "folder/": f"{folder}/", "Path": folder, "file://": f"file://{folder}"}[form]
+    shards = find_shards(where, "train")
+    assert names(shards) == NAMES
+    assert [ref.samples for ref in shards.refs] == COUNTS
+    assert all(len(read_shard_bytes(ref, LARGEST, verify=True)) == ref.size for ref in shards.refs)
+
+
+def ways(root: str) -> dict[str, object]:
+    return {
+        "glob": f"{root}/train-*.tar",
+        "range": f"{root}/train-{{000000..000002}}.tar",
+        "list": [f"{root}/{name}.tar" for name in reversed(NAMES)],
+        "list with a glob in it": [f"{root}/train-000000.tar", f"{root}/*-00000[12].tar"],
+        "the same one twice": [f"{root}/{name}.tar" for name in [*NAMES, *NAMES]],
+    }
+
+
+@pytest.mark.parametrize("way", ways(""))
+def test_shards_that_are_named_take_their_facts_from_the_manifest_beside_them(folder, way, monkeypatch):
+    shards = find_shards(ways(str(folder / "shards"))[way], "train")
+    assert shards.refs == tuple(
+        type(ref)(ref.name, str(folder / "shards" / f"{ref.name}.tar"), ref.samples, ref.size, ref.sha256)
+        for ref in find_shards(folder, None).refs
+    )
+    monkeypatch.chdir(folder / "shards")
+    assert names(find_shards(ways(".")[way], None)) == NAMES
+
+
+@pytest.mark.parametrize("way", ways(""))
+@pytest.mark.parametrize("root", ["plain", "file://"])
+def test_shards_without_a_manifest_are_counted(bare, way, root):
+    shards = find_shards(ways(f"{'' if root == 'plain' else 'file://'}{bare}")[way], "train")
+    assert [(ref.name, ref.samples, ref.sha256) for ref in shards.refs] == [
+        (name, count, None) for name, count in zip(NAMES, COUNTS, strict=True)
+    ]
+    assert shards.manifest == {}
+
+
+def test_shards_of_one_name_in_two_folders_are_told_apart(folder, bare):
+    shards = find_shards([folder / "shards" / "train-000000.tar", bare / "train-000000.tar"], None)
+    assert [ref.samples for ref in shards.refs] == [COUNTS[0]] * 2
+    assert len(set(names(shards))) == 2
+
+
+def test_fsspec_reaches_folders_and_globs(memory):
+    assert names(find_shards(memory, "train")) == NAMES
+    shards = find_shards(f"{memory}/shards/*.tar", None)
+    assert names(shards) == NAMES
+    assert [ref.samples for ref in shards.refs] == COUNTS
+    batches = list(MixLoader(memory, 4, mix=1.0, threads=1))
+    assert len({key for batch in batches for key in batch.keys}) == sum(COUNTS)
+
+
+def test_http_gives_the_batches_that_the_folder_gives(server, folder):
+    far, near = (list(MixLoader(where, 4, mix=1.0, threads=1)) for where in (server.url, folder))
+    assert [batch.keys for batch in far] == [batch.keys for batch in near]
+    assert [batch.texts for batch in far] == [batch.texts for batch in near]
+    ranged = find_shards(f"{server.url}/shards/train-{{000000..000002}}.tar", None)
+    assert ranged.refs == find_shards(server.url, None).refs
+
+
+def test_a_signed_url_keeps_its_signature_to_itself(server):
+    shards = find_shards(f"{server.url}/shards/train-000001.tar?signature=secret", None)
+    assert [(ref.name, ref.samples) for ref in shards.refs] == [("train-000001", COUNTS[1])]
+    with pytest.raises(ShardError) as caught:
+        find_shards(f"{server.url}/shards/train-000009.tar?signature=secret", None)
+    assert "secret" not in one_line(caught)
+
+
+@pytest.mark.parametrize("trouble", ["busy", "cut", "cut_in_a_chunk", "nonsense", "hang_up"])
+def test_what_fails_for_once_is_asked_for_again(server, waited, trouble):
+    (ref, *_) = find_shards(server.url, None).refs
+    server.troubles[f"/shards/{ref.name}.tar"] = [trouble, trouble]
+    assert len(read_shard_bytes(ref, LARGEST, verify=True)) == ref.size
+    assert waited == sorted(waited)
+    assert len(waited) == 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "says"),
+    [("busy", "500"), ("forbidden", "403"), ("cut", "ended early"), ("cut_in_a_chunk", ""), ("hang_up", "")],
+)
+def test_what_fails_again_and_again_is_told(server, trouble, says):
+    (ref, *_) = find_shards(server.url, None).refs
+    server.troubles[f"/shards/{ref.name}.tar"] = [trouble] * 9
+    with pytest.raises(ShardError, match=f"shard {ref.name} cannot be read: .*{says}") as caught:
+        read_shard_bytes(ref, LARGEST, verify=True)
+    one_line(caught)
+    assert server.asked.count(f"/shards/{ref.name}.tar") == 4
+
+
+def test_what_is_not_there_is_not_asked_for_again(server, waited):
+    (ref, *_) = find_shards(server.url, None).refs
+    gone = type(ref)("gone", f"{server.url}/shards/gone.tar", 1, 1)
+    with pytest.raises(ShardError, match=r"shard gone is not there \(http"):
+        read_shard_bytes(gone, LARGEST, verify=True)
+    assert waited == []
+
+
+@pytest.mark.parametrize("way", ["http", "endless http", "memory", "local"])
+def test_no_more_than_the_limit_is_read(server, memory, folder, way):
+    roots = {"http": server.url, "endless http": server.url, "memory": memory, "local": str(folder)}
+    (ref, *_) = find_shards(roots[way], None).refs
+    if way == "endless http":
+        server.troubles[f"/shards/{ref.name}.tar"] = ["endless"]
+    with pytest.raises(ShardError, match=f"shard {ref.name} cannot be read: it is larger than 4096 bytes"):
+        read_shard_bytes(ref, 4096, verify=False)
+
+
+def test_a_server_that_is_not_there_is_told():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with pytest.raises(DataError, match="refused") as caught:
+        find_shards(url, "train")
+    one_line(caught)
+
+
+@pytest.mark.parametrize(
+    ("where", "error", "says"),
+    [
+        ("nowhere", DataError, "holds no finished dataset"),
+        ("nowhere/*.tar", DataError, "no shard is at nowhere"),
+        ("nowhere/train-{0..2}.tar", ShardError, "shard train-0 cannot be read: No such file"),
+        ("memory://nowhere", DataError, "holds no finished dataset"),
+        ("strange://place", DataError, "strange"),
+        (".", DataError, "holds no finished dataset"),
+        ([], DataError, "no shard"),
+    ],
+)
+def test_places_that_hold_nothing_are_told(tmp_path, monkeypatch, where, error, says):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=says) as caught:
+        find_shards(where, "train")
+    one_line(caught)
+
+
+def test_an_unfinished_dataset_is_told(folder, tmp_path):
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "train-000000.tar").write_bytes((folder / "shards" / "train-000000.tar").read_bytes())
+    with pytest.raises(DataError, match=r"no finished dataset: there is no dataset\.json in it") as caught:
+        MixLoader(tmp_path, 2)
+    one_line(caught)
+
+
+def test_an_unknown_split_is_told_with_those_there_are(folder):
+    with pytest.raises(UsageError, match="no shards of the split 'test'; it has: train") as caught:
+        MixLoader(folder, 2, split="test")
+    one_line(caught)
+
+
+def test_splits_are_read_apart_or_together(tmp_path):
+    root = write_dataset(tmp_path / "dataset", [2])
+    manifest = json.loads((root / "dataset.json").read_text())
+    data = (write_dataset(tmp_path / "other", [3, 4]) / "shards" / "train-000001.tar").read_bytes()
+    manifest["shards"].append(write_shard(root, "validate-000000", data, 4))
+    (root / "dataset.json").write_text(json.dumps(manifest))
+    assert names(find_shards(root, "validate")) == ["validate-000000"]
+    assert names(find_shards(root, None)) == ["train-000000", "validate-000000"]
+
+
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "train-000000.tar")
+    with pytest.raises(ShardError, match="it is not a file"):
+        find_shards(tmp_path / "train-000000.tar", None)
