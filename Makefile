@@ -4,7 +4,7 @@ DEMO ?= demo
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint readers bench clean
+.PHONY: help setup demo test lint readers trainers bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
@@ -42,8 +42,13 @@ readers: setup  ## read a demo dataset with webdataset 0.2.86, the newest webdat
 	HF_HUB_OFFLINE=1 $(VENV)-readers/bin/python examples/readers/read_with_datasets.py $(DEMO)/dataset
 	$(RUN)/python examples/readers/read_with_webdataset.py $(DEMO)/dataset
 
+trainers: setup  ## train with open_clip, unchanged and with the mix, and with Lightning, in an environment of their own (6 GB)
+	test -d $(VENV)-trainers || $(PYTHON) -m venv $(VENV)-trainers
+	$(VENV)-trainers/bin/pip install -q -r examples/trainers/requirements.txt
+	OPEN_CLIP_PYTHON=$(abspath $(VENV)-trainers/bin/python) $(RUN)/pytest -m 'slow or not slow' tests/examples
+
 bench: setup  ## measure: attention on phantoms; language, views and sides with OPENI=folder of Open-I
 	$(RUN)/python -m benchmarks $(if $(OPENI),--openi $(OPENI))
 
 clean:  ## remove what the targets above made
-	rm -rf $(VENV) $(VENV)-readers $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-readers $(VENV)-trainers $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
