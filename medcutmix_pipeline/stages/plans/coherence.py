@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from medcutmix_pipeline.schemas.records import Sentence
+    from medcutmix_pipeline.schemas.records import Report, Sentence
 
 OPACITY = "Lung Opacity"
 _ACUTE_FINDINGS = frozenset({"Pneumonia", "Edema", "Consolidation", "Pneumothorax"})
-_BESIDE_THE_LUNG = frozenset(
+BESIDE_THE_LUNG = frozenset(
     {"Cardiomegaly", "Enlarged Cardiomediastinum", "Pleural Other", "Fracture", "Support Devices"}
 )
 
@@ -41,7 +41,7 @@ _OPEN_AGE = re.compile(r"\bsome of which\b|\bacute\b", re.I)
 
 _CLEAR = re.compile(
     r"\bclear (?:\w+ )?lungs?\b|\blungs?\b[^.;]{0,60}?"
-    r"\b(?:are|is|appears?|remains?|and|but|grossly|well)\s+(?:\w+ )?clear\b(?! of\b)",
+    r"\b(?:are|is|appears?|remains?|and|but|grossly|well)\s+(?:\w+ )?clear\b(?! of\b)|\blungs clear\b(?! of\b)",
     re.I,
 )
 _PART_CLEAR = re.compile(
@@ -57,8 +57,10 @@ _BASAL = re.compile(r"\b(?:bi)?bas(?:al|ilar|es?)\b|\blower (?:lobes?|lungs?)\b|
 _SIDE = re.compile(r"\b(?P<left>left|lingula\w*)\b|\b(?P<right>right|middle lobe)\b", re.I)
 _BOTH = re.compile(r"\b(?:bilateral\w*|bibas\w+|biapical|both|diffuse\w*|bases|lobes|lungs|apices|central)\b", re.I)
 
-_WIDESPREAD = re.compile(r"\b(?:diffuse\w*|throughout)\b", re.I)
-_BUT_CLEAR = re.compile(r"\b(?:otherwise|remainder|remaining|rest of)\b.*\bclear\b", re.I)
+_WIDESPREAD = re.compile(r"\b(?:diffuse\w*|throughout|both lungs)\b", re.I)
+_BUT_CLEAR = re.compile(
+    r"\blungs?\b.*\botherwise\b.*\bclear\b|\b(?:otherwise|remainder|remaining|rest of)\b.*\blungs?\b.*\bclear\b", re.I
+)
 
 _NO_PRIOR = re.compile(
     r"\b(?:without|no) (?:\w+ ){0,3}comparisons?\b|\b(?:not|un)\s?available\b[^.]*\bcompar\w+"
@@ -138,7 +140,7 @@ def fits(donor: Sentence, rest: Sequence[Sentence], denied: set[str], part_of: M
         return False
     if not _steady(donor, told, rest):
         return False
-    if told - _BESIDE_THE_LUNG and _part_called_clear(text, rest):
+    if told - BESIDE_THE_LUNG and _part_called_clear(text, rest):
         return False
     if _WIDESPREAD.search(text) and any(_BUT_CLEAR.search(s.text) for s in rest):
         return False
@@ -146,6 +148,16 @@ def fits(donor: Sentence, rest: Sequence[Sentence], denied: set[str], part_of: M
     if opacity and any(calls_clear(s.text) for s in rest):
         return False
     return not (calls_clear(text) and _any_opacity(rest, part_of))
+
+
+def clears_the_rest(host: Report, put_at: int, gone: set[int], part_of: Mapping[str, str]) -> bool:
+    """Whether the lungs are called clear but for an opacity that stays: "Right opacity. Otherwise clear lungs."."""
+    for i, sentence in enumerate(host.sentences[1:], 1):
+        exception = i - 1 != put_at and i - 1 not in gone and host.sentences[i - 1].section == sentence.section
+        clear = i not in gone and i != put_at and _BUT_CLEAR.search(sentence.text)
+        if exception and clear and _any_opacity(host.sentences[i - 1 : i], part_of):
+            return True
+    return False
 
 
 def calls_clear(text: str) -> bool:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.schemas.records import Mix, Report, Sentence
-from medcutmix_pipeline.stages.plans.coherence import fits
+from medcutmix_pipeline.stages.plans.coherence import BESIDE_THE_LUNG, OPACITY, clears_the_rest, fits
 from medcutmix_pipeline.stages.plans.donors import lendable
 from medcutmix_pipeline.stages.plans.edits import apply_edits, swap
 
@@ -38,6 +38,8 @@ _SPEAKS_ON = re.compile(
     r"|alternatively|also|additionally|furthermore|in addition|but)\b"
     r"|(?:there (?:is|are) )?(?:associated|adjacent|accompanying|corresponding)\b"
     r"|(?:there (?:is|are) )?(?:raises?|suggests?|concerning|suspicious)\b"
+    r"|(?:\w+ ){0,3}(?:smaller|larger|better|increased|decreased) (?:than|since|compared|from)\b"
+    r"|.*\ban? (?:more|less|larger|smaller|similar) \w+"
     r"|.*\b(?:however|extension|(?:this|that) (?:region|area|location|lesion|finding|opacity|nodule))\b"
     r"|(?:\w+\W+){0,8}?(?:this|these|those|it|they) (?:\w+ )?"
     r"(?:is|are|was|were|may|might|could|can|would|should|does|do|has|have|appears?|represents?|reflects?)\b"
@@ -53,7 +55,7 @@ _CONCLUDES = re.compile(
 )
 _ADVISES = re.compile(
     r"\brecommend\w*|\bfollow ?-?up\b|\bfurther (?:evaluat|charac|assess|imag)\w*|\bcorrelat\w+"
-    r"|\b(?:advised?|helpful|indicated|warranted)\b|\bto document\b|\bpatient\b",
+    r"|\b(?:advised?|helpful|indicated|warranted|work ?-?up)\b|\bto document\b|\bpatient\b",
     re.I,
 )
 
@@ -78,7 +80,7 @@ def compose(host: Report, donor: Sentence, disease: str, reader: ReportReader) -
     if followers is None:
         return DANGLING_REFERENCE
     gone = {*cut, *again, *followers} - {first}
-    if _dangles(host, first, gone):
+    if _dangles(host, first, gone, disease):
         return DANGLING_REFERENCE
     edits = swap(host, first, gone, donor.text)
     text = apply_edits(host.text, edits)
@@ -88,6 +90,8 @@ def compose(host: Report, donor: Sentence, disease: str, reader: ReportReader) -
     rest = [s for i, s in enumerate(host.sentences) if i != first and i not in gone]
     if disease in reader.part_of.values() and any(s.asserts(name) for s in rest for name in meant):
         return SAID_TWICE
+    if OPACITY in (disease, reader.part_of.get(disease)) and clears_the_rest(host, first, gone, reader.part_of):
+        return DOES_NOT_FIT
     return _problem(host, rest, mixed, donor, disease, reader) or Mix(edits, text, mixed.labels)
 
 
@@ -123,7 +127,7 @@ def _followers(host: Report, cut: set[int], first: int, reader: ReportReader) ->
     return found
 
 
-def _dangles(host: Report, first: int, gone: set[int]) -> bool:
+def _dangles(host: Report, first: int, gone: set[int], disease: str) -> bool:
     """Whether a sentence that stays points to what is gone: "as described above", or an "otherwise" after nothing."""
     opened: set[str] = set()
     for i, sentence in enumerate(host.sentences):
@@ -133,7 +137,7 @@ def _dangles(host: Report, first: int, gone: set[int]) -> bool:
             return True
         if _LABEL.fullmatch(sentence.text) and (i + 1 == first or i + 1 in gone):
             return True
-        if i > first and _CONCLUDES.search(sentence.text):
+        if i > first and disease not in BESIDE_THE_LUNG and _CONCLUDES.search(sentence.text):
             return True
         if sentence.section not in opened and i != first and i - 1 in gone and _REST.search(sentence.text):
             return True

@@ -17,6 +17,20 @@ FORMS: dict[str, list[tuple[str, str, str | None]]] = {
         ("CARDIOMEGALY WITH SMALL EFFUSIONS.", "Pleural Effusion", "present"),
         ("Positive for pneumothorax.", "Pneumothorax", "present"),
     ],
+    "clear without its preposition": [
+        ("The lungs are clear airspace opacity.", "Lung Opacity", "absent"),
+        ("Lungs are well expanded and clear consolidation.", "Consolidation", "absent"),
+        ("The lungs are clear, but there is a small effusion.", "Pleural Effusion", "present"),
+        ("The lungs are clear with small effusions.", "Pleural Effusion", "present"),
+    ],
+    "symptoms to ask for": [
+        ("Correlate with symptoms of infection.", "Pneumonia", "uncertain"),
+        ("Correlate clinically as to pneumonia.", "Pneumonia", "uncertain"),
+    ],
+    "other names": [
+        ("A large pleural air collection is seen at the right apex.", "Pneumothorax", "present"),
+        ("Mild left posterior sulcus blunting.", "Pleural Effusion", "uncertain"),
+    ],
     "no": [
         ("No pneumothorax.", "Pneumothorax", "absent"),
         ("There is no pulmonary edema.", "Edema", "absent"),

@@ -101,6 +101,10 @@ CASES = {
         "IMPRESSION:\n1. Effusion, 1.5 cm\n   thick\n2. Edema",
         "IMPRESSION: 1. Effusion, 1.5 cm thick. 2. Edema.",
     ),
+    "numbers without a space": (
+        "IMPRESSION: 1.Small effusion, 1.5 cm. 2.No edema.",
+        "IMPRESSION: 1. Small effusion, 1.5 cm. 2. No edema.",
+    ),
     "bullets": ("FINDINGS:\n- Cardiomegaly\n- No effusion", "FINDINGS: Cardiomegaly. No effusion."),
     "organs as labels": (
         "FINDINGS:\nPLEURA: Small effusion.\nHEART: Enlarged.",
