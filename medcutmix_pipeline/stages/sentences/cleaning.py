@@ -28,6 +28,7 @@ _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _MARKER = re.compile(r"\(?\d{1,2}[.)]\s|[-*•·]\s")
 _BULLET = re.compile(r"^[-*•·]\s+")
 # "1.Small effusion." as it is typed: without the space the item would not be found to have a number.
+_GLUED_FIRST = re.compile(r"1\.[A-Z]")  # cheap to look for
 _GLUED_MARKER = re.compile(r"(?:^|(?<=[.!?] ))\d{1,2}\.(?=[A-Z][a-z])")
 _NAMELESS = re.compile(r"(?:\b[Xx]{3,}\b|_+|[^\w]|\d|\b[aApP]\.?[mM]\b)+")
 _LINE_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table|h[1-6])\b[^<>]{0,80}>", re.I)
@@ -109,7 +110,7 @@ class ReportCleaner:
         if "\n" in body:
             body = reflow(body, max(map(len, text.split("\n"))))
         body = self._notes.without_dates(" ".join(body.split()))
-        if "1." in body:
+        if _GLUED_FIRST.search(body):
             body = _GLUED_MARKER.sub(r"\g<0> ", body)
         notes = self._notes.any_note(body)
         kept: list[str] = []
