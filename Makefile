@@ -45,7 +45,7 @@ readers: setup  ## read a demo dataset with webdataset 0.2.86, the newest webdat
 trainers: setup  ## train with open_clip, unchanged and with the mix, and with Lightning, in an environment of their own (6 GB)
 	test -d $(VENV)-trainers || $(PYTHON) -m venv $(VENV)-trainers
 	$(VENV)-trainers/bin/pip install -q -r examples/trainers/requirements.txt
-	OPEN_CLIP_PYTHON=$(abspath $(VENV)-trainers/bin/python) $(RUN)/pytest -m 'slow or not slow' tests/examples
+	TRAINERS_PYTHON=$(abspath $(VENV)-trainers/bin/python) $(RUN)/pytest -m 'slow or not slow' tests/examples
 
 bench: setup  ## measure: attention on phantoms; language, views and sides with OPENI=folder of Open-I
 	$(RUN)/python -m benchmarks $(if $(OPENI),--openi $(OPENI))

@@ -15,7 +15,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 KEY = re.compile(r"[\w-][\w.-]{0,200}")
-COLUMNS = ["Path", "Frontal/Lateral", "ViewPosition", "Split", "split", "Report Impression", "impression", "findings"]
+COLUMNS = [
+    "Path",
+    "Frontal/Lateral",
+    "ViewPosition",
+    "Split",
+    "split",
+    "Report Impression",
+    "impression",
+    "findings",
+    "xinhuo",
+]
 
 
 def samples(shard: str) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -52,17 +62,19 @@ def main() -> None:
                 (images / f"{key}.{suffix}").write_bytes(members[suffix])
                 record, report = json.loads(members["json"]), members["txt"].decode()
                 frontal = record["view"] == "frontal"
+                split = {"validate": "valid"}.get(record["split"], record["split"])
                 table.writerow(
                     {
                         # GLoRIA and MGCA replace the first folder by that of their data; CARZero takes it as it is.
                         "Path": f"{args.out.name}/images/{key}.{suffix}",
                         "Frontal/Lateral": "Frontal" if frontal else "Lateral",
                         "ViewPosition": "PA" if frontal else "LATERAL",
-                        "Split": record["split"],
-                        "split": record["split"],
+                        "Split": split,
+                        "split": split,
                         "Report Impression": report,
                         "impression": report,
                         "findings": " ",  # MGCA joins both columns; an empty one would be read as not a number
+                        "xinhuo": "",  # CARZero's column of a translation
                     }
                 )
 

@@ -16,9 +16,7 @@ from typing import Any
 import torch
 from transformers import AutoModel, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
 
-from medcutmix_pipeline.loader import MixLoader
-from medcutmix_pipeline.loader.loss import MixContrastiveLoss
-from medcutmix_pipeline.loader.mix import AttentiveManifoldMix
+from medcutmix_pipeline.loader import AttentiveManifoldMix, MixContrastiveLoss, MixLoader
 
 
 class Batches:

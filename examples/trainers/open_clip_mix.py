@@ -12,9 +12,7 @@ import re
 import open_clip
 import torch
 
-from medcutmix_pipeline.loader import MixLoader
-from medcutmix_pipeline.loader.loss import MixContrastiveLoss
-from medcutmix_pipeline.loader.mix import AttentiveManifoldMix
+from medcutmix_pipeline.loader import AttentiveManifoldMix, MixContrastiveLoss, MixLoader
 
 # The blocks of open_clip's own and of timm's transformers, and the stages of its ResNets.
 BLOCKS = r"visual\.(transformer\.resblocks\.\d+|trunk\.(blocks|stages)\.\d+|layer\d)"

@@ -16,9 +16,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from medcutmix_pipeline.loader import MixLoader
-from medcutmix_pipeline.loader.loss import MixContrastiveLoss
-from medcutmix_pipeline.loader.mix import AttentiveManifoldMix
+from medcutmix_pipeline.loader import AttentiveManifoldMix, MixContrastiveLoss, MixLoader
 
 
 class Block(nn.Module):

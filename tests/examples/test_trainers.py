@@ -16,7 +16,7 @@ import torch
 from tests.builds import run_build
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "trainers"
-CHECK_OPEN_CLIP = "import open_clip, open_clip_train, torchvision, webdataset"
+CHECK = "import open_clip, open_clip_train, torchvision, webdataset, lightning"
 
 
 def torchrun(script, *arguments, processes=2):
@@ -179,11 +179,11 @@ def test_export_writes_what_the_shards_hold(built, tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def open_clip_python():
-    """A Python with open_clip: this one, or the one that OPEN_CLIP_PYTHON names, as `make trainers` does."""
-    python = os.environ.get("OPEN_CLIP_PYTHON", sys.executable)
-    if shutil.which(python) is None or subprocess.run([python, "-c", CHECK_OPEN_CLIP], capture_output=True).returncode:
-        pytest.skip("open_clip is not in this environment: `make trainers` runs this in one of its own")
+def other_python():
+    """A Python with open_clip and Lightning: this one, or what TRAINERS_PYTHON names, as `make trainers` does."""
+    python = os.environ.get("TRAINERS_PYTHON", sys.executable)
+    if shutil.which(python) is None or subprocess.run([python, "-c", CHECK], capture_output=True).returncode:
+        pytest.skip("open_clip and Lightning are not here: `make trainers` runs this in an environment of its own")
     return python
 
 
@@ -194,7 +194,7 @@ def with_pixels(studies, tmp_path_factory):
     return out
 
 
-def run_open_clip(python, *arguments, folder):
+def run_there(python, *arguments, folder):
     done = subprocess.run(
         [python, *map(str, arguments)],
         capture_output=True,
@@ -210,22 +210,22 @@ def run_open_clip(python, *arguments, folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["shards", "pixel"])
-def test_open_clip_trains_unchanged(kind, with_pixels, open_clip_python, tmp_path):
+def test_open_clip_trains_unchanged(kind, with_pixels, other_python, tmp_path):
     shards = len(list((with_pixels / kind).glob("train-*.tar")))
     pattern = f"{with_pixels}/{kind}/train-{{000000..{shards - 1:06}}}.tar"
     settings = "--dataset-type webdataset --model ViT-S-32-alt --force-image-size 64 --batch-size 8 --workers 1 "
     settings += "--epochs 1 --warmup 1 --device cpu --precision fp32 --save-frequency 0 --train-num-samples 16"
-    told = run_open_clip(
-        open_clip_python, "-m", "open_clip_train.main", "--train-data", pattern, *settings.split(), folder=tmp_path
+    told = run_there(
+        other_python, "-m", "open_clip_train.main", "--train-data", pattern, *settings.split(), folder=tmp_path
     )
     assert "Train Epoch: 0 [16/16 (100%)]" in told
     assert "Handling webdataset error" not in told
 
 
 @pytest.mark.slow
-def test_open_clip_mixes_through_the_hook(built, open_clip_python, tmp_path):
-    told = run_open_clip(
-        open_clip_python,
+def test_open_clip_mixes_through_the_hook(built, other_python, tmp_path):
+    told = run_there(
+        other_python,
         EXAMPLES / "open_clip_mix.py",
         *("--dataset", built, "--model", "tiny-clip", "--model-config", EXAMPLES / "tiny-clip.json", "--steps", 2),
         folder=tmp_path,
@@ -234,3 +234,63 @@ def test_open_clip_mixes_through_the_hook(built, open_clip_python, tmp_path):
     assert len(steps) == 2
     assert all("visual.transformer.resblocks.2" in line for line in steps)
     assert all(float(line.split()[-1]) < 1 for line in steps), "the share of the host says that features were mixed"
+
+
+LIGHTNING = """
+import re, sys
+from pathlib import Path
+import lightning.pytorch as pl
+import torch
+from torch.utils.data import DataLoader
+from medcutmix_pipeline.loader import AttentiveManifoldMix, MixLoader
+
+_, page, DATASET, folder = sys.argv
+BATCH, SIZE = 8, 64
+def tokenize(texts):
+    ids = torch.ones((len(texts), 4), dtype=torch.int64)
+    return {"input_ids": ids, "attention_mask": ids, "token_type_ids": ids}
+section = Path(page).read_text("utf-8").split("## Lightning trainers")[1]
+exec(re.search("```python\\n(.*?)```", section, re.S)[1])
+
+class Data(pl.LightningDataModule):
+    train_dataloader = train_dataloader
+
+class Model(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.save_hyperparameters()
+        self.net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 8, 8), torch.nn.Flatten(), torch.nn.Linear(256, 4))
+        self.mix = AttentiveManifoldMix(self.net, "0")
+
+    def training_step(self, batch, number):
+        with self.mix(batch["plan"]):
+            loss = self.net(batch["imgs"]).square().mean()
+        told = [self.current_epoch, *batch["path"], float(self.mix.host_share().mean())]
+        with Path(folder, f"rank{self.global_rank}.txt").open("a") as file:
+            print(*told, file=file)
+        self.log("loss", loss, on_epoch=True, batch_size=BATCH)
+        return loss
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.01)
+
+pl.Trainer(
+    max_epochs=2, reload_dataloaders_every_n_epochs=1, accelerator="cpu", devices=2, strategy="ddp", logger=False,
+    enable_progress_bar=False, default_root_dir=folder,
+).fit(Model(), Data())
+"""
+
+
+@pytest.mark.slow
+def test_lightning_on_two_ranks_shares_each_epoch_out_once(built, other_python, tmp_path):
+    """With the data module's lines as docs/trainers.md has them: every epoch another order, no sample seen twice."""
+    script = tmp_path / "light.py"
+    script.write_text(LIGHTNING)
+    run_there(other_python, script, EXAMPLES.parents[1] / "docs" / "trainers.md", built, tmp_path, folder=tmp_path)
+    steps = [line.split() for rank in (0, 1) for line in (tmp_path / f"rank{rank}.txt").read_text().splitlines()]
+    epochs = [[step[1:-1] for step in steps if step[0] == epoch] for epoch in "01"]
+    for epoch in epochs:
+        keys = [key for step in epoch for key in step]
+        assert len(keys) == len(set(keys)) >= 2 * 8
+    assert epochs[0] != epochs[1]
+    assert min(float(step[-1]) for step in steps) < 1
