@@ -55,10 +55,13 @@ def decode_into(sample: Sample, pixels: NDArray[np.uint8], max_pixels: int, resi
                 )
             image.draft("L", (width, height))
         try:
+            if image.format == "JPEG" and image.mode == "L" and image.size == (width, height) and _decodes_in_place():
+                _load_into(image, pixels)
+                return
             grey = image if image.mode == "L" else image.convert("L")
             if grey.size != (width, height):
                 grey = grey.resize((width, height), Image.Resampling.BILINEAR)
-            _copy(grey, pixels)
+            pixels[:] = np.asarray(grey)
         except Exception:  # a codec that is fed hostile bytes raises whatever it stumbles over
             raise Undecodable("its image is damaged") from None
 
@@ -104,24 +107,24 @@ def _opened(sample: Sample, max_pixels: int) -> Image.Image:
     return image
 
 
-def _copy(image: Image.Image, pixels: NDArray[np.uint8]) -> None:
-    """Copy a grey image into `pixels`, in one pass where Pillow lets an image share our memory."""
-    if _shares_memory():
-        _shared(pixels).paste(image)
-    else:
-        pixels[:] = np.asarray(image)
-
-
-def _shared(pixels: NDArray[np.uint8]) -> Image.Image:
+def _load_into(image: Image.Image, pixels: NDArray[np.uint8]) -> None:
+    """Decode a grey image of the size of `pixels` right into their memory: nothing is allocated, nothing copied."""
     height, width = pixels.shape
-    view = Image.frombuffer("L", (width, height), pixels.reshape(-1), "raw", "L", 0, 1)
-    view.readonly = 0  # the memory is ours and writable; else paste would write to a copy
-    return view
+    shared = Image.frombuffer("L", (width, height), pixels.reshape(-1), "raw", "L", 0, 1)
+    image.im = shared.im
+    image.load()
 
 
 @lru_cache(maxsize=1)
-def _shares_memory() -> bool:
-    """Whether this Pillow writes through to the array that an image was made from; tried once, on one pixel."""
-    pixel = np.zeros((1, 1), np.uint8)
-    _shared(pixel).paste(Image.new("L", (1, 1), 77))
-    return int(pixel[0, 0]) == 77
+def _decodes_in_place() -> bool:
+    """Whether this Pillow decodes a JPEG into memory that it is given; tried once, on a small picture."""
+    picture = io.BytesIO()
+    Image.linear_gradient("L").resize((24, 16)).save(picture, "JPEG")
+    pixels = np.zeros((16, 24), np.uint8)
+    try:
+        with Image.open(picture) as image:
+            _load_into(image, pixels)
+    except Exception:  # how a Pillow that does not let us would say so is not known
+        return False
+    with Image.open(picture) as image:
+        return bool(np.array_equal(pixels, np.asarray(image)))

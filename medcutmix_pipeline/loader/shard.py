@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,9 +15,10 @@ IMAGES = ("jpg", "png", "webp")
 _LARGEST_RECORD = 4 << 20
 _LARGEST_TEXT = 1 << 20
 _ASSERTIONS = {"present", "uncertain", "absent"}
+_NUMBERS = (float, int)  # and not bool, which is an int by isinstance
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plan:
     """One way to mix a host: a donor of the same shard by its place, and the edits of the host's report."""
 
@@ -119,7 +119,10 @@ def _fill(sample: Sample, text: memoryview, told: memoryview) -> None:
     """Read text and record; whatever a hostile one makes the reader stumble over becomes the sample's problem."""
     try:
         sample.text = str(text, "utf-8")
-        record = json.loads(bytes(told))
+        content = str(told, "utf-8")
+        record = json.loads(content)
+        if "\\ud" in content or "\\uD" in content:
+            json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text: tokenisers fail on it
     except (ValueError, RecursionError):
         sample.problem = "its .json or .txt cannot be read"
         return
@@ -147,22 +150,20 @@ def _read_record(sample: Sample, record: dict[str, Any]) -> None:
 
 def _plan(told: dict[str, Any], sample: Sample) -> Plan:
     """A plan of which all is checked but what it says of its donor, whom the shard may hold further on."""
-    _need(_index(told["donor"], sys.maxsize), "a plan's donor is out of range")
-    _need(_index(told["donor_map"], sys.maxsize), "a plan's donor_map is out of range")
-    _need(_index(told["host_map"], sample.n_maps), "a plan's host_map is out of range")
-    lam = told["lambda"]
-    _need(type(lam) in (float, int) and 0 <= lam <= 1, "a plan's lambda is not a number in [0, 1]")
-    return Plan(
-        _text(told["plan_id"]),
-        _text(told["disease"]),
-        told["donor"],
-        told["donor_map"],
-        told["host_map"],
-        float(lam),
-        _edits(told["edits"], len(sample.text)),
-        _labels(told["labels"]),
-        _text(told["donor_id"]),
-    )
+    donor, donor_map, host_map, lam = told["donor"], told["donor_map"], told["host_map"], told["lambda"]
+    if not (type(donor) is int and donor >= 0):
+        raise _BadRecord("a plan's donor is out of range")
+    if not (type(donor_map) is int and donor_map >= 0):
+        raise _BadRecord("a plan's donor_map is out of range")
+    if not (type(host_map) is int and 0 <= host_map < sample.n_maps):
+        raise _BadRecord("a plan's host_map is out of range")
+    if not (type(lam) in _NUMBERS and 0 <= lam <= 1):
+        raise _BadRecord("a plan's lambda is not a number in [0, 1]")
+    plan_id, disease, donor_id = told["plan_id"], told["disease"], told["donor_id"]
+    if not (type(plan_id) is type(disease) is type(donor_id) is str):
+        raise _BadRecord("a field that must be text is not")
+    edits = _edits(told["edits"], len(sample.text))
+    return Plan(plan_id, disease, donor, donor_map, host_map, float(lam), edits, _labels(told["labels"]), donor_id)
 
 
 def _donor_problem(host: Sample, plan: Plan, samples: list[Sample]) -> str | None:
@@ -176,15 +177,16 @@ def _donor_problem(host: Sample, plan: Plan, samples: list[Sample]) -> str | Non
     return None
 
 
-def _edits(told: list[Any], length: int) -> list[tuple[int, int, str]]:
+def _edits(told: object, length: int) -> list[tuple[int, int, str]]:
     position = 0
     edits = []
     for start, end, replacement in _list(told):
-        whole = type(start) is int and type(end) is int
-        _need(whole and position <= start <= end <= length, "a plan's edits overlap or leave the report")
+        if not (type(start) is type(end) is int and position <= start <= end <= length and type(replacement) is str):
+            raise _BadRecord("a plan's edits overlap, leave the report, or put in what is no text")
         position = end
-        edits.append((start, end, _text(replacement)))
-    _need(bool(edits), "a plan has no edits")
+        edits.append((start, end, replacement))
+    if not edits:
+        raise _BadRecord("a plan has no edits")
     return edits
 
 
@@ -195,18 +197,12 @@ def _labels(told: dict[str, Any]) -> dict[str, str]:
 
 def _text(value: object) -> str:
     _need(type(value) is str, "a field that must be text is not")
-    text = str(value)
-    text.encode()  # half of a surrogate pair is no text: tokenisers fail on it, far from here
-    return text
+    return cast("str", value)
 
 
 def _list(value: object) -> list[Any]:
     _need(type(value) is list, "a field that must be a list is not")
     return cast("list[Any]", value)
-
-
-def _index(value: object, length: int) -> bool:
-    return type(value) is int and 0 <= value < length
 
 
 def _need(holds: bool, why: str) -> None:

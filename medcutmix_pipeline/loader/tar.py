@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 512
 _NAME = re.compile(rb"([A-Za-z0-9_-]{1,100})\.([A-Za-z0-9_.-]{1,99})")
-_SIZE, _TYPE, _PREFIX = slice(124, 136), 156, 345
+_TYPE, _PREFIX = 156, 345
 _CHECKSUM = slice(148, 156)
 _OCTAL = re.compile(rb"[ ]*([0-7]{1,11})[ \0]*")
 
@@ -36,25 +36,25 @@ def read_members(data: bytes | memoryview, shard: str) -> list[tuple[str, dict[s
     Raises:
         ShardError: the archive is none, is cut off, or has a member that the format does not allow.
     """
-    samples: list[tuple[str, dict[str, Span]]] = []
-    seen: set[str] = set()
+    samples: dict[str, dict[str, Span]] = {}
     headers: list[int] = []
+    last, members = "", dict[str, Span]()
     for header, name, start, size in _walk(memoryview(data), shard):
         headers.append(header)
         match = _NAME.fullmatch(name)
         if match is None:
             raise ShardError(f"shard {shard}: a member's name is not KEY.SUFFIX (a path, or characters not allowed)")
-        key, suffix = match[1].decode(), match[2].decode()
-        if not samples or samples[-1][0] != key:
-            if key in seen:
+        key, suffix = str(match[1], "ascii"), str(match[2], "ascii")
+        if key != last:
+            if key in samples:
                 raise ShardError(f"shard {shard}: sample {key} is there twice, or its members do not stand together")
-            seen.add(key)
-            samples.append((key, {}))
-        if suffix in samples[-1][1]:
+            last, members = key, {}
+            samples[key] = members
+        if suffix in members:
             raise ShardError(f"shard {shard}, sample {key}: there are two members .{suffix}")
-        samples[-1][1][suffix] = (start, start + size)
+        members[suffix] = (start, start + size)
     _check_sums(data, headers, shard)
-    return samples
+    return list(samples.items())
 
 
 def _walk(data: memoryview, shard: str) -> Iterator[tuple[int, bytes, int, int]]:
@@ -70,7 +70,7 @@ def _walk(data: memoryview, shard: str) -> Iterator[tuple[int, bytes, int, int]]
             raise ShardError(f"shard {shard}: the member at byte {position} is no plain file (a link or the like)")
         if header[_PREFIX]:
             raise ShardError(f"shard {shard}: the member at byte {position} is in a folder")
-        size = _OCTAL.fullmatch(header[_SIZE])
+        size = _OCTAL.fullmatch(header, 124, 136)
         if size is None:
             raise ShardError(f"shard {shard}: the header at byte {position} has no readable size")
         length = int(size[1], 8)
