@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.attention.encoder import Encoder
 
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 """Part of every key: raise it when the same rows and settings are to give other bytes."""
 
 
