@@ -161,8 +161,15 @@ def test_trainer_on_two_ranks_shares_the_dataset_out_once(built, tokenizer, tmp_
     assert len(keys) == len(set(keys)) == 4 * 2 * 8
 
 
-def test_export_writes_what_the_shards_hold(built, tmp_path, monkeypatch):
-    shards = sorted((built / "shards").glob("train-*.tar"))
+@pytest.fixture(scope="module")
+def with_pixels(studies, tmp_path_factory):
+    out = tmp_path_factory.mktemp("pixels") / "dataset"
+    run_build(studies, out, shards={"pixel": True})
+    return out
+
+
+def test_export_writes_what_the_shards_hold(with_pixels, tmp_path, monkeypatch):
+    shards = [path for kind in ("shards", "pixel") for path in sorted((with_pixels / kind).glob("*.tar"))]
     run_here(monkeypatch, EXAMPLES / "export_pairs.py", "--out", tmp_path / "pairs", *shards)
     with (tmp_path / "pairs" / "pairs.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -170,12 +177,15 @@ def test_export_writes_what_the_shards_hold(built, tmp_path, monkeypatch):
     for shard in shards:
         with tarfile.open(shard) as tar:
             held.update({info.name: tar.extractfile(info).read() for info in tar})
-    assert len(rows) == sum(name.endswith(".txt") for name in held) > 0
+    assert len(rows) == sum(name.endswith(".txt") for name in held)
     for row in rows:
         image = tmp_path / row["Path"]
         assert image.read_bytes() == held[image.name]
         assert row["impression"] == row["Report Impression"] == held[f"{image.stem}.txt"].decode()
-        assert row["Split"] == "train"
+        record = json.loads(held[f"{image.stem}.json"])
+        assert row["Split"] == row["split"] == {"train": "train", "validate": "valid"}[record["split"]]
+        assert row["Frontal/Lateral"].lower() == record["view"]
+    assert {row["Path"].startswith("pairs/images/mix-") for row in rows} == {True, False}
 
 
 @pytest.fixture(scope="module")
@@ -185,13 +195,6 @@ def other_python():
     if shutil.which(python) is None or subprocess.run([python, "-c", CHECK], capture_output=True).returncode:
         pytest.skip("open_clip and Lightning are not here: `make trainers` runs this in an environment of its own")
     return python
-
-
-@pytest.fixture(scope="module")
-def with_pixels(studies, tmp_path_factory):
-    out = tmp_path_factory.mktemp("pixels") / "dataset"
-    run_build(studies, out, shards={"pixel": True})
-    return out
 
 
 def run_there(python, *arguments, folder):
