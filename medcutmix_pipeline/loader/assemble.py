@@ -76,10 +76,15 @@ class Pending:
 
 
 def start_batch(
-    rows: list[Row], common: Common, wishes: Wishes, chance: Chance, executor: Executor, threads: int
+    rows: list[Row],
+    pixels: Tensor,
+    common: Common,
+    wishes: Wishes,
+    chance: Chance,
+    executor: Executor,
+    threads: int,
 ) -> Pending:
-    """Begin to decode a batch."""
-    pixels = torch.empty((len(rows), 1, *common.size), dtype=torch.uint8)
+    """Begin to decode a batch into `pixels`, uint8 [B, 1, H, W]."""
     lent = {row.donor: row.plan.donor_map for row in rows if row.donor is not None and row.plan is not None}
     share = max(1, -(-len(rows) // (2 * threads)))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.loader.assemble import Pending, Wishes, finish_batch, start_batch
+from medcutmix_pipeline.loader.buffers import Buffers
 from medcutmix_pipeline.loader.common import Common, common_of
 from medcutmix_pipeline.loader.pool import Chance, Row, pool_batches
 
@@ -35,6 +36,7 @@ class EpochRun:
         """The rank's batches of these (rising) numbers, decoded on `threads` threads. Closes the reader at the end."""
         executor = ThreadPoolExecutor(threads, thread_name_prefix="decoder")
         pending: deque[tuple[int, Pending]] = deque()
+        buffers = Buffers()
         pool, common = -1, Common()
         rows: list[list[Row]] = []
         try:
@@ -43,7 +45,9 @@ class EpochRun:
                     pool = number // self.layout.pool
                     rows, common = self._pool(pool, reader, wishes)
                 taken = rows[number - pool * self.layout.pool]
-                pending.append((number, start_batch(taken, common, wishes, self.chance, executor, threads)))
+                pixels = buffers.take(len(taken), 1, *common.size)
+                pending.append((number, start_batch(taken, pixels, common, wishes, self.chance, executor, threads)))
+                del pixels  # the last to let go of a batch gives its memory back: that must not be us
                 if len(pending) == _DECODED_AT_ONCE:
                     yield self._finish(pending, wishes)
             while pending:
