@@ -23,8 +23,8 @@ import torch
 import transformers
 
 from medcutmix_pipeline.loader.batch import MixPlan
-from medcutmix_pipeline.loader.mix import AttentiveManifoldMix
-from medcutmix_pipeline.loader.weights import mix_weights
+from medcutmix_pipeline.loader.mixing.mix import AttentiveManifoldMix
+from medcutmix_pipeline.loader.mixing.weights import mix_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,8 +2,8 @@
 
 from medcutmix_pipeline.loader.batch import MixBatch, MixPlan
 from medcutmix_pipeline.loader.loading import MixLoader
-from medcutmix_pipeline.loader.loss import MixContrastiveLoss
-from medcutmix_pipeline.loader.mix import AttentiveManifoldMix
-from medcutmix_pipeline.loader.tar import ShardError
+from medcutmix_pipeline.loader.losses.loss import MixContrastiveLoss
+from medcutmix_pipeline.loader.mixing.mix import AttentiveManifoldMix
+from medcutmix_pipeline.loader.reading.tar import ShardError
 
 __all__ = ["AttentiveManifoldMix", "MixBatch", "MixContrastiveLoss", "MixLoader", "MixPlan", "ShardError"]

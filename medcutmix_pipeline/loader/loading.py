@@ -13,14 +13,14 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from medcutmix_pipeline.errors import UsageError
-from medcutmix_pipeline.loader.ahead import ahead
-from medcutmix_pipeline.loader.assemble import Texts, Transform, Wishes
-from medcutmix_pipeline.loader.epoch import EpochLayout
-from medcutmix_pipeline.loader.pool import Chance
-from medcutmix_pipeline.loader.ranks import rank_and_world, threads_for
-from medcutmix_pipeline.loader.reader import ShardReader
-from medcutmix_pipeline.loader.sources import find_shards
-from medcutmix_pipeline.loader.stream import EpochRun
+from medcutmix_pipeline.loader.epochs.ahead import ahead
+from medcutmix_pipeline.loader.epochs.assemble import Texts, Transform, Wishes
+from medcutmix_pipeline.loader.epochs.epoch import EpochLayout
+from medcutmix_pipeline.loader.epochs.pool import Chance
+from medcutmix_pipeline.loader.epochs.ranks import rank_and_world, threads_for
+from medcutmix_pipeline.loader.epochs.stream import EpochRun
+from medcutmix_pipeline.loader.reading.reader import ShardReader
+from medcutmix_pipeline.loader.reading.sources import find_shards
 
 if TYPE_CHECKING:
     import os

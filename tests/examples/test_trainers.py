@@ -102,7 +102,7 @@ def save_dual_encoder(folder, tokenizer):
 def test_hugging_face_trainer_mixes_and_resumes(save, built, tokenizer, tmp_path, monkeypatch):
     from safetensors.torch import load_file
 
-    from medcutmix_pipeline.loader.hook import LayerHook
+    from medcutmix_pipeline.loader.mixing.hook import LayerHook
 
     torch.manual_seed(0)
     model = save(tmp_path / "model", tokenizer)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.loader import MixLoader, ShardError
-from medcutmix_pipeline.loader.shard import parse_shard
+from medcutmix_pipeline.loader.reading.shard import parse_shard
 from tests.loader.hostile import BOMBS, COUNT, member, with_bad_sample
 from tests.loader.made import write_manifest, write_shard
 

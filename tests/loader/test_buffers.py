@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medcutmix_pipeline.loader.buffers import Buffers
+from medcutmix_pipeline.loader.reading.buffers import Buffers
 
 HOLDS = {
     "the tensor": lambda t: t,

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medcutmix_pipeline.loader.epoch import EpochLayout
+from medcutmix_pipeline.loader.epochs.epoch import EpochLayout
 
 EITHER = st.booleans()
 

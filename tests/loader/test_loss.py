@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from medcutmix_pipeline.loader.loss import NEIGHBOURS, MixContrastiveLoss
+from medcutmix_pipeline.loader.losses.loss import NEIGHBOURS, MixContrastiveLoss
 from tests.loader.mixing import in_two_processes, random_plan, rows_of
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medcutmix_pipeline.loader.matching import match_samples, pack
-from medcutmix_pipeline.loader.shard import Plan, Sample
+from medcutmix_pipeline.loader.epochs.matching import match_samples, pack
+from medcutmix_pipeline.loader.reading.shard import Plan, Sample
 
 
 def plan(donor: int, disease: str) -> Plan:

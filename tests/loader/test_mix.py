@@ -17,8 +17,8 @@ from torch import nn
 from transformers.modeling_outputs import BaseModelOutput
 
 from medcutmix_pipeline.loader.batch import MixBatch
-from medcutmix_pipeline.loader.mix import AttentiveManifoldMix
-from medcutmix_pipeline.loader.weights import KINDS, MAPS
+from medcutmix_pipeline.loader.mixing.mix import AttentiveManifoldMix
+from medcutmix_pipeline.loader.mixing.weights import KINDS, MAPS
 from tests.loader.mixing import expected_mix, expected_weights, random_plan
 
 ROWS = 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from medcutmix_pipeline.loader.mix import AttentiveManifoldMix
+from medcutmix_pipeline.loader.mixing.mix import AttentiveManifoldMix
 from tests.loader.mixing import assert_same, gradients, in_two_processes, random_plan, rows_of, small_cnn
 
 

@@ -13,7 +13,7 @@ import transformers
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.utils.checkpoint import checkpoint
 
-from medcutmix_pipeline.loader.mix import AttentiveManifoldMix
+from medcutmix_pipeline.loader.mixing.mix import AttentiveManifoldMix
 from tests.loader.mixing import assert_same, expected_mix, expected_weights, gradients, random_plan, small_cnn
 
 VIT = {

@@ -14,7 +14,7 @@ import pytest
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.loader import MixLoader, ShardError, fetch
-from medcutmix_pipeline.loader.sources import find_shards, read_shard_bytes
+from medcutmix_pipeline.loader.reading.sources import find_shards, read_shard_bytes
 from tests.loader.made import write_dataset, write_shard
 
 COUNTS = [5, 3, 4]

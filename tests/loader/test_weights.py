@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medcutmix_pipeline.loader.weights import (
+from medcutmix_pipeline.loader.mixing.weights import (
     KINDS,
     MAPS,
     host_share_by_area,

@@ -18,8 +18,8 @@ def mix_pixels(
 ) -> npt.NDArray[np.uint8]:
     """host + w · (donor − host) with the soft weights w = (1 − λ) · A, rounded to whole grey levels.
 
-    A is the donor's map on the host's pixels (`medcutmix_pipeline.loader.weights.mix_weights`): a pixel mix is the
-    feature mix at a layer that does nothing.
+    A is the donor's map on the host's pixels (`medcutmix_pipeline.loader.mixing.weights.mix_weights`): a pixel mix is
+    the feature mix at a layer that does nothing.
 
     Args:
         host: uint8 [H, W].
@@ -34,7 +34,7 @@ def mix_pixels(
     """
     import torch  # takes seconds to import
 
-    from medcutmix_pipeline.loader.weights import mix_weights
+    from medcutmix_pipeline.loader.mixing.weights import mix_weights
     from medcutmix_pipeline.stages.attention.device import reproducible
 
     height, width = host.shape

@@ -7,17 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.loader.assemble import Pending, Wishes, finish_batch, start_batch
-from medcutmix_pipeline.loader.buffers import Buffers
-from medcutmix_pipeline.loader.common import Common, common_of
-from medcutmix_pipeline.loader.pool import Chance, Row, pool_batches
+from medcutmix_pipeline.loader.epochs.assemble import Pending, Wishes, finish_batch, start_batch
+from medcutmix_pipeline.loader.epochs.common import Common, common_of
+from medcutmix_pipeline.loader.epochs.pool import Chance, Row, pool_batches
+from medcutmix_pipeline.loader.reading.buffers import Buffers
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
     from medcutmix_pipeline.loader.batch import MixBatch
-    from medcutmix_pipeline.loader.epoch import EpochLayout
-    from medcutmix_pipeline.loader.reader import ShardReader
+    from medcutmix_pipeline.loader.epochs.epoch import EpochLayout
+    from medcutmix_pipeline.loader.reading.reader import ShardReader
 
 _DECODED_AT_ONCE = 3
 

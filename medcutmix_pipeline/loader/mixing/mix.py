@@ -18,10 +18,10 @@ import torch
 
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.loader.batch import MixBatch, MixPlan
-from medcutmix_pipeline.loader.features import Expected
-from medcutmix_pipeline.loader.hook import LayerHook, Step, device_of, find_layers
-from medcutmix_pipeline.loader.prefix import count_prefix_tokens
-from medcutmix_pipeline.loader.weights import (
+from medcutmix_pipeline.loader.mixing.features import Expected
+from medcutmix_pipeline.loader.mixing.hook import LayerHook, Step, device_of, find_layers
+from medcutmix_pipeline.loader.mixing.prefix import count_prefix_tokens
+from medcutmix_pipeline.loader.mixing.weights import (
     check_choices,
     host_share_by_area,
     host_share_by_attention,

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from medcutmix_pipeline.loader.tar import ShardError, read_members
+from medcutmix_pipeline.loader.reading.tar import ShardError, read_members
 
 if TYPE_CHECKING:
-    from medcutmix_pipeline.loader.tar import Span
+    from medcutmix_pipeline.loader.reading.tar import Span
 
 IMAGES = ("jpg", "png", "webp")
 _LARGEST_RECORD = 4 << 20

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from medcutmix_pipeline.loader.shard import Sample
+    from medcutmix_pipeline.loader.reading.shard import Sample
 
 T = TypeVar("T")
 Atom = tuple[T, ...]
@@ -71,7 +71,8 @@ def pack(atoms: Sequence[Atom[T]], sizes: Sequence[int]) -> list[list[Atom[T]]]:
     """Fill bins of the given sizes with atoms in their order, each bin to the full.
 
     Where one place is left and a pair comes next, the next single sample is taken first; only where none is left is the
-    pair broken, and both go on alone. `sizes` must sum to the number of samples in `atoms`.
+    pair broken, and both go on alone: at most once in a bin of odd size, never in one of even size. `sizes` must
+    sum to the number of samples in `atoms`.
     """
     pairs = deque(atom for atom in enumerate(atoms) if len(atom[1]) > 1)
     singles = deque(atom for atom in enumerate(atoms) if len(atom[1]) == 1)
@@ -80,7 +81,9 @@ def pack(atoms: Sequence[Atom[T]], sizes: Sequence[int]) -> list[list[Atom[T]]]:
         taken: list[Atom[T]] = []
         left = size
         while left:
-            if pairs and left > 1 and not (singles and singles[0][0] < pairs[0][0]):
+            single_first = bool(singles) and (not pairs or singles[0][0] < pairs[0][0])
+            # The last single sample waits while an even number of places is left: taken now, it would break a pair.
+            if pairs and left > 1 and (not single_first or (left % 2 == 0 and len(singles) == 1)):
                 atom = pairs.popleft()[1]
             elif singles:
                 atom = singles.popleft()[1]

@@ -13,7 +13,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from medcutmix_pipeline.loader.shard import Sample
+    from medcutmix_pipeline.loader.reading.shard import Sample
 
 _TOO_LARGE = "its image has more than {} pixels, or is too long"
 _FORMATS = ("JPEG", "PNG", "WEBP")

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 
 from medcutmix_pipeline.errors import DataError, UsageError
-from medcutmix_pipeline.loader.fetch import read_url, reason, shown
-from medcutmix_pipeline.loader.tar import ShardError, read_members
+from medcutmix_pipeline.loader.reading.fetch import read_url, reason, shown
+from medcutmix_pipeline.loader.reading.tar import ShardError, read_members
 from medcutmix_pipeline.version import FORMAT_VERSION
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import torch
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.loader.batch import MixBatch, MixPlan
-from medcutmix_pipeline.loader.decode import Undecodable, decode_into, decode_maps
-from medcutmix_pipeline.loader.pool import Row
-from medcutmix_pipeline.loader.shard import mixed_text
-from medcutmix_pipeline.loader.tar import ShardError
+from medcutmix_pipeline.loader.epochs.pool import Row
+from medcutmix_pipeline.loader.reading.decode import Undecodable, decode_into, decode_maps
+from medcutmix_pipeline.loader.reading.shard import mixed_text
+from medcutmix_pipeline.loader.reading.tar import ShardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from medcutmix_pipeline.loader.common import Common
-    from medcutmix_pipeline.loader.pool import Chance
+    from medcutmix_pipeline.loader.epochs.common import Common
+    from medcutmix_pipeline.loader.epochs.pool import Chance
 
 Texts = Literal["mixed", "original", "appended"]
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 -- the name that all of PyTorch's documentation uses
 from torch import Tensor, nn
 
-from medcutmix_pipeline.loader.gather import Rows, gather_rows, local_rows
+from medcutmix_pipeline.loader.losses.gather import Rows, gather_rows, local_rows
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.loader.batch import MixPlan

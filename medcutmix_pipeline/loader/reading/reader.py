@@ -5,16 +5,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.loader.shard import broken_shard, parse_shard
-from medcutmix_pipeline.loader.sources import read_shard_bytes
-from medcutmix_pipeline.loader.tar import ShardError
+from medcutmix_pipeline.loader.reading.shard import broken_shard, parse_shard
+from medcutmix_pipeline.loader.reading.sources import read_shard_bytes
+from medcutmix_pipeline.loader.reading.tar import ShardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from concurrent.futures import Future
 
-    from medcutmix_pipeline.loader.shard import Shard
-    from medcutmix_pipeline.loader.sources import ShardRef
+    from medcutmix_pipeline.loader.reading.shard import Shard
+    from medcutmix_pipeline.loader.reading.sources import ShardRef
 
 _READS_AT_ONCE = 4
 

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.loader.decode import Undecodable, decode_maps, image_size
+from medcutmix_pipeline.loader.reading.decode import Undecodable, decode_maps, image_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from medcutmix_pipeline.loader.shard import Sample
+    from medcutmix_pipeline.loader.reading.shard import Sample
 
 _ASKED = 31
 

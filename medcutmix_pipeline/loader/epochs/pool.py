@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medcutmix_pipeline.hashing import keyed_hash, keyed_unit
-from medcutmix_pipeline.loader.matching import Atom, match_samples, pack, shuffled
+from medcutmix_pipeline.loader.epochs.matching import Atom, match_samples, pack, shuffled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from medcutmix_pipeline.loader.epoch import Piece
-    from medcutmix_pipeline.loader.shard import Plan, Sample, Shard
+    from medcutmix_pipeline.loader.epochs.epoch import Piece
+    from medcutmix_pipeline.loader.reading.shard import Plan, Sample, Shard
 
 _ROUND = 8
 """Epochs in which partners meet again only where there is no new pair. A longer round costs more to replay."""

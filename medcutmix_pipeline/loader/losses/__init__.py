@@ -1,0 +1,1 @@
+"""The contrastive loss that knows of the mix."""
