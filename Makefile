@@ -47,8 +47,8 @@ trainers: setup  ## train with open_clip, unchanged and with the mix, and with L
 	$(VENV)-trainers/bin/pip install -q -r examples/trainers/requirements.txt
 	TRAINERS_PYTHON=$(abspath $(VENV)-trainers/bin/python) $(RUN)/pytest -m 'slow or not slow' tests/examples
 
-bench: setup  ## measure: attention on phantoms; language, views and sides with OPENI=folder of Open-I
+bench: setup  ## measure attention, encoder, loader and mix; language, views and sides with OPENI=folder of Open-I
 	$(RUN)/python -m benchmarks $(if $(OPENI),--openi $(OPENI))
 
 clean:  ## remove what the targets above made
-	rm -rf $(VENV) $(VENV)-readers $(VENV)-trainers $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-readers $(VENV)-trainers $(DEMO) bench build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

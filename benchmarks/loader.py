@@ -3,7 +3,7 @@
 python benchmarks/loader.py --work FOLDER             all of them; FOLDER keeps what is made once
 python benchmarks/loader.py --work FOLDER --no-peers  without litData and mosaicml-streaming
 
-Some four shards of 512 grey JPEGs of 448 px, quality 90, with plans of generated studies. Every way runs in a process
+Some sixteen shards of 512 grey JPEGs of 448 px, quality 90, with plans of generated studies. Every way runs in a process
 of its own, in another order in each round; rates are medians over rounds with the lowest and highest.
 """
 
@@ -33,7 +33,7 @@ from medcutmix_pipeline.stages.shards.tar import read_tar, write_tar
 
 HERE = Path(__file__).parent
 SAMPLES, SIDE = 512, 448
-STUDIES = 1500
+STUDIES = 5600
 SETTINGS = {
     "splits": {"train": 0.98, "validate": 0.02},
     "attention": {"fit": {"image_size": 64, "steps": 20, "batch": 16, "width": 16}},

@@ -13,7 +13,8 @@ import fsspec
 import pytest
 
 from medcutmix_pipeline.errors import DataError, UsageError
-from medcutmix_pipeline.loader import MixLoader, ShardError, fetch
+from medcutmix_pipeline.loader import MixLoader, ShardError
+from medcutmix_pipeline.loader.reading import fetch
 from medcutmix_pipeline.loader.reading.sources import find_shards, read_shard_bytes
 from tests.loader.made import write_dataset, write_shard
 

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BLOCK = 512
-_NAME = re.compile(rb"([A-Za-z0-9_-]{1,100})\.([A-Za-z0-9_.-]{1,99})")
+_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_SUFFIX = re.compile(r"[A-Za-z0-9_.-]+")
 _TYPE, _PREFIX = 156, 345
 _CHECKSUM = slice(148, 156)
-_OCTAL = re.compile(rb"[ ]*([0-7]{1,11})[ \0]*")
+_OCTAL = re.compile(r"[ ]*([0-7]{1,11})[ \0]*")
 
 Span = tuple[int, int]
 """Where a member's content stands in the shard: first byte and the byte after the last."""
@@ -37,14 +38,12 @@ def read_members(data: bytes | memoryview, shard: str) -> list[tuple[str, dict[s
         ShardError: the archive is none, is cut off, or has a member that the format does not allow.
     """
     samples: dict[str, dict[str, Span]] = {}
-    headers: list[int] = []
+    headers = list(_walk(memoryview(data), shard))
     last, members = "", dict[str, Span]()
-    for header, name, start, size in _walk(memoryview(data), shard):
-        headers.append(header)
-        match = _NAME.fullmatch(name)
-        if match is None:
+    for position, name, size in headers:
+        key, dot, suffix = name.rstrip("\0").partition(".")
+        if not dot or not _KEY.fullmatch(key) or not _SUFFIX.fullmatch(suffix):
             raise ShardError(f"shard {shard}: a member's name is not KEY.SUFFIX (a path, or characters not allowed)")
-        key, suffix = str(match[1], "ascii"), str(match[2], "ascii")
         if key != last:
             if key in samples:
                 raise ShardError(f"shard {shard}: sample {key} is there twice, or its members do not stand together")
@@ -52,33 +51,33 @@ def read_members(data: bytes | memoryview, shard: str) -> list[tuple[str, dict[s
             samples[key] = members
         if suffix in members:
             raise ShardError(f"shard {shard}, sample {key}: there are two members .{suffix}")
-        members[suffix] = (start, start + size)
-    _check_sums(data, headers, shard)
+        members[suffix] = (position + _BLOCK, position + _BLOCK + size)
+    _check_sums(data, [position for position, _, _ in headers], shard)
     return list(samples.items())
 
 
-def _walk(data: memoryview, shard: str) -> Iterator[tuple[int, bytes, int, int]]:
-    """Each member: its header's offset, its name, its content's offset and size."""
+def _walk(data: memoryview, shard: str) -> Iterator[tuple[int, str, int]]:
+    """Each member: its header's offset, its name as it stands there, and its content's size."""
     position, end = 0, len(data)
     while position + _BLOCK <= end:
-        header = bytes(data[position : position + _BLOCK])
-        if header[0] == 0:
-            if header.strip(b"\0"):
+        header = str(data[position : position + _BLOCK], "latin-1")
+        if header[0] == "\0":
+            if header.strip("\0"):
                 raise ShardError(f"shard {shard}: the header at byte {position} has no name")
             return
-        if header[_TYPE] not in b"0\0":
+        if header[_TYPE] not in "0\0":
             raise ShardError(f"shard {shard}: the member at byte {position} is no plain file (a link or the like)")
-        if header[_PREFIX]:
+        if header[_PREFIX] != "\0":
             raise ShardError(f"shard {shard}: the member at byte {position} is in a folder")
         size = _OCTAL.fullmatch(header, 124, 136)
         if size is None:
             raise ShardError(f"shard {shard}: the header at byte {position} has no readable size")
         length = int(size[1], 8)
-        content = position + _BLOCK
-        if content + length > end:
+        after = position + _BLOCK + -(-length // _BLOCK) * _BLOCK
+        if position + _BLOCK + length > end:
             break
-        yield position, header[:100].rstrip(b"\0"), content, length
-        position = content + -(-length // _BLOCK) * _BLOCK
+        yield position, header[:100], length
+        position = after
     raise ShardError(f"shard {shard} is cut off: download or build it again")
 
 
@@ -88,7 +87,7 @@ def _check_sums(data: bytes | memoryview, headers: list[int], shard: str) -> Non
         return
     whole = len(data) // _BLOCK
     blocks = np.frombuffer(data, np.uint8, whole * _BLOCK).reshape(whole, _BLOCK)[np.asarray(headers) // _BLOCK]
-    stored = blocks[:, _CHECKSUM].tobytes()
+    stored = str(blocks[:, _CHECKSUM].tobytes(), "latin-1")
     blocks[:, _CHECKSUM] = ord(" ")
     sums = blocks.sum(axis=1, dtype=np.int64).tolist()
     for i, total in enumerate(sums):
