@@ -3,8 +3,8 @@
 python benchmarks/loader.py --work FOLDER             all of them; FOLDER keeps what is made once
 python benchmarks/loader.py --work FOLDER --no-peers  without litData and mosaicml-streaming
 
-Some sixteen shards of 512 grey JPEGs of 448 px, quality 90, with plans of generated studies. Every way runs in a process
-of its own, in another order in each round; rates are medians over rounds with the lowest and highest.
+Some sixteen shards of 512 grey JPEGs of 448 px, quality 90, with plans of generated studies. Every way runs in a
+process of its own, in another order in each round; rates are medians over rounds with the lowest and highest.
 """
 
 from __future__ import annotations
