@@ -13,7 +13,7 @@ from medcutmix_pipeline.loader.epochs.pool import Chance, Row, pool_batches
 from medcutmix_pipeline.loader.reading.buffers import Buffers
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Sequence
 
     from medcutmix_pipeline.loader.batch import MixBatch
     from medcutmix_pipeline.loader.epochs.epoch import EpochLayout
@@ -31,19 +31,20 @@ class EpochRun:
     rank: int
 
     def batches(
-        self, numbers: Iterable[int], reader: ShardReader, wishes: Wishes, threads: int
+        self, numbers: Sequence[int], reader: ShardReader, wishes: Wishes, threads: int
     ) -> Generator[MixBatch, None, None]:
         """The rank's batches of these (rising) numbers, decoded on `threads` threads. Closes the reader at the end."""
         executor = ThreadPoolExecutor(threads, thread_name_prefix="decoder")
         pending: deque[tuple[int, Pending]] = deque()
         buffers = Buffers()
+        pools = self._pools(list(dict.fromkeys(n // self.layout.pool for n in numbers)), reader, wishes)
         pool, common = -1, Common()
         rows: list[list[Row]] = []
         try:
             for number in numbers:
                 if number // self.layout.pool != pool:
                     pool = number // self.layout.pool
-                    rows, common = self._pool(pool, reader, wishes)
+                    rows, common = next(pools)
                 taken = rows[number - pool * self.layout.pool]
                 pixels = buffers.take(len(taken), 1, *common.size)
                 pending.append((number, start_batch(taken, pixels, common, wishes, self.chance, executor, threads)))
@@ -54,17 +55,32 @@ class EpochRun:
                 yield self._finish(pending, wishes)
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
+            pools.close()
             reader.close()
+
+    def _pools(
+        self, numbers: Sequence[int], reader: ShardReader, wishes: Wishes
+    ) -> Generator[tuple[list[list[Row]], Common], None, None]:
+        """These pools in their order; while one is decoded, the next is read, paired and dealt to batches."""
+        background = ThreadPoolExecutor(1, thread_name_prefix="pool")
+        try:
+            coming = background.submit(self._pool, numbers[0], reader, wishes)
+            for following in numbers[1:]:
+                ready = coming.result()
+                coming = background.submit(self._pool, following, reader, wishes)
+                yield ready
+            yield coming.result()
+        finally:
+            background.shutdown(wait=False, cancel_futures=True)
 
     def _finish(self, pending: deque[tuple[int, Pending]], wishes: Wishes) -> MixBatch:
         number, first = pending.popleft()
         return finish_batch(first, wishes, self.chance, number)
 
     def _pool(self, pool: int, reader: ShardReader, wishes: Wishes) -> tuple[list[list[Row]], Common]:
-        """A pool's batches, and what its samples share. Its successor's shards are read on in the background."""
+        """A pool's batches, and what its samples share."""
         pieces = self.layout.pool_pieces(self.rank, pool)
-        following = self.layout.pool_pieces(self.rank, pool + 1) if pool + 1 < self.layout.pools else []
-        reader.want(piece.shard for piece in [*pieces, *following])
+        reader.want(piece.shard for piece in pieces)
         read = [(piece, reader.get(piece.shard)) for piece in pieces]
         name = str((self.rank * self.layout.batches + pool * self.layout.pool) * self.layout.batch)
         common = common_of(
