@@ -111,7 +111,7 @@ def formula(host, donor, maps, plan):
     return host + (1 - plan["lambda"]) * raised / raised.max() * (np.asarray(donor, np.float64) - host)
 
 
-@pytest.mark.parametrize("engine", ["serial", "ray"])
+@pytest.mark.parametrize("engine", ["serial", pytest.param("ray", marks=pytest.mark.slow)])
 def test_a_bake_killed_in_the_middle_goes_on_to_the_same_bytes_on_any_engine(studies, built, baked, tmp_path, engine):
     out = tmp_path / "out"
     shutil.copytree(built, out)
@@ -120,8 +120,7 @@ def test_a_bake_killed_in_the_middle_goes_on_to_the_same_bytes_on_any_engine(stu
     assert not (out / "dataset.json").exists()
     assert list((out / "pixel").iterdir())
     _, told = run_build(studies, out, engine=settings["engine"], **PIXEL)
-    [line] = [line for line in told.splitlines() if line.startswith("pixel:")]
-    assert "already done" in line
+    assert any("already done" in line for line in told.splitlines() if line.startswith("pixel:"))
     assert digests(out) == digests(baked)
 
 

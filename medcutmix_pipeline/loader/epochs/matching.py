@@ -32,10 +32,10 @@ def match_samples(samples: Sequence[Sample], draws: Sequence[np.random.Generator
     """
     usable = [sample.problem is None for sample in samples]
     edges = [
-        (min(i, plan.donor), max(i, plan.donor), plan.disease)
+        (min(i, donor), max(i, donor), disease)
         for i, sample in enumerate(samples)
-        for plan in sample.plans
-        if usable[i] and usable[plan.donor]
+        for donor, disease in sample.partners()
+        if usable[i] and usable[donor]
     ]
     edges = list(dict.fromkeys(edges))
     edged = {(end, disease) for first, second, disease in edges for end in (first, second)}

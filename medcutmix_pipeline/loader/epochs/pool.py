@@ -117,7 +117,7 @@ def _rows(atoms: Sequence[Atom[tuple[Sample, bool]]], chance: Chance) -> list[Ro
 
 def _plan(host: Sample, donor: Sample, chance: Chance) -> Plan | None:
     """The plan by which a host takes from its partner in this epoch; None where it stays as it is."""
-    plans = [plan for plan in host.plans if plan.donor == donor.place]
+    plans = host.plans_with(donor.place)
     if not plans:
         return None
     plan = plans[int(keyed_unit(chance.seed, "loader.plan", str(chance.epoch), host.key) * len(plans))]

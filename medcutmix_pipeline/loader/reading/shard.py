@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from medcutmix_pipeline.loader.reading.tar import ShardError, read_members
 
@@ -18,7 +18,17 @@ _ASSERTIONS = {"present", "uncertain", "absent"}
 _NUMBERS = (float, int)  # and not bool, which is an int by isinstance
 
 
-@dataclass(slots=True)
+Told = tuple[str, str, int, int, int, float, tuple[tuple[int, int, str], ...], dict[str, str], str]
+"""A plan as it is kept: the fields of `Plan` in their order. There are a thousand and more for each shard in memory;
+plain tuples of plain values Python's garbage collector leaves alone, objects it would walk over again and again."""
+
+_DISEASE: Final = 1
+_DONOR: Final = 2
+_DONOR_MAP: Final = 3
+_DONOR_ID: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One way to mix a host: a donor of the same shard by its place, and the edits of the host's report."""
 
@@ -28,9 +38,9 @@ class Plan:
     donor_map: int
     host_map: int
     lam: float
-    edits: list[tuple[int, int, str]]
+    edits: tuple[tuple[int, int, str], ...]
     labels: dict[str, str]
-    donor_id: str = ""
+    donor_id: str
 
 
 @dataclass(slots=True)
@@ -49,8 +59,16 @@ class Sample:
     study: str = ""
     labels: dict[str, str] = field(default_factory=dict)
     n_maps: int = 0
-    plans: list[Plan] = field(default_factory=list)
+    told: tuple[Told, ...] = ()
     problem: str | None = None
+
+    def partners(self) -> list[tuple[int, str]]:
+        """The donor's place and the finding of each plan."""
+        return [(told[_DONOR], told[_DISEASE]) for told in self.told]
+
+    def plans_with(self, donor: int) -> list[Plan]:
+        """The plans by which this sample takes from the one at that place."""
+        return [Plan(*told) for told in self.told if told[_DONOR] == donor]
 
     def fail(self, why: str) -> ShardError:
         """The error that names this sample."""
@@ -76,10 +94,12 @@ def parse_shard(data: bytes, name: str) -> Shard:
     view = memoryview(data)
     samples = [_sample(view, i, key, members, name) for i, (key, members) in enumerate(read_members(data, name))]
     for sample in samples:
-        for plan in sample.plans:
-            sample.problem = sample.problem or _donor_problem(sample, plan, samples)
+        for told in sample.told:
+            sample.problem = sample.problem or _donor_problem(sample, told, samples)
     for sample in samples:
-        sample.plans = [p for p in sample.plans if sample.problem is None and samples[p.donor].problem is None]
+        usable = [t for t in sample.told if sample.problem is None and samples[t[_DONOR]].problem is None]
+        if len(usable) < len(sample.told):
+            sample.told = tuple(usable)
     return Shard(name, samples)
 
 
@@ -128,7 +148,7 @@ def _fill(sample: Sample, text: memoryview, told: memoryview) -> None:
         return
     try:
         _read_record(sample, record)
-        sample.plans = [_plan(one, sample) for one in _list(record["plans"])]
+        sample.told = tuple([_plan(one, sample) for one in _list(record["plans"])])
     except _BadRecord as why:
         sample.problem = str(why)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
@@ -148,7 +168,7 @@ def _read_record(sample: Sample, record: dict[str, Any]) -> None:
     _need((sample.n_maps > 0) == (sample.maps is not None), "record and .attn.npy disagree on whether there are maps")
 
 
-def _plan(told: dict[str, Any], sample: Sample) -> Plan:
+def _plan(told: dict[str, Any], sample: Sample) -> Told:
     """A plan of which all is checked but what it says of its donor, whom the shard may hold further on."""
     donor, donor_map, host_map, lam = told["donor"], told["donor_map"], told["host_map"], told["lambda"]
     if not (type(donor) is int and donor >= 0):
@@ -163,21 +183,21 @@ def _plan(told: dict[str, Any], sample: Sample) -> Plan:
     if not (type(plan_id) is type(disease) is type(donor_id) is str):
         raise _BadRecord("a field that must be text is not")
     edits = _edits(told["edits"], len(sample.text))
-    return Plan(plan_id, disease, donor, donor_map, host_map, float(lam), edits, _labels(told["labels"]), donor_id)
+    return plan_id, disease, donor, donor_map, host_map, float(lam), edits, _labels(told["labels"]), donor_id
 
 
-def _donor_problem(host: Sample, plan: Plan, samples: list[Sample]) -> str | None:
-    if plan.donor >= len(samples):
+def _donor_problem(host: Sample, told: Told, samples: list[Sample]) -> str | None:
+    if told[_DONOR] >= len(samples):
         return "a plan's donor is out of range"
-    donor = samples[plan.donor]
-    if donor is host or plan.donor_id != donor.key:
+    donor = samples[told[_DONOR]]
+    if donor is host or told[_DONOR_ID] != donor.key:
         return "a plan's donor is not the sample that it names"
-    if donor.problem is None and plan.donor_map >= donor.n_maps:
+    if donor.problem is None and told[_DONOR_MAP] >= donor.n_maps:
         return "a plan's donor_map is out of range"
     return None
 
 
-def _edits(told: object, length: int) -> list[tuple[int, int, str]]:
+def _edits(told: object, length: int) -> tuple[tuple[int, int, str], ...]:
     position = 0
     edits = []
     for start, end, replacement in _list(told):
@@ -187,7 +207,7 @@ def _edits(told: object, length: int) -> list[tuple[int, int, str]]:
         edits.append((start, end, replacement))
     if not edits:
         raise _BadRecord("a plan has no edits")
-    return edits
+    return tuple(edits)
 
 
 def _labels(told: dict[str, Any]) -> dict[str, str]:
