@@ -1,6 +1,6 @@
 """How well and how fast reports are read, beside what else one could use.
 
-    python -m benchmarks.language --data ../shared/data/openi
+    python -m benchmarks.language --root ../shared/data/openi
 
 prints `present` against the human labels of Open-I (8 findings), per finding and together, for the studies that the
 rules were tuned on and those held out; plain mention and negspaCy on the same lexicon and sentences beside it; and
@@ -292,14 +292,14 @@ def _forgetful(reader: ReportReader, raw: Sequence[str]) -> None:
 def main() -> None:
     """Print both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/openi"), help="folder of Open-I")
+    parser.add_argument("--root", type=Path, default=Path("../shared/data/openi"), help="folder of Open-I")
     parser.add_argument("--only", choices=("accuracy", "rates"), help="print one table")
     options = parser.parse_args()
-    reports = openi_reports(options.data)
+    reports = openi_reports(options.root)
     reader = ReportReader(SentencesConfig())
     if options.only != "rates":
-        print_accuracy(options.data, reports, reader)
-        print_missed(options.data, reports, reader)
+        print_accuracy(options.root, reports, reader)
+        print_missed(options.root, reports, reader)
     if options.only != "accuracy":
         print_rates(reports, reader)
 
