@@ -86,6 +86,9 @@ _HEART_TOO = re.compile(r"\bcardio ?mediastin\w+", re.I)
 
 _NORMAL = r"(?:normal|unremarkable|within (?:normal|physiologic) limits)"
 _VESSELS = r"(?:(?:pulmonary|central|lung) )?(?:vasculature|vascularity|vessels|vascular markings|vascular pattern)"
+_NORMAL_SILHOUETTE = re.compile(
+    rf"\bcardio[ -]?mediastin\w+\b[^.;,]{{0,60}}\b{_NORMAL}\b|\b{_NORMAL} cardio[ -]?mediastin\w+", re.I
+)
 _OPPOSITES: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
     (re.compile(one, re.I), re.compile(other, re.I))
     for one, other in (
@@ -96,7 +99,7 @@ _OPPOSITES: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
             r"|\bvolumes? (?:is|are|remain) (?:\w+ )?(?:low|reduced|decreased|diminished)\b"
             r"|\b(?:hypo|under) ?(?:inflat|aerat|expan|ventilat)\w+",
             r"\b(?:hyper|over) ?(?:inflat|aerat|expan|lucen|distend)\w+|\bemphysem\w+|\bgood inspirat\w+"
-            r"|\b(?:well|normally|fully) (?:\w+ )?(?:inflated|expanded|aerated)\b|\blungs are (?:\w+ )?expanded\b"
+            r"|\b(?:well|normally|fully)[ -](?:\w+ )?(?:inflated|expanded|aerated)\b|\blungs are (?:\w+ )?expanded\b"
             rf"|\b{_NORMAL} (?:lung )?volumes?\b|\bvolumes? (?:is|are) (?:\w+ )?{_NORMAL}\b",
         ),
         (  # the pulmonary vessels
@@ -135,6 +138,8 @@ def fits(donor: Sentence, rest: Sequence[Sentence], denied: set[str], part_of: M
     if any(_opposed(text, sentence.text) for sentence in rest):
         return False
     if _HEART_TOO.search(text) and "Enlarged Cardiomediastinum" in told and "Cardiomegaly" in denied:
+        return False
+    if "Cardiomegaly" in told and any(_NORMAL_SILHOUETTE.search(s.text) for s in rest):
         return False
     if any(NOTHING_ACUTE.search(s.text) for s in rest) and _acute(donor, told):
         return False

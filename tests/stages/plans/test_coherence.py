@@ -21,6 +21,16 @@ def mixed(host: str, donor: str, disease: str) -> str:
 
 
 OPPOSED = {
+    "a large heart in a normal silhouette": (
+        "The heart is enlarged. Cardio mediastinal silhouette is unremarkable.",
+        "Moderate cardiomegaly.",
+        "Cardiomegaly",
+    ),
+    "low volumes in well-expanded lungs": (
+        "Bandlike opacity. Well-expanded lungs.",
+        "Low lung volumes with streaky basilar opacity.",
+        "Lung Opacity",
+    ),
     "nothing acute, but consolidation": (
         "Scar-like opacity. No acute cardiopulmonary abnormality.",
         "Dense airspace opacity at the left base.",
