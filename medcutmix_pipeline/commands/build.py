@@ -1,0 +1,123 @@
+"""`build` and `init`: from settings to a dataset."""
+
+import signal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.markup import escape
+
+from medcutmix_pipeline.commands.tell import out_console
+from medcutmix_pipeline.errors import UsageError
+
+
+def build(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG.yaml]", help="Settings; `init` writes one.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the dataset; an unfinished build there is gone on with.", show_default=False),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Kind of source; `sources` lists them.", show_default=False)
+    ] = None,
+    root: Annotated[str | None, typer.Option(help="Where the source's data are.", show_default=False)] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any setting, such as pairing.plans_per_host=2; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take only the first N studies.", show_default=False)] = None,
+    engine: Annotated[
+        Literal["ray", "serial"] | None, typer.Option(help="Ray (default), or one process.", show_default=False)
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="CPUs to use; default all.", show_default=False)] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="An existing cluster: auto or ray://HOST:PORT; default a local Ray for this build.", show_default=False
+        ),
+    ] = None,
+    max_reject_rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Stop when a larger share of the images is rejected; default 0.2.", show_default=False
+        ),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, whatever an earlier build left in OUT.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
+) -> None:
+    """Build a dataset of image–report pairs with mix plans.
+
+    Reads the source's studies, finds what their reports assert, pairs studies with the same finding, mixes their
+    reports, computes where each image shows what its sentence says, and writes WebDataset shards and Parquet tables.
+    Run the same command again after a crash or a change of settings: it does only what is not done yet.
+    """
+    from medcutmix_pipeline.schemas.settings import load_config, parse_set
+
+    named: list[tuple[str, Any]] = [
+        ("source.kind", source),
+        ("source.root", root),
+        ("source.limit", limit),
+        ("engine.kind", engine),
+        ("engine.workers", workers),
+        ("engine.ray_address", ray_address),
+        ("engine.max_reject_rate", max_reject_rate),
+    ]
+    overrides = [parse_set(text) for text in settings or []] + [(k, v) for k, v in named if v is not None]
+    resolved = load_config(config, overrides)
+    if not resolved.source.root:
+        raise UsageError(
+            "where are the studies? Give --source KIND and --root DIR (`medcutmix-pipeline sources` lists the kinds)"
+        )
+    if dry_run:
+        from medcutmix_pipeline.pipeline.dry_run import dry_run as tell
+
+        tell(resolved, out, out_console())
+        return
+    if out is None:
+        raise UsageError("where should the dataset go? Give --out FOLDER")
+    _run_build(resolved, out, fresh)
+
+
+def _run_build(config: Any, out: Path, fresh: bool) -> None:
+    from medcutmix_pipeline.pipeline.build import build as run_build
+    from medcutmix_pipeline.pipeline.progress import Reporter
+
+    # A scheduler that ends a job sends SIGTERM: leave as tidily as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = out_console()
+    with Reporter(console) as reporter:
+        manifest = run_build(config, out, reporter, fresh=fresh)
+    counts = manifest.counts
+    console.print(
+        f"[bold]{counts.samples:,} samples and {counts.plans:,} plans[/bold] over {len(counts.plans_by_disease)} "
+        f"findings in {escape(str(out))}; {sum(counts.rejects.values()):,} rejects. "
+        f"Look at it: medcutmix-pipeline inspect {escape(str(out))}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="The file to write; - for standard output.")] = Path("medcutmix.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write a configuration file with every setting, its default and what it does."""
+    from medcutmix_pipeline.schemas.settings import commented_config
+
+    if str(file) == "-":
+        typer.echo(commented_config(), nl=False)
+        return
+    if file.exists() and not force:
+        raise UsageError(f"{file} exists; give another name, or --force to overwrite it")
+    try:
+        file.write_text(commented_config(), encoding="utf-8")
+    except OSError as why:
+        raise UsageError(f"cannot write {file}: {why.strerror}") from None
+    typer.echo(f"wrote {file}; use it with: medcutmix-pipeline build {file} --out dataset")
