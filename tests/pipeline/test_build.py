@@ -36,7 +36,9 @@ def test_partners_share_finding_view_and_split_and_never_the_patient(built):
         assert dict(plan["mixed_labels"])[plan["disease"]] == "present"
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize(
+    "workers", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)]
+)
 def test_ray_gives_the_bytes_of_one_process(studies, built, tmp_path, workers):
     run_build(studies, tmp_path / "out", engine={"kind": "ray", "workers": workers})
     assert digests(tmp_path / "out") == digests(built)
@@ -86,7 +88,15 @@ sys.exit(run(sys.argv[1:]))
 
 @pytest.mark.parametrize(
     ("engine", "stage"),
-    [("serial", "read"), ("serial", "fit"), ("serial", "shards"), ("ray", "read"), ("ray", "shards")],
+    [
+        ("serial", "fit"),
+        ("ray", "shards"),
+        # Dying at any flush of these is tried in test_resume.py, without a process for each.
+        *(
+            pytest.param(*c, marks=pytest.mark.slow)
+            for c in [("serial", "read"), ("serial", "shards"), ("ray", "read")]
+        ),
+    ],
 )
 def test_a_build_killed_in_the_middle_goes_on_to_the_same_bytes(studies, built, tmp_path, engine, stage):
     out = tmp_path / "out"
@@ -129,8 +139,12 @@ samples.stored_square = deadly
 """)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     # The fit of the encoder would meet the image as well, and a published encoder has no fit.
-    settings = {"encoder": "fit", "fit": {**SETTINGS["attention"]["fit"], "max_images": 16}}
-    manifest, _ = run_build(studies, tmp_path / "out", engine={"kind": "ray", "workers": 2}, attention=settings)
+    changes = {
+        "attention": {"encoder": "fit", "fit": {**SETTINGS["attention"]["fit"], "max_images": 16}},
+        "shards": {"samples_per_shard": 10},  # few to search among: each try costs a new worker
+        "engine": {"kind": "ray", "workers": 2},
+    }
+    manifest, _ = run_build(studies, tmp_path / "out", **changes)
     dataset = Dataset(tmp_path / "out")
     assert validate(dataset) == []
     [reject] = [row for row in dataset.table("rejects").to_table().to_pylist() if row["kind"] == "image"]

@@ -149,6 +149,7 @@ def test_a_cluster_gives_the_bytes_of_one_process_and_runs_on(corpus, reference,
     assert cluster.head.poll() is None
 
 
+@pytest.mark.slow
 def test_without_an_address_the_build_has_a_ray_of_its_own(corpus, reference, cluster, tmp_path):
     out = tmp_path / "out"
     result = build(corpus, out, "--workers", "1", RAY_ADDRESS=cluster.address, **cluster.environment)
