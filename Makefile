@@ -4,7 +4,7 @@ DEMO ?= demo
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint readers trainers bench clean
+.PHONY: help setup demo test lint docs pictures readers trainers bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
@@ -33,6 +33,12 @@ lint: setup  ## check style and types
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+
+docs: setup  ## build the documentation's site into build/docs/site; a warning is a failure
+	$(RUN)/python -m tools.docs build/docs
+
+pictures: setup  ## draw the pictures of the documentation anew, from generated studies
+	$(RUN)/python -m tools.pictures docs/pictures
 
 readers: setup  ## read a demo dataset with webdataset 0.2.86, the newest webdataset and Hugging Face datasets
 	@test -f $(DEMO)/dataset/dataset.json || $(MAKE) demo

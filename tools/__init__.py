@@ -1,0 +1,1 @@
+"""What makes the documentation and its pictures; no part of the package."""
