@@ -13,7 +13,7 @@ from PIL import Image
 
 from medcutmix_pipeline.schemas.config import IngestConfig
 from medcutmix_pipeline.stages.ingest import ImageReject, decode
-from tests.stages.ingest_files import Pixels, picture, png, ramp, saved
+from tests.stages.ingest_files import Pixels, dicom, picture, png, ramp, saved
 
 CONFIG = IngestConfig()
 GREY = ramp().astype(np.uint8)
@@ -201,6 +201,31 @@ def test_a_bomb_costs_no_memory(data: bytes) -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 30 << 20
+
+
+LARGE = np.arange(2500 * 2000, dtype=np.uint32).reshape(2500, 2000)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        saved(Image.fromarray((LARGE % 65521).astype(np.uint16)), "PNG", compress_level=1),
+        saved(Image.fromarray(LARGE.astype(np.float32)), "TIFF"),
+        dicom(LARGE.astype(np.int64), 32),
+        dicom(np.dstack([LARGE % 251, LARGE % 241, LARGE % 239]).astype(np.int64), 8),
+    ],
+    ids=["16 bit", "float", "DICOM, 32 bit", "DICOM, colour"],
+)
+def test_a_large_picture_costs_little_beside_its_pixels(data: bytes) -> None:
+    """No whole picture of intermediate values: else a file of 200 kB with 100 million pixels would take gigabytes."""
+    tracemalloc.start()
+    try:
+        shown = decode(data, CONFIG)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert shown.shape == LARGE.shape
+    assert peak < 60_000_000 + 2 * len(data), f"{peak / LARGE.size:.1f} bytes a pixel"
 
 
 def test_the_limit_is_ours_and_pillows_own_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:

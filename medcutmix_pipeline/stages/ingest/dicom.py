@@ -18,6 +18,7 @@ from medcutmix_pipeline.stages.ingest.dicom_pixels import decoder_of, stored_val
 from medcutmix_pipeline.stages.ingest.dicom_view import named_view
 from medcutmix_pipeline.stages.ingest.greyscale import show
 from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
+from medcutmix_pipeline.stages.ingest.scaling import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,5 +131,8 @@ def _picture(ds: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         return show(ds, stored)
     whole = stored.dtype.itemsize == 1 or ds.PhotometricInterpretation == "PALETTE COLOR"
     top = np.iinfo(stored.dtype).max if whole else (1 << int(ds.BitsStored)) - 1
-    luminance = stored[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)
-    return np.clip(luminance * (255 / top) + 0.5, 0, 255).astype(np.uint8)
+    grey = np.empty(stored.shape[:2], np.uint8)
+    for block in blocks(stored.shape):
+        luminance = stored[block][..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)
+        grey[block] = np.clip(luminance * (255 / top) + 0.5, 0, 255).astype(np.uint8)
+    return grey

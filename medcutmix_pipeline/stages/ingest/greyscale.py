@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from medcutmix_pipeline.stages.ingest.scaling import stretch, to_8bit
+from medcutmix_pipeline.stages.ingest.scaling import blocks, joined, span_of, stretched, to_8bit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +24,6 @@ Values = npt.NDArray[Any]
 
 _TABLE = 1 << 17
 """Stored values that span fewer than this are shown through a table of all of them, others one pixel at a time."""
-
-_BLOCK = 1 << 20
 
 
 def show(ds: Dataset, stored: Values) -> npt.NDArray[np.uint8]:
@@ -39,35 +37,43 @@ def show(ds: Dataset, stored: Values) -> npt.NDArray[np.uint8]:
         low, high = int(stored.min()), int(stored.max())
         if high - low < _TABLE:
             return _by_table(ds, stored, low, high)
-    return _render(ds, stored, np.ones(stored.shape, bool))
+    return _render(ds, stored)
 
 
 def _by_table(ds: Dataset, stored: Values, low: int, high: int) -> npt.NDArray[np.uint8]:
     """Every step works on values, not on places: computing each value once is faster and takes less memory."""
-    rows = max(1, _BLOCK // stored.shape[1])
-    blocks = [slice(top, top + rows) for top in range(0, stored.shape[0], rows)]
     occurs = np.zeros(high - low + 1, bool)
-    for block in blocks:
+    for block in blocks(stored.shape):
         occurs[stored[block].astype(np.int64) - low] = True
     table = _render(ds, np.arange(low, high + 1, dtype=np.int64), occurs)
     shown = np.empty(stored.shape, np.uint8)
-    for block in blocks:
+    for block in blocks(stored.shape):
         shown[block] = table[stored[block].astype(np.int64) - low]
     return shown
 
 
-def _render(ds: Dataset, values: Values, occurs: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    padding = _padding(ds, values)
-    valid = occurs & ~padding
-    physical = _modality(ds, values)
-    windowed = _voi(ds, physical)
-    if windowed is None or not valid.any() or windowed[valid].min() == windowed[valid].max():
-        shown = stretch(physical, valid)
-    else:
-        shown = windowed
-    if ds.get("PhotometricInterpretation") == "MONOCHROME1":
-        shown = np.invert(shown)
-    shown[padding] = 0
+def _render(ds: Dataset, values: Values, occurs: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.uint8]:
+    """The values as they are shown; `occurs`: which of them count for the range, all where it is None."""
+    windowed, physical = [], []
+    for block in blocks(values.shape):
+        valid = ~_padding(ds, values[block])
+        if occurs is not None:
+            valid &= occurs[block]
+        stored = _modality(ds, values[block])
+        physical.append(span_of(stored, valid))
+        through = _voi(ds, stored)
+        windowed.append(None if through is None else span_of(through, valid))
+    window, span = joined(windowed), joined(physical)
+    shown = np.empty(values.shape, np.uint8)
+    for block in blocks(values.shape):
+        stored = _modality(ds, values[block])
+        valid = ~_padding(ds, values[block])
+        through = _voi(ds, stored) if window is not None and window[0] < window[1] else None
+        counted = valid if occurs is None else valid & occurs[block]
+        part = stretched(stored, span, counted) if through is None else through
+        if ds.get("PhotometricInterpretation") == "MONOCHROME1":
+            part = np.invert(part)
+        shown[block] = np.where(valid, part, np.uint8(0))
     return shown
 
 

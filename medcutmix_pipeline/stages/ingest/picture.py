@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
-from medcutmix_pipeline.stages.ingest.scaling import stretch
+from medcutmix_pipeline.stages.ingest.scaling import blocks, stretch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,10 +95,16 @@ def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
     """Any mode as 8-bit grey. Transparent pixels count as black, the background of a radiograph."""
     if image.mode in _DEEP:
         return stretch(np.asarray(image))
-    if image.mode != "L":
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-            image = Image.alpha_composite(black, image)
-        image = image.convert("L")
-    return np.asarray(image, np.uint8)
+    if image.mode == "L":
+        return np.asarray(image, np.uint8)
+    grey = np.empty((image.height, image.width), np.uint8)
+    for rows in blocks((image.height, image.width)):
+        band = image.crop((0, rows.start, image.width, min(rows.stop, image.height)))
+        grey[rows] = np.asarray(_opaque(band).convert("L"), np.uint8)
+    return grey
+
+
+def _opaque(band: Image.Image) -> Image.Image:
+    if not band.has_transparency_data:
+        return band
+    return Image.alpha_composite(Image.new("RGBA", band.size, (0, 0, 0, 255)), band.convert("RGBA"))

@@ -1,11 +1,25 @@
-"""From pixel values of any type to 8 bits."""
+"""From pixel values of any type to 8 bits, some rows at a time: a large picture is to cost little beside itself."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Span = tuple[float, float]
+"""The least and the greatest of some values."""
+
+_BLOCK = 1 << 20
+
+
+def blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices over the first axis that hold about a million values each."""
+    rows = max(1, _BLOCK // max(1, int(np.prod(shape[1:]))))
+    return (slice(top, top + rows) for top in range(0, shape[0], rows))
 
 
 def to_8bit(values: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.uint8]:
@@ -18,13 +32,35 @@ def to_8bit(values: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
-def stretch(values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.uint8]:
-    """The least valid value becomes 0, the greatest 255. Values that are not finite are not valid, and become 0."""
-    usable = np.isfinite(values)
-    if valid is not None:
-        usable &= valid
+def span_of(values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None) -> Span | None:
+    """The least and the greatest of the values that are valid and finite; None where there are none."""
+    usable = np.isfinite(values) if valid is None else np.isfinite(values) & valid
     if not usable.any():
-        return np.zeros(values.shape, np.uint8)
+        return None
     chosen = values[usable]
-    scaled = to_8bit(np.where(usable, values, 0).astype(np.float64), float(chosen.min()), float(chosen.max()))
-    return np.where(usable, scaled, np.uint8(0))
+    return float(chosen.min()), float(chosen.max())
+
+
+def joined(spans: list[Span | None]) -> Span | None:
+    """The span of several parts' values."""
+    known = [span for span in spans if span is not None]
+    return (min(low for low, _ in known), max(high for _, high in known)) if known else None
+
+
+def stretched(
+    values: npt.NDArray[Any], span: Span | None, valid: npt.NDArray[np.bool_] | None = None
+) -> npt.NDArray[np.uint8]:
+    """The span's ends become 0 and 255. Values that are not finite or not valid become 0."""
+    if span is None:
+        return np.zeros(values.shape, np.uint8)
+    usable = np.isfinite(values) if valid is None else np.isfinite(values) & valid
+    return np.where(usable, to_8bit(np.where(usable, values, 0), *span), np.uint8(0))
+
+
+def stretch(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The least finite value becomes 0, the greatest 255. Values that are not finite become 0."""
+    span = joined([span_of(values[block]) for block in blocks(values.shape)])
+    shown = np.empty(values.shape, np.uint8)
+    for block in blocks(values.shape):
+        shown[block] = stretched(values[block], span)
+    return shown
