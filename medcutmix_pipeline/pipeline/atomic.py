@@ -1,4 +1,8 @@
-"""Files that are whole or not there: written under another name, hashed on the way, flushed, then renamed."""
+"""Files that are whole or not there: written under another name, hashed on the way, flushed, then renamed.
+
+The two steps can be taken apart: any process may write a file under a name that nobody looks at (`staged_file`), and
+the one that holds the output's lock gives it its own (`put`). So a worker that outlives its build changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -16,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -26,6 +29,16 @@ class Written:
 
     bytes: int = 0
     sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A file that is written and flushed, and waits for its name; size in bytes and sha256 of what was written."""
+
+    path: Path
+    temporary: Path
+    bytes: int
+    sha256: str
 
 
 class _HashingFile(io.RawIOBase):
@@ -57,28 +70,84 @@ def atomic_file(path: Path, scratch: Path) -> Iterator[tuple[BinaryIO, Written]]
     Args:
         path: the final name; its folder is made where it is missing.
         scratch: a folder on the same file system for the file in the making, so that nothing half-written
-            ever stands beside finished files.
+            ever stands beside finished files; made where it is missing.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     scratch.mkdir(parents=True, exist_ok=True)
-    temporary = scratch / f"{path.name}.{uuid.uuid4().hex}"
-    written = Written()
+    temporary = scratch / _unique(path.name)
     try:
-        with temporary.open("xb") as raw:
-            stream = _HashingFile(cast("BinaryIO", raw))
-            yield cast("BinaryIO", stream), written
-            raw.flush()
-            os.fsync(raw.fileno())
-        written.bytes, written.sha256 = stream.count, stream.digest.hexdigest()
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        with _written_file(temporary) as (out, written):
+            yield out, written
+        put([Staged(path, temporary, written.bytes, written.sha256)])
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def staged_file(path: Path, staging: Path, staged: list[Staged]) -> Iterator[tuple[BinaryIO, Written]]:
+    """Open a file that is added to `staged` when the block ends without an exception, to be `put` under `path`.
+
+    Args:
+        path: the final name.
+        staging: a folder on the same file system. It is not made here: when the build that made it is over, so is this.
+        staged: where to add it.
+    """
+    temporary = staging / _unique(path.name)
+    try:
+        with _written_file(temporary) as (out, written):
+            yield out, written
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    staged.append(Staged(path, temporary, written.bytes, written.sha256))
+
+
+def staged_folder(folder: Path, final: Path) -> list[Staged]:
+    """The files of a folder, flushed, to be `put` under the same names into another folder."""
+    staged = []
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+        staged.append(Staged(final / path.name, path, path.stat().st_size, sha256))
+    return staged
+
+
+def put(files: Iterable[Staged]) -> None:
+    """Give files their final names, and make that durable; folders are made where they are missing."""
+    folders: list[Path] = []
+    for file in files:
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        file.temporary.replace(file.path)
+        folders.append(file.path.parent)
+    for folder in dict.fromkeys(folders):
+        _sync_folder(folder)
+
+
+@contextlib.contextmanager
+def _written_file(temporary: Path) -> Iterator[tuple[BinaryIO, Written]]:
+    written = Written()
+    with temporary.open("xb") as raw:
+        stream = _HashingFile(cast("BinaryIO", raw))
+        yield cast("BinaryIO", stream), written
+        raw.flush()
+        os.fsync(raw.fileno())
+    written.bytes, written.sha256 = stream.count, stream.digest.hexdigest()
+
+
+def _unique(name: str) -> str:
+    return f"{name}.{uuid.uuid4().hex}"
 
 
 def write_parquet(table: pa.Table, path: Path, scratch: Path) -> Written:
     """Write a table so that equal tables give equal bytes."""
     with atomic_file(path, scratch) as (out, written):
+        _write_table(table, out)
+    return written
+
+
+def stage_parquet(table: pa.Table, path: Path, staging: Path, staged: list[Staged]) -> Written:
+    """Write what `write_parquet` writes, to be `put`."""
+    with staged_file(path, staging, staged) as (out, written):
         _write_table(table, out)
     return written
 
@@ -109,17 +178,6 @@ def write_bytes(content: bytes, path: Path, scratch: Path) -> Written:
     with atomic_file(path, scratch) as (out, written):
         out.write(content)
     return written
-
-
-def move_folder(folder: Path, final: Path) -> None:
-    """Put a folder of plain files in the place of another, its files flushed."""
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    _sync_folder(folder)
-    shutil.rmtree(final, ignore_errors=True)
-    folder.replace(final)
-    _sync_folder(final.parent)
 
 
 def remove(path: Path) -> None:

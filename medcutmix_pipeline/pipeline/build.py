@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from medcutmix_pipeline.pipeline.engine import Engine, SerialEngine
 from medcutmix_pipeline.pipeline.finish import Made, finish
 from medcutmix_pipeline.pipeline.fitting import ensure_fitted
 from medcutmix_pipeline.pipeline.identity import part_key, unit_key, with_whole_paths
-from medcutmix_pipeline.pipeline.layout import Layout
+from medcutmix_pipeline.pipeline.layout import Layout, Outcome
 from medcutmix_pipeline.pipeline.listing import Listing, list_studies
 from medcutmix_pipeline.pipeline.lock import exclusive
 from medcutmix_pipeline.pipeline.pixel import pixel_tasks
@@ -53,11 +55,12 @@ def build(config: Config, out: Path, reporter: Reporter, *, fresh: bool = False)
     check_encoder(config.attention)
     layout = Layout(out.resolve())
     _check_output(layout, config.source.root)
-    context = Context(layout.out, config, load_key(config.privacy.key_file), source.public_ids)
+    context = Context(layout.out, config, load_key(config.privacy.key_file), source.public_ids, uuid.uuid4().hex)
     _ = context.reader  # a lexicon that cannot be read is to be told before anything is started
     with exclusive(layout.lock), ExitStack() as stack:
         engine = stack.enter_context(closing(_engine(config)))
         layout.clear() if fresh else layout.tidy()  # only now: no mistake in the call may cost a dataset
+        context.staging.mkdir(parents=True)
         reporter.keep_log(layout.build / "run.log")
         reporter.say(f"engine: {engine.description}")
         return _Build(context, source, engine, reporter).run()
@@ -168,12 +171,11 @@ class _Build:
         write_json(report, self.layout.out / "run.json", self.layout.scratch)
 
     def _run(
-        self, run: Callable[[Context, Iterable[Any]], Iterator[Facts]], tasks: list[Any], stage: Stage, unit: str
+        self, run: Callable[[Context, Iterable[Any]], Iterator[Outcome]], tasks: list[Any], stage: Stage, unit: str
     ) -> None:
         """Run the tasks that are still to be done, and count what all of them say of themselves."""
         pending = []
-        for task in tasks:
-            facts = self.layout.facts(task.name, task.key)
+        for task, facts in self._finished(tasks):
             if facts is None:
                 pending.append(task)
             else:
@@ -181,10 +183,26 @@ class _Build:
         self._stop_if_too_many_rejects()
         if pending:
             self._begin_writing()
-        for facts in run(self.context, pending):
+        for outcome in run(self.context, pending):
+            facts = self.layout.commit(outcome)
             stage.advance(self._count(facts, unit), sum(facts["rejects"].values()))
             self._stop_if_too_many_rejects()
         stage.end()
+
+    def _finished(self, tasks: list[Any]) -> Iterator[tuple[Any, Facts | None]]:
+        """Each task with its facts, where an earlier run has finished it and its files are as they were written."""
+        threads = ThreadPoolExecutor()  # hashing lets go of Python's lock
+        try:
+            yield from zip(tasks, threads.map(self._intact, tasks), strict=True)
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+    def _intact(self, task: Any) -> Facts | None:
+        facts = self.layout.facts(task.name, task.key)
+        damaged = facts and self.layout.damaged(facts)
+        if damaged:
+            self.reporter.say(f"{damaged} is gone or not as it was written: it is made again")
+        return None if damaged else facts
 
     def _count(self, facts: Facts, unit: str) -> int:
         """How many inputs a piece of work went through; samples that were rejected on the way were inputs, too."""

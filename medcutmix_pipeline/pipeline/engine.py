@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from medcutmix_pipeline.pipeline.pixel import PixelTask, bake_unit
 from medcutmix_pipeline.pipeline.work import (
@@ -11,16 +11,17 @@ from medcutmix_pipeline.pipeline.work import (
     PartTask,
     UnitTask,
     attend_unit,
-    commit_unit,
     draft_unit,
     ingest_rows,
     read_part,
+    write_unit,
 )
 from medcutmix_pipeline.stages.attention.encoder import Encoder, load_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from medcutmix_pipeline.pipeline.layout import Outcome
     from medcutmix_pipeline.stages.ingest.samples import Ingested
 
 Task = TypeVar("Task")
@@ -32,14 +33,14 @@ class Engine(Protocol):
 
     description: str
 
-    def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[dict[str, Any]]:
-        """Read parts of the corpus; yields what each says of itself."""
+    def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[Outcome]:
+        """Read parts of the corpus; yields what came of each."""
 
-    def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[dict[str, Any]]:
-        """Make shards; yields what each says of itself."""
+    def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[Outcome]:
+        """Make shards; yields what came of each."""
 
-    def pixel(self, context: Context, tasks: Iterable[PixelTask]) -> Iterator[dict[str, Any]]:
-        """Bake the pixel mixes of shards; yields what each says of itself."""
+    def pixel(self, context: Context, tasks: Iterable[PixelTask]) -> Iterator[Outcome]:
+        """Bake the pixel mixes of shards; yields what came of each."""
 
     def ingest(self, context: Context, tasks: Iterable[IngestTask]) -> Iterator[Ingested]:
         """Ingest samples; results in the order of the tasks."""
@@ -56,11 +57,11 @@ class SerialEngine:
 
     description = "serial: one process"
 
-    def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[dict[str, Any]]:
+    def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[Outcome]:
         """See `Engine.parts`."""
         return (read_part(context, task) for task in tasks)
 
-    def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[dict[str, Any]]:
+    def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[Outcome]:
         """See `Engine.units`."""
         encoder: Encoder | None = None
         for task in tasks:
@@ -68,9 +69,9 @@ class SerialEngine:
             ingested = ingest_rows(context, task.ingest(context.layout))
             draft = draft_unit(context, task, ingested)
             attended = attend_unit(encoder, ingested, draft, context.config.attention.mass)
-            yield commit_unit(context, task, ingested, draft, attended)
+            yield write_unit(context, task, ingested, draft, attended)
 
-    def pixel(self, context: Context, tasks: Iterable[PixelTask]) -> Iterator[dict[str, Any]]:
+    def pixel(self, context: Context, tasks: Iterable[PixelTask]) -> Iterator[Outcome]:
         """See `Engine.pixel`."""
         return (bake_unit(context, task) for task in tasks)
 

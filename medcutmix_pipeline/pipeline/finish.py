@@ -17,6 +17,7 @@ from medcutmix_pipeline.pipeline.atomic import json_bytes, parquet_bytes, remove
 from medcutmix_pipeline.pipeline.identity import public_config
 from medcutmix_pipeline.pipeline.layout import Layout, digest
 from medcutmix_pipeline.pipeline.pixel import pixel_tasks
+from medcutmix_pipeline.pipeline.work import part_name
 from medcutmix_pipeline.schemas.manifest import (
     Counts,
     DatasetManifest,
@@ -165,13 +166,14 @@ def _rejects_files(layout: Layout, rejects: pa.Table) -> dict[Path, bytes]:
 
 
 def _hashes(layout: Layout, parts: int, rejects: Mapping[Path, bytes]) -> dict[str, str]:
-    """sha256 of each file of the sentences and rejects."""
+    """sha256 of each file of the sentences and rejects, as it was written."""
     hashes = {}
-    for path in map(layout.sentences, range(parts)):
-        with path.open("rb") as file:
-            hashes[path] = hashlib.file_digest(file, "sha256").hexdigest()
-    hashes |= {path: hashlib.sha256(content).hexdigest() for path, content in rejects.items()}
-    return {path.relative_to(layout.out).as_posix(): sha for path, sha in hashes.items()}
+    for part in range(parts):
+        name = layout.sentences(part).relative_to(layout.out).as_posix()
+        _, hashes[name] = (layout.facts(part_name(part)) or {})["files"][name]
+    for path, content in rejects.items():
+        hashes[path.relative_to(layout.out).as_posix()] = hashlib.sha256(content).hexdigest()
+    return hashes
 
 
 def _remove_strays(context: Context, shards: Sequence[ShardFacts], parts: int, rejects: Iterable[Path]) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
+import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from medcutmix_pipeline.errors import DataError
-from medcutmix_pipeline.pipeline.atomic import move_folder
+from medcutmix_pipeline.pipeline.atomic import staged_folder
 from medcutmix_pipeline.pipeline.identity import encoder_key
+from medcutmix_pipeline.pipeline.layout import Outcome
 from medcutmix_pipeline.pipeline.work import Context, IngestTask, placed_samples
 from medcutmix_pipeline.stages.attention.corpus import Pair
 from medcutmix_pipeline.stages.attention.fit import fit_encoder
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _ROWS_A_TASK = 256
 _PROGRESS = "fit-progress"
+_ENCODER = "encoder"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,14 @@ class Material:
 
     images: npt.NDArray[np.uint8]
     pairs: list[Pair]
+
+
+@dataclass(frozen=True)
+class TrainTask:
+    """Train on this."""
+
+    key: str
+    material: Material
 
 
 def ensure_fitted(
@@ -57,7 +68,8 @@ def ensure_fitted(
     layout = context.layout
     key = encoder_key(context, rows_sha256)
     steps = context.config.attention.fit.steps
-    if layout.facts("encoder", key) is not None:
+    facts = layout.facts(_ENCODER, key)
+    if facts is not None and layout.damaged(facts) is None:
         stage = reporter.stage("fit", "steps", steps)
         stage.skip(steps)
         stage.end()
@@ -72,12 +84,13 @@ def ensure_fitted(
         )
     begin_writing()
     stage = reporter.stage("fit", "steps", steps)
-    with _watched(layout.scratch / _PROGRESS, stage):
-        facts = engine.call(train, context, material)
+    with _watched(context.staging / _PROGRESS, stage):
+        outcome = engine.call(train, context, TrainTask(key, material))
     stage.reached(steps, steps)
     stage.end()
-    reporter.log("fitted", images=facts["images"], curve=facts.pop("curve"))
-    layout.mark_done("encoder", key, facts)
+    reporter.log("fitted", **outcome.facts)
+    shutil.rmtree(layout.out / "encoder", ignore_errors=True)  # for what else may stand there
+    layout.commit(outcome)
 
 
 @contextlib.contextmanager
@@ -122,30 +135,27 @@ def _gather(engine: Engine, context: Context, tick: Callable[[int, int], None]) 
     return Material(np.concatenate(images), pairs)
 
 
-def train(context: Context, material: Material) -> dict[str, Any]:
-    """Train in a scratch folder and move the encoder into place when it is whole."""
-    layout = context.layout
-    scratch = layout.scratch / "encoder"
-    shutil.rmtree(scratch, ignore_errors=True)
+def train(context: Context, task: TrainTask) -> Outcome:
+    """Train, and write the encoder."""
+    folder = context.staging / f"encoder.{uuid.uuid4().hex}"
+    folder.mkdir()
     curve: list[list[float]] = []
 
     def tell(step: int, steps: int, loss: float) -> None:
         curve.append([step, round(loss, 4)])
-        (layout.scratch / _PROGRESS).write_text(f"{step} {steps}")
+        (context.staging / _PROGRESS).write_text(f"{step} {steps}")
 
     fit_encoder(
-        material.images,
-        material.pairs,
+        task.material.images,
+        task.material.pairs,
         context.config.attention.fit,
         context.config.seed,
-        scratch,
+        folder,
         tell,
         context.config.attention.device,
     )
-    final = layout.out / "encoder"
-    layout.begin("encoder")
-    move_folder(scratch, final)
-    return {"images": len(material.images), "curve": curve, "files": layout.files(*sorted(final.iterdir()))}
+    facts = {"images": len(task.material.images), "curve": curve}
+    return Outcome(_ENCODER, task.key, facts, staged_folder(folder, context.layout.out / "encoder"))
 
 
 def _pairs(row: int, sample: PlacedSample, report: Report) -> Iterator[Pair]:

@@ -6,15 +6,32 @@ import contextlib
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from medcutmix_pipeline.pipeline.atomic import remove, write_json
+from medcutmix_pipeline.pipeline.atomic import Staged, put, remove, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _FOLDERS = ("shards", "plans", "samples", "sentences", "rejects", "pixel")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a piece of work hands to the build: what it says of itself, and files that wait for their names.
+
+    Attributes:
+        name: under which it is marked done.
+        key: tells its input, its settings and its code.
+        facts: JSON.
+        files: all that it wrote.
+    """
+
+    name: str
+    key: str
+    facts: dict[str, Any]
+    files: list[Staged] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -40,7 +57,7 @@ class Layout:
 
     @property
     def scratch(self) -> Path:
-        """Files in the making."""
+        """Files in the making; those of workers in a folder that bears the name of the attempt."""
         return self.build / "scratch"
 
     @property
@@ -88,36 +105,38 @@ class Layout:
         """The mark of a finished piece of work."""
         return self.build / "done" / f"{name}.json"
 
-    def begin(self, name: str, key: str | None = None) -> None:
-        """Take the mark away before any file of a piece of work is replaced.
+    def commit(self, outcome: Outcome) -> dict[str, Any]:
+        """Give the files of a piece of work their names, and mark it done; returns the facts of the mark.
 
-        Else a crash half-way would leave the mark of an earlier configuration beside files of this one, and a return to
-        that configuration would take them for its own.
-
-        Args:
-            key: where the work is one file and its key tells every byte of it, a mark of this very key may stay; so a
-                worker that outlives a killed build takes nothing away from the build that goes on.
+        Only the process that holds the lock may call this. The mark goes before any file is replaced: else a crash
+        half-way would leave the mark of an earlier configuration beside files of this one, and a return to that
+        configuration would take them for its own. It comes back when all files stand.
         """
-        if key is None or self._mark(name).get("key") != key:
-            remove(self.done(name))
-
-    def mark_done(self, name: str, key: str, facts: dict[str, Any]) -> None:
-        """Say that a piece of work is finished; to be called last, when all of its files stand."""
-        write_json({"key": key, **facts}, self.done(name), self.scratch)
+        remove(self.done(outcome.name))
+        put(outcome.files)
+        files = {str(f.path.relative_to(self.out)): [f.bytes, f.sha256] for f in outcome.files}
+        facts = {**outcome.facts, "files": files}
+        write_json({"key": outcome.key, **facts}, self.done(outcome.name), self.scratch)
+        return facts
 
     def facts(self, name: str, key: str | None = None) -> dict[str, Any] | None:
-        """What a finished piece of work said of itself, or None where it is not finished, or not under this key.
-
-        A file that it names and that is gone or has another size makes it unfinished.
-        """
+        """What a finished piece of work said of itself, or None where it is not finished, or not under this key."""
         facts = self._mark(name)
-        if not facts or (key is not None and facts.get("key") != key):
-            return None
-        for file, size in facts.get("files", {}).items():
-            path = self.out / file
+        return facts if facts and key in (None, facts.get("key")) else None
+
+    def damaged(self, facts: dict[str, Any]) -> str | None:
+        """The first file of a finished piece of work that is gone or holds other bytes than were written; or None.
+
+        Reads all of them.
+        """
+        for name, (size, sha256) in facts["files"].items():
+            path = self.out / name
             if not path.is_file() or path.stat().st_size != size:
-                return None
-        return facts
+                return str(name)
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                    return str(name)
+        return None
 
     def _mark(self, name: str) -> dict[str, Any]:
         """The mark of a piece of work, empty where there is none."""
@@ -126,10 +145,6 @@ class Layout:
         except (FileNotFoundError, ValueError):
             return {}
         return facts
-
-    def files(self, *paths: Path) -> dict[str, int]:
-        """Names relative to the output and sizes, for `facts` to check."""
-        return {str(path.relative_to(self.out)): path.stat().st_size for path in paths}
 
     def is_ours(self) -> bool:
         """Whether the folder was made by a build, finished or not: other tools know a dataset.json or .build, too."""
@@ -155,9 +170,16 @@ class Layout:
                 path.unlink()
 
     def tidy(self) -> None:
-        """Remove what a build leaves in the making when it is killed: it may name patients."""
-        shutil.rmtree(self.work, ignore_errors=True)
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        """Remove what a build leaves in the making when it is killed: it may name patients.
+
+        The folders lose their names first, so that no worker of a killed build that still runs adds to them meanwhile.
+        """
+        for folder in (self.work, self.scratch):
+            gone = folder.with_name(f"{folder.name}.gone")
+            shutil.rmtree(gone, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):
+                folder.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
 
     def remove_strays(self, expected: set[Path]) -> None:
         """Remove files of an earlier configuration from the dataset's folders."""

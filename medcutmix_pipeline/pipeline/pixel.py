@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.pipeline.atomic import atomic_file
+from medcutmix_pipeline.pipeline.atomic import Staged, staged_file
 from medcutmix_pipeline.pipeline.identity import pixel_key
+from medcutmix_pipeline.pipeline.layout import Outcome
 from medcutmix_pipeline.stages.pixel.bake import pixel_mixes
 from medcutmix_pipeline.stages.shards.tar import read_tar, write_tar
 
@@ -44,19 +45,12 @@ def pixel_tasks(context: Context, units: Iterable[str]) -> Iterator[PixelTask]:
             yield PixelTask(unit, facts["plans"], pixel_key(context, facts["sha256"]["tar"]))
 
 
-def bake_unit(context: Context, task: PixelTask) -> dict[str, Any]:
-    """Write the pixel mixes of a unit, and mark it done. Holds the shard's files and one mix in memory."""
+def bake_unit(context: Context, task: PixelTask) -> Outcome:
+    """Write the pixel mixes of a unit. Holds the shard's files and one mix in memory."""
     layout, config = context.layout, context.config
     samples = [files for _, files in read_tar(layout.shard(task.unit))]
-    layout.begin(task.name, task.key)
-    path = layout.pixel(task.unit)
-    with atomic_file(path, layout.scratch) as (out, tar):
+    files: list[Staged] = []
+    with staged_file(layout.pixel(task.unit), context.staging, files) as (out, tar):
         places = write_tar(out, pixel_mixes(samples, config.shards, config.seed))
-    facts = {
-        "plans": task.plans,
-        "pixel": {"mixes": len(places), "bytes": tar.bytes, "sha256": tar.sha256},
-        "rejects": {},
-        "files": layout.files(path),
-    }
-    layout.mark_done(task.name, task.key, facts)
-    return facts
+    pixel = {"mixes": len(places), "bytes": tar.bytes, "sha256": tar.sha256}
+    return Outcome(task.name, task.key, {"plans": task.plans, "pixel": pixel, "rejects": {}}, files)

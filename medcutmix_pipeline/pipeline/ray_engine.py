@@ -20,8 +20,8 @@ from medcutmix_pipeline.pipeline.ray_tasks import (
     TRIES,
     EncoderActor,
     Flight,
-    baked_facts,
-    part_facts,
+    baked_outcome,
+    part_outcome,
     result,
     whole,
 )
@@ -29,6 +29,7 @@ from medcutmix_pipeline.pipeline.ray_tasks import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from medcutmix_pipeline.pipeline.layout import Outcome
     from medcutmix_pipeline.pipeline.pixel import PixelTask
     from medcutmix_pipeline.pipeline.work import Context, IngestTask, PartTask, UnitTask
     from medcutmix_pipeline.schemas.config import AttentionConfig, EngineConfig
@@ -41,7 +42,7 @@ _PATIENCE = 10.0  # seconds
 
 
 class RayEngine:
-    """Ray tasks over parts and units; the driver keeps a bounded window of them in flight and holds only their facts.
+    """Ray tasks over parts and units; the driver keeps a bounded window of them in flight and only their outcomes.
 
     Without an address a local Ray is started, and ended by `close`; a Ray that this process has joined before is used
     and left as it is.
@@ -66,16 +67,16 @@ class RayEngine:
         where = "the Ray of this process" if self._joined_before else where
         self.description = f"{where}: {self.workers} CPUs, {gpus:g} GPUs, encoders: {self._encoders}"
 
-    def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[dict[str, Any]]:
+    def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[Outcome]:
         """See `Engine.parts`."""
         shared = ray.put(context)
         for task, ref in self._ended(READ_PART, shared, tasks):
-            yield part_facts(shared, task, ref)
+            yield part_outcome(shared, task, ref)
 
-    def pixel(self, context: Context, tasks: Iterable[PixelTask]) -> Iterator[dict[str, Any]]:
+    def pixel(self, context: Context, tasks: Iterable[PixelTask]) -> Iterator[Outcome]:
         """See `Engine.pixel`."""
         for task, ref in self._ended(BAKE_UNIT, ray.put(context), tasks):
-            yield baked_facts(task, ref)
+            yield baked_outcome(task, ref)
 
     def _ended(
         self, remote: Any, shared: ray.ObjectRef[Any], tasks: Iterable[Task]
@@ -89,7 +90,7 @@ class RayEngine:
             pending.update((remote.remote(shared, more), more) for more in itertools.islice(waiting, 1))
             yield task, ref
 
-    def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[dict[str, Any]]:
+    def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[Outcome]:
         """See `Engine.units`."""
         shared = ray.put(context)
         pool = [
@@ -108,11 +109,11 @@ class RayEngine:
                 return
             for ref in ray.wait(list(flights), num_returns=1)[0]:
                 flight = flights.pop(ref)
-                facts = flight.facts()
-                if facts is None:
+                outcome = flight.outcome()
+                if outcome is None:
                     flights[flight.done] = flight
                 else:
-                    yield facts
+                    yield outcome
 
     def ingest(self, context: Context, tasks: Iterable[IngestTask]) -> Iterator[Ingested]:
         """See `Engine.ingest`."""

@@ -16,19 +16,20 @@ from medcutmix_pipeline.pipeline.work import (
     PartTask,
     UnitTask,
     attend_unit,
-    commit_part,
-    commit_unit,
     draft_unit,
     ingest_rows,
     listed_studies,
     read_part,
     read_studies,
+    write_part,
+    write_unit,
 )
 from medcutmix_pipeline.stages.attention.encoder import load_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from medcutmix_pipeline.pipeline.layout import Outcome
     from medcutmix_pipeline.stages.ingest.samples import Ingested
     from medcutmix_pipeline.stages.pairing.draft import Draft
     from medcutmix_pipeline.stages.plans.finish import Attended
@@ -46,7 +47,7 @@ _CRASHES = (
 
 
 class Flight:
-    """One unit on its way through decode → draft → attend → commit, all submitted at once and chained by Ray."""
+    """One unit on its way through decode → draft → attend → write, all submitted at once and chained by Ray."""
 
     def __init__(self, context: ray.ObjectRef[Any], task: UnitTask, ingest: IngestTask, encoder: Any) -> None:
         self._context, self._task, self._ingest, self._encoder = context, task, ingest, encoder
@@ -57,13 +58,13 @@ class Flight:
         self._ingested = ingested
         draft = _DRAFT.remote(self._context, self._task, ingested)
         attended = self._encoder.attend.remote(ingested, draft)
-        self.done = _COMMIT.remote(self._context, self._task, ingested, images, draft, attended)
+        self.done = _WRITE.remote(self._context, self._task, ingested, images, draft, attended)
 
-    def facts(self) -> dict[str, Any] | None:
-        """What the finished unit says of itself; None where it crashed and was launched again."""
+    def outcome(self) -> Outcome | None:
+        """What came of the unit; None where it crashed and was launched again."""
         try:
-            facts: dict[str, Any] = result(self.done)
-            return facts
+            outcome: Outcome = result(self.done)
+            return outcome
         except _CRASHES:
             self._tries += 1
             if self._tries > TRIES:
@@ -100,17 +101,17 @@ class EncoderActor:
 
 
 def _ingest(context: Context, task: IngestTask) -> tuple[Ingested, list[bytes]]:
-    """Ingest; the encoded images apart, so that they travel to the commit alone."""
+    """Ingest; the encoded images apart, so that they travel to the writing alone."""
     ingested = ingest_rows(context, task)
     images, ingested.images = ingested.images, []
     return ingested, images
 
 
-def _commit(
+def _write(
     context: Context, task: UnitTask, ingested: Ingested, images: list[bytes], draft: Draft, attended: Attended
-) -> dict[str, Any]:
+) -> Outcome:
     ingested.images = images
-    return commit_unit(context, task, ingested, draft, attended)
+    return write_unit(context, task, ingested, draft, attended)
 
 
 READ_PART = ray.remote(max_retries=1)(read_part)
@@ -118,7 +119,7 @@ _READ_STUDIES = ray.remote(max_retries=1)(read_studies)
 BAKE_UNIT = ray.remote(max_retries=TRIES)(bake_unit)
 INGEST: Any = ray.remote(max_retries=1, num_returns=2)(_ingest)
 _DRAFT = ray.remote(max_retries=TRIES)(draft_unit)
-_COMMIT = ray.remote(max_retries=TRIES)(_commit)
+_WRITE = ray.remote(max_retries=TRIES)(_write)
 
 
 def result(ref: ray.ObjectRef[Any]) -> Any:
@@ -134,22 +135,22 @@ def result(ref: ray.ObjectRef[Any]) -> Any:
         raise
 
 
-def part_facts(context: ray.ObjectRef[Any], task: PartTask, ref: ray.ObjectRef[Any]) -> dict[str, Any]:
-    """What a part says of itself; a study of it that has killed its process is found and rejected."""
+def part_outcome(context: ray.ObjectRef[Any], task: PartTask, ref: ray.ObjectRef[Any]) -> Outcome:
+    """What came of a part; a study of it that has killed its process is found and rejected."""
     try:
-        facts: dict[str, Any] = result(ref)
-        return facts
+        outcome: Outcome = result(ref)
+        return outcome
     except _CRASHES:
         own: Context = ray.get(context)
         images = [len(study.images) for study in listed_studies(own, task)]
-        return commit_part(own, task, _bisect_part(context, task, images, range(len(images))))
+        return write_part(own, task, _bisect_part(context, task, images, range(len(images))))
 
 
-def baked_facts(task: PixelTask, ref: ray.ObjectRef[Any]) -> dict[str, Any]:
-    """What a unit's pixel mixes say of themselves."""
+def baked_outcome(task: PixelTask, ref: ray.ObjectRef[Any]) -> Outcome:
+    """What came of baking a unit's pixel mixes."""
     try:
-        facts: dict[str, Any] = result(ref)
-        return facts
+        outcome: Outcome = result(ref)
+        return outcome
     except _CRASHES:
         raise DataError(
             f"baking the pixel mixes of {task.unit} crashed {TRIES + 1} times: is there enough memory? "

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medcutmix_pipeline.pipeline.atomic import atomic_file, write_parquet
-from medcutmix_pipeline.pipeline.layout import Layout
+from medcutmix_pipeline.pipeline.atomic import Staged, stage_parquet, staged_file
+from medcutmix_pipeline.pipeline.layout import Layout, Outcome
 from medcutmix_pipeline.schemas.records import ImageRef, PlacedSample, Reject, Study
 from medcutmix_pipeline.schemas.tables import CANDIDATES, REJECTS, SENTENCES
 from medcutmix_pipeline.stages.attention.maps import finish_map
@@ -32,24 +32,33 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.attention.encoder import Encoder
 
 
-STATE_VERSION = 3
-"""Part of every key: raise it when the same rows and settings are to give other bytes."""
+STATE_VERSION = 4
+"""Part of every key: raise it when the same rows and settings are to give other bytes, or marks look otherwise."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What every piece of work needs to know; small, and the same for all."""
+    """What every piece of work needs to know; small, and the same for all.
+
+    `attempt` is the name of this one run of the build, which no other shares.
+    """
 
     out: Path
     config: Config
     key: bytes
     public_ids: bool
+    attempt: str
     encoder_size: int = 0
 
     @property
     def layout(self) -> Layout:
         """The paths of the output."""
         return Layout(self.out)
+
+    @property
+    def staging(self) -> Path:
+        """Where pieces of work write their files. It goes when the attempt is over, and only the build makes it."""
+        return self.layout.scratch / self.attempt
 
     @property
     def encoder_folder(self) -> Path | None:
@@ -62,6 +71,11 @@ class Context:
         return _reader(self.config.sentences, _stamp(self.config.sentences.lexicon))
 
 
+def part_name(part: int) -> str:
+    """The name under which the reading of a part is marked done."""
+    return f"part-{part:05d}"
+
+
 @dataclass(frozen=True)
 class PartTask:
     """Read one part of the corpus."""
@@ -72,7 +86,7 @@ class PartTask:
     @property
     def name(self) -> str:
         """The name under which it is marked done."""
-        return f"part-{self.part:05d}"
+        return part_name(self.part)
 
 
 @dataclass(frozen=True)
@@ -120,9 +134,9 @@ def _stamp(file: str | None) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def read_part(context: Context, task: PartTask) -> dict[str, Any]:
-    """Read one part of the corpus and commit its candidates, sentences and rejects."""
-    return commit_part(context, task, read_studies(context, task))
+def read_part(context: Context, task: PartTask) -> Outcome:
+    """Read one part of the corpus and write its candidates, sentences and rejects."""
+    return write_part(context, task, read_studies(context, task))
 
 
 def listed_studies(context: Context, task: PartTask) -> list[Study]:
@@ -136,26 +150,24 @@ def read_studies(context: Context, task: PartTask, chosen: slice = slice(None)) 
     return stage.read(listed_studies(context, task)[chosen])
 
 
-def commit_part(context: Context, task: PartTask, rows: PartRows) -> dict[str, Any]:
-    """Write what reading a part gave, and mark it done."""
+def write_part(context: Context, task: PartTask, rows: PartRows) -> Outcome:
+    """Write what reading a part gave."""
     layout = context.layout
-    layout.begin(task.name)
     paths = (layout.candidates(task.part), layout.sentences(task.part), layout.part_rejects(task.part))
     tables = (
         pa.Table.from_pylist(rows.candidates, schema=CANDIDATES),
         pa.Table.from_pylist(rows.sentences, schema=SENTENCES),
         rejects_table(rows.rejects),
     )
+    files: list[Staged] = []
     for path, table in zip(paths, tables, strict=True):
-        write_parquet(table, path, layout.scratch)
+        stage_parquet(table, path, context.staging, files)
     facts = {
         "studies": pq.read_metadata(layout.listing(task.part)).num_rows,
         "candidates": len(rows.candidates),
         "rejects": _image_rejects(rows.rejects),
-        "files": layout.files(*paths),
     }
-    layout.mark_done(task.name, task.key, facts)
-    return facts
+    return Outcome(task.name, task.key, facts, files)
 
 
 def placed_samples(path: Path) -> list[PlacedSample]:
@@ -189,39 +201,35 @@ def attend_unit(encoder: Encoder, ingested: Ingested, draft: Draft, mass: float)
     return Attended(maps, np.round(seen.scores.astype(np.float64), 4).astype(np.float32))
 
 
-def commit_unit(
-    context: Context, task: UnitTask, ingested: Ingested, draft: Draft, attended: Attended
-) -> dict[str, Any]:
-    """Write a unit's shard and tables, and mark it done. A unit of which no image is left writes no shard."""
+def write_unit(context: Context, task: UnitTask, ingested: Ingested, draft: Draft, attended: Attended) -> Outcome:
+    """Write a unit's shard and tables. A unit of which no image is left writes no shard."""
     layout = context.layout
     samples = placed_samples(layout.placed(task.unit))
     survivors = [samples[i] for i in ingested.survivors]
-    layout.begin(task.name)
-    write_parquet(rejects_table(ingested.rejects), layout.unit_rejects(task.unit), layout.scratch)
-    paths = [layout.unit_rejects(task.unit)]
+    files: list[Staged] = []
+    stage_parquet(rejects_table(ingested.rejects), layout.unit_rejects(task.unit), context.staging, files)
     facts: dict[str, Any] = {"split": task.split, "samples": len(survivors), "plans": 0, "dropped": {}}
     if survivors:
-        facts |= _commit_shard(context, task.unit, survivors, ingested, draft, attended)
-        paths += [layout.shard(task.unit), *(layout.table(kind, task.unit) for kind in ("plans", "samples"))]
-    facts |= {"rejects": _image_rejects(ingested.rejects), "files": layout.files(*paths)}
-    layout.mark_done(task.name, task.key, facts)
-    return facts
+        facts |= _write_shard(context, task.unit, survivors, ingested, draft, attended, files)
+    facts["rejects"] = _image_rejects(ingested.rejects)
+    return Outcome(task.name, task.key, facts, files)
 
 
-def _commit_shard(
+def _write_shard(
     context: Context,
     unit: str,
     samples: Sequence[PlacedSample],
     ingested: Ingested,
     draft: Draft,
     attended: Attended,
+    files: list[Staged],
 ) -> dict[str, Any]:
-    layout = context.layout
+    layout, staging = context.layout, context.staging
     images = StoredImages(ingested.images, ingested.sizes)
-    with atomic_file(layout.shard(unit), layout.scratch) as (out, tar):
+    with staged_file(layout.shard(unit), staging, files) as (out, tar):
         tables = write_shard(out, unit, samples, images, draft, attended, context.config)
-    plans = write_parquet(tables.plans, layout.table("plans", unit), layout.scratch)
-    rows = write_parquet(tables.samples, layout.table("samples", unit), layout.scratch)
+    plans = stage_parquet(tables.plans, layout.table("plans", unit), staging, files)
+    rows = stage_parquet(tables.samples, layout.table("samples", unit), staging, files)
     return {
         "plans": tables.plans.num_rows,
         "plans_by_disease": tables.plans_by_disease,

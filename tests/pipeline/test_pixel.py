@@ -15,7 +15,6 @@ from PIL import Image
 
 from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.dataset.validate import validate
-from medcutmix_pipeline.pipeline.layout import Layout
 from medcutmix_pipeline.stages.shards.tar import read_tar, write_tar
 from tests.builds import SETTINGS, digests, merged, run_build
 from tests.pipeline.test_build import build_with_signal
@@ -122,17 +121,6 @@ def test_a_bake_killed_in_the_middle_goes_on_to_the_same_bytes_on_any_engine(stu
     _, told = run_build(studies, out, engine=settings["engine"], **PIXEL)
     assert any("already done" in line for line in told.splitlines() if line.startswith("pixel:"))
     assert digests(out) == digests(baked)
-
-
-def test_a_worker_that_outlives_its_build_takes_no_mark_away(baked, tmp_path):
-    out = tmp_path / "out"
-    shutil.copytree(baked, out)
-    layout = Layout(out)
-    name = f"{Dataset(out).manifest.shards[0].name}.pixel"
-    layout.begin(name, layout.facts(name)["key"])
-    assert layout.facts(name) is not None
-    layout.begin(name, "of another configuration")
-    assert layout.facts(name) is None
 
 
 def test_switching_off_removes_the_mixes_and_gives_the_dataset_of_before(studies, built, baked, tmp_path):

@@ -46,7 +46,7 @@ def is_fitted(folder: Path) -> bool:
 
 def save_checkpoint(folder: Path, card: Card, weights: dict[str, Tensor]) -> None:
     """Write both files, each complete or not at all, config.json last."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     text = json.dumps({"format": _FORMAT, "model": _MODEL, **asdict(card)}, indent=1, sort_keys=True) + "\n"
     ordered = {name: weights[name].detach().cpu().contiguous() for name in sorted(weights)}
     for name, raw in ((_WEIGHTS, save(ordered)), (_CONFIG, text.encode())):
