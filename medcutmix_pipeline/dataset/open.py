@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 from pydantic import ValidationError
 
+from medcutmix_pipeline.dataset.members import read_member
+from medcutmix_pipeline.dataset.rows import Rows
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.schemas.manifest import DatasetManifest
 from medcutmix_pipeline.schemas.tables import PLANS, REJECTS, SAMPLES, SENTENCES
@@ -20,11 +22,36 @@ from medcutmix_pipeline.version import FORMAT_VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
+    import pyarrow.dataset as pads
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from medcutmix_pipeline.dataset.members import Member
+
 TABLES = {"plans": PLANS, "samples": SAMPLES, "sentences": SENTENCES, "rejects": REJECTS}
 
 
 class Dataset:
-    """What a build made: the manifest, and the tables as Arrow datasets that stream from disk.
+    """What a build made: its manifest, its tables, and the image and maps of each sample.
+
+    The tables stream from disk, and an image is read when it is asked for: a dataset of any size can be opened.
+
+    Example:
+        >>> from medcutmix_pipeline import Dataset
+        >>> dataset = Dataset("dataset")
+        >>> dataset.manifest.counts.plans
+        >>> for plan in dataset.plans:            # dicts; dataset.plans.to_table() for Arrow
+        ...     print(plan["disease"], plan["lambda"], plan["mixed_text"])
+        >>> plan = dataset.plan("0123456789abcdef")
+        >>> dataset.image(plan["host_id"])        # PIL
+        >>> dataset.maps(plan["donor_id"])        # numpy, uint8 [S, h, w]
+        >>> dataset.plot(plan["plan_id"])         # a matplotlib figure
+
+    Attributes:
+        folder: where it stands.
+        manifest: `dataset.json`.
 
     Raises:
         DataError: the folder holds no finished dataset of a format that this release reads.
@@ -34,16 +61,38 @@ class Dataset:
         self.folder = Path(folder)
         self.manifest = _manifest(self.folder)
 
+    @cached_property
+    def plans(self) -> Rows:
+        """The plans: who is mixed with whom, on which finding, and both reports (FORMAT: `plans/*.parquet`)."""
+        return self._rows("plans")
+
+    @cached_property
+    def samples(self) -> Rows:
+        """The samples: report, labels, and where the image stands (FORMAT: `samples/*.parquet`)."""
+        return self._rows("samples")
+
+    @cached_property
+    def sentences(self) -> Rows:
+        """The sentence bank: a row for each mention of a finding (FORMAT: `sentences/*.parquet`)."""
+        return self._rows("sentences")
+
+    @cached_property
+    def rejects(self) -> Rows:
+        """What did not get in, and why (FORMAT: `rejects/*.parquet`)."""
+        return self._rows("rejects")
+
+    def _rows(self, kind: str) -> Rows:
+        return Rows(kind, sorted((self.folder / kind).glob("*.parquet")), TABLES[kind])
+
     def table(self, kind: str) -> pads.Dataset:
-        """One of `plans`, `samples`, `sentences`, `rejects`, in the order of its files."""
-        names = sorted((self.folder / kind).glob("*.parquet"))
-        return pads.dataset([str(n) for n in names], schema=TABLES[kind], format="parquet")
+        """One of `plans`, `samples`, `sentences`, `rejects` as an Arrow dataset, in the order of its files."""
+        rows: Rows = getattr(self, kind)
+        return rows.arrow
 
     def rows_in(self, kind: str, column: str, values: Sequence[str]) -> list[dict[str, Any]]:
         """The rows of a table in which a column has one of some values."""
-        condition = pads.field(column).isin(pa.array(values, pa.string()))
-        rows: list[dict[str, Any]] = self.table(kind).to_table(filter=condition).to_pylist()
-        return rows
+        rows: Rows = getattr(self, kind)
+        return rows.where(column, values)
 
     def plan(self, plan_id: str) -> dict[str, Any]:
         """The row of a plan.
@@ -51,12 +100,99 @@ class Dataset:
         Raises:
             DataError: there is no such plan.
         """
-        rows = self.rows_in("plans", "plan_id", [plan_id])
-        if not rows:
-            known = self.table("plans").head(1, columns=["plan_id"])["plan_id"].to_pylist()
-            hint = f" (one that there is: {known[0]})" if known else ""
-            raise DataError(f"{self.folder} has no plan {plan_id}{hint}")
-        return rows[0]
+        return self._row("plans", "plan", plan_id)
+
+    def sample(self, sample_id: str) -> dict[str, Any]:
+        """The row of a sample.
+
+        Raises:
+            DataError: there is no such sample.
+        """
+        return self._row("samples", "sample", sample_id)
+
+    def _row(self, kind: str, word: str, identifier: str) -> dict[str, Any]:
+        try:
+            rows: Rows = getattr(self, kind)
+            return rows[identifier]
+        except KeyError:
+            name = f"{word}_id"
+            known = self.table(kind).head(1, columns=[name])[name].to_pylist()
+        hint = f" (one that there is: {known[0]})" if known else ""
+        raise DataError(f"{self.folder} has no {word} {identifier}{hint}")
+
+    def member(self, sample_id: str) -> Member:
+        """All that the shard holds of a sample: its image, its maps and its record.
+
+        Raises:
+            DataError: there is no such sample, or its shard is damaged.
+        """
+        return read_member(self.folder / "shards", self.sample(sample_id))
+
+    def image(self, sample_id: str) -> Image:
+        """The image of a sample as a PIL image, 8-bit greyscale. Raises DataError as `member` does."""
+        return self.member(sample_id).image
+
+    def maps(self, sample_id: str) -> NDArray[np.uint8]:
+        """The attention maps of a sample: uint8 [S, h, w], each with its peak at 255, one for each of
+        `record(sample_id)["maps"]`. Raises DataError as `member` does.
+        """
+        return self.member(sample_id).maps
+
+    def record(self, sample_id: str) -> dict[str, Any]:
+        """The JSON record of a sample (FORMAT: a shard). Raises DataError as `member` does."""
+        return self.member(sample_id).record
+
+    def mix(self, plan_id: str) -> Image:
+        """The pixel mix of a plan as a PIL image: the donor shows through the host where the donor's map says.
+
+        Raises:
+            DataError: there is no such plan, or a shard is damaged.
+        """
+        from medcutmix_pipeline.dataset.view import view_plan
+
+        return view_plan(self, self.plan(plan_id)).mix
+
+    def sheet(self, identifier: str) -> Image:
+        """The contact sheet of a plan or a sample as a PIL image, as `inspect --png` writes it.
+
+        Raises:
+            DataError: there is no such plan or sample, or a shard is damaged.
+        """
+        from medcutmix_pipeline.dataset.view import view_plan, view_sample
+        from medcutmix_pipeline.pictures.sheet import plan_sheet, sample_sheet
+
+        if self.plans.where("plan_id", [identifier]):
+            return plan_sheet(view_plan(self, self.plan(identifier)))
+        return sample_sheet(view_sample(self, self.sample(identifier)))
+
+    def plot(self, plan_id: str) -> Figure:
+        """A plan as a matplotlib figure: host, donor, the donor's map, the mix, and both reports.
+
+        Raises:
+            DataError: there is no such plan, or a shard is damaged.
+            UsageError: matplotlib is not installed.
+        """
+        from medcutmix_pipeline.dataset.view import view_plan
+        from medcutmix_pipeline.pictures.figure import plan_figure
+
+        return plan_figure(view_plan(self, self.plan(plan_id)))
+
+    def sql(self, query: str) -> pa.Table:
+        """The answer of DuckDB to a query over `plans`, `samples`, `sentences` and `rejects`.
+
+        Example:
+            >>> dataset.sql("select disease, count(*) n, avg(map_area) area from plans group by 1 order by 2 desc")
+
+        Raises:
+            UsageError: DuckDB is not installed, or the query is no SQL, or asks for anything but these tables.
+        """
+        from medcutmix_pipeline.dataset.sql import ask
+
+        return ask(self, query)
+
+    def __repr__(self) -> str:
+        counts = self.manifest.counts
+        return f"<Dataset {self.folder}: {counts.samples:,} samples, {counts.plans:,} plans>"
 
     def count_by(self, kind: str, column: str) -> dict[str, int]:
         """How many rows of a table have each value of a column, most frequent first."""

@@ -28,19 +28,24 @@ def overlay(image: NDArray[np.uint8], attention: NDArray[np.uint8], caption: str
     """
     grey = _scaled(image)
     width, height = grey.size
+    lines = textwrap.wrap(caption, width=max(20, 2 * width // 9))
+    picture = Image.new("RGB", (2 * width + _MARGIN, height + (_LINE * len(lines) + 2 * _MARGIN if lines else 0)))
+    picture.paste(grey.convert("RGB"), (0, 0))
+    picture.paste(mapped(grey, attention), (width + _MARGIN, 0))
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(_TEXT)
+    for number, line in enumerate(lines):
+        draw.text((_MARGIN, height + _MARGIN + _LINE * number), line, fill=(235, 235, 235), font=font)
+    return picture
+
+
+def mapped(grey: Image.Image, attention: NDArray[np.uint8]) -> Image.Image:
+    """An 8-bit greyscale image with a map over it, RGB; where the map is above half its peak, a line goes round it."""
     strength = np.asarray(Image.fromarray(attention).resize(grey.size, Image.Resampling.BICUBIC), np.float32) / 255
     share = _OPAQUE * strength[..., None]
     plain = np.asarray(grey, np.float32)[..., None].repeat(3, axis=2)
     mixed = Image.fromarray((plain * (1 - share) + _colours(strength) * share).astype(np.uint8))
     mixed.paste(Image.new("RGB", grey.size, (252, 255, 164)), mask=_outline(strength >= 0.5))
-    lines = textwrap.wrap(caption, width=max(20, 2 * width // 9))
-    picture = Image.new("RGB", (2 * width + _MARGIN, height + (_LINE * len(lines) + 2 * _MARGIN if lines else 0)))
-    picture.paste(grey.convert("RGB"), (0, 0))
-    picture.paste(mixed, (width + _MARGIN, 0))
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(_TEXT)
-    for number, line in enumerate(lines):
-        draw.text((_MARGIN, height + _MARGIN + _LINE * number), line, fill=(235, 235, 235), font=font)
-    return picture
+    return mixed
 
 
 def _scaled(image: NDArray[np.uint8]) -> Image.Image:

@@ -1,0 +1,57 @@
+"""SQL over a dataset's tables, and over nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from medcutmix_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from medcutmix_pipeline.dataset.open import Dataset
+
+_TABLES = ("plans", "samples", "sentences", "rejects")
+
+
+def ask(dataset: Dataset, query: str) -> pa.Table:
+    """The answer of DuckDB to one query.
+
+    The tables are handed over as Arrow streams, and then DuckDB is locked: a query reads these tables and can neither
+    open nor write a file, reach the network, load an extension, or unlock it again.
+
+    Raises:
+        UsageError: DuckDB is not installed, or it cannot answer the query, with its reason.
+    """
+    try:
+        import duckdb
+    except ModuleNotFoundError:
+        raise UsageError(
+            "queries need DuckDB, which is not installed: pip install 'medcutmix-pipeline[inspect]'"
+        ) from None
+    with duckdb.connect(":memory:") as connection:
+        for name in _TABLES:
+            connection.register(name, dataset.table(name))
+        connection.execute("set temp_directory = ''")  # what does not fit into memory fails, instead of being written
+        connection.execute("set python_enable_replacements = false")  # no variable of this process is a table
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        try:
+            return _answer(connection, query)
+        except duckdb.Error as why:
+            raise UsageError(_told(str(why))) from None
+
+
+def _answer(connection: Any, query: str) -> pa.Table:
+    asked = connection.sql(query)
+    if asked is None:
+        raise UsageError("the query asks for no rows; ask, for example: select * from plans limit 5")
+    answer: pa.Table = asked.to_arrow_table()
+    return answer
+
+
+def _told(message: str) -> str:
+    """DuckDB's reason in one line: kind and cause, without the picture of where in the query it stands."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith(("LINE ", "^"))]
+    return f"the query cannot be answered: {' '.join(kept)}; there are the tables {', '.join(_TABLES)}"
