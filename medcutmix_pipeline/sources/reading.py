@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec
 
-from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.errors import DataError, PipelineError, UsageError
+from medcutmix_pipeline.sources.remote_errors import trouble
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.records import Study
@@ -82,6 +83,12 @@ def read_bytes(uri: str, limit: int, kind: str = "image") -> bytes:
         raise UnusableInputError(f"{kind}-missing", "no such file") from None
     except OSError as error:
         raise _judged(error, kind) from None
+    except (UnusableInputError, PipelineError):
+        raise
+    except Exception as error:  # each store has its own
+        if protocol(uri) is None:
+            raise
+        raise ReadFailedError(f"an input could not be read: {trouble(error)}; run the build again to go on") from None
     if len(data) > limit:
         raise UnusableInputError(f"{kind}-too-large", f"more than {limit} bytes")
     if not data:

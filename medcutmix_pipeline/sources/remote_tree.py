@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
 
-from medcutmix_pipeline.sources.reading import filesystem, protocol
+from medcutmix_pipeline.errors import PipelineError
+from medcutmix_pipeline.sources.reading import ReadFailedError, filesystem, protocol
+from medcutmix_pipeline.sources.remote_errors import trouble
 from medcutmix_pipeline.sources.trees import Entry, find_url
 
 if TYPE_CHECKING:
@@ -20,16 +23,21 @@ class RemoteTree:
         self.outside = False
         self._files = filesystem(scheme)
         self._scheme = scheme
+        self._named = root
         self._root: str = self._files._strip_protocol(root).rstrip("/")
         self._listing = lru_cache(maxsize=256)(self._list)
 
     def exists(self) -> bool:
         """Whether there is anything at the root."""
-        return bool(self._files.isdir(self._root))
+        with self._telling():
+            return bool(self._files.isdir(self._root))
 
     def files(self, folder: str = "") -> Iterator[Entry]:
         """Every file below `folder`, in the order of their paths' parts."""
-        found: dict[str, dict[str, Any]] = self._files.find(posixpath.join(self._root, folder).rstrip("/"), detail=True)
+        with self._telling():
+            found: dict[str, dict[str, Any]] = self._files.find(
+                posixpath.join(self._root, folder).rstrip("/"), detail=True
+            )
         for full in sorted(found, key=lambda path: path.split("/")):
             path = full[len(self._root) :].lstrip("/")
             yield Entry(path, self._uri(full), _remote_fingerprint(found[full]))
@@ -60,19 +68,29 @@ class RemoteTree:
 
     def open(self, path: str) -> IO[bytes]:
         """A file below the root, for reading."""
-        file: IO[bytes] = self._files.open(posixpath.join(self._root, path), "rb")
+        with self._telling():
+            file: IO[bytes] = self._files.open(posixpath.join(self._root, path), "rb")
         return file
 
     def _uri(self, full: str) -> str:
         return full if protocol(full) else f"{self._scheme}://{full.lstrip('/')}"
 
     def _list(self, folder: str) -> dict[str, dict[str, Any]]:
+        with self._telling():
+            try:
+                found = self._files.ls(folder.rstrip("/"), detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return {}
+        return {posixpath.basename(i["name"].rstrip("/")): i for i in found}
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
         try:
-            return {
-                posixpath.basename(i["name"].rstrip("/")): i for i in self._files.ls(folder.rstrip("/"), detail=True)
-            }
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
+            yield
+        except PipelineError:
+            raise
+        except Exception as why:  # each store has its own
+            raise ReadFailedError(f"cannot read {self._named}: {trouble(why)}") from None
 
 
 def _remote_fingerprint(info: dict[str, Any]) -> str:
