@@ -1,37 +1,101 @@
 """`inspect`: what is in a dataset."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
-from medcutmix_pipeline.commands.tell import DatasetFolder, out_console
+from medcutmix_pipeline.commands.tell import DatasetFolder, JsonOption, out_console, tell_json
+from medcutmix_pipeline.errors import UsageError
 
 
 def inspect(
     out: DatasetFolder,
     plan: Annotated[
-        str | None, typer.Option(metavar="ID", help="Show one plan: both reports, labels, λ.", show_default=False)
+        str | None,
+        typer.Option(metavar="ID", help="Show one plan: both reports, labels, λ.", show_default=False),
+    ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Show one sample: report, labels, maps, plans.", show_default=False),
+    ] = None,
+    disease: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FINDING",
+            help="Tell of one finding; with --random or --worst: only its plans.",
+            show_default=False,
+        ),
     ] = None,
     random: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Show N plans drawn by chance.", show_default=False)
     ] = None,
-    disease: Annotated[
-        str | None, typer.Option(help="With --random: plans matched on this finding.", show_default=False)
+    seed: Annotated[int, typer.Option(metavar="S", help="With --random: which ones.")] = 0,
+    worst: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="List the N oddest plans.", show_default=False)
     ] = None,
-    seed: Annotated[int, typer.Option(help="With --random: which ones.")] = 0,
+    by: Annotated[
+        Literal["presence", "host-presence", "large-map", "small-map", "rare", "reuse"],
+        typer.Option(metavar="WHAT", help="With --worst: presence, host-presence, large-map, small-map, rare, reuse."),
+    ] = "presence",
+    rejects: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="List the first N rejects.", show_default=False)
+    ] = None,
+    sql: Annotated[
+        str | None,
+        typer.Option(
+            metavar="QUERY",
+            help="Ask DuckDB over the tables plans, samples, sentences, rejects.",
+            show_default=False,
+        ),
+    ] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the plans or the sample into a PNG file.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Say what is in a dataset: counts, findings, plans, rejects; or show plans as text."""
-    from medcutmix_pipeline.dataset import Dataset
-    from medcutmix_pipeline.dataset.inspect import overview, tell_plan
-    from medcutmix_pipeline.dataset.open import telling_damage
-    from medcutmix_pipeline.dataset.pick import random_plans
+    """Say what is in a dataset: counts, findings, plans, rejects. Or show plans and samples, as text and as a picture.
 
-    dataset, console = Dataset(out), out_console()
+    Without an option it tells of the whole dataset. Everything can be had as JSON; docs/inspect.md says of which form.
+    """
+    from medcutmix_pipeline.commands import answers
+    from medcutmix_pipeline.dataset import Dataset
+    from medcutmix_pipeline.dataset.open import telling_damage
+
+    asked = {"--plan": plan, "--sample": sample, "--random": random, "--worst": worst}
+    asked |= {"--rejects": rejects, "--sql": sql}
+    what = _one_of([name for name, value in asked.items() if value is not None], disease, png)
+    dataset = Dataset(out)
+    ask = {
+        "--plan": lambda: answers.one_plan(dataset, str(plan)),
+        "--sample": lambda: answers.one_sample(dataset, str(sample)),
+        "--random": lambda: answers.some_plans(dataset, random or 1, seed, disease),
+        "--worst": lambda: answers.odd_plans(dataset, worst or 1, by, disease),
+        "--rejects": lambda: answers.some_rejects(dataset, rejects or 1),
+        "--sql": lambda: answers.query(dataset, str(sql)),
+        "": lambda: answers.whole(dataset) if disease is None else answers.one_finding(dataset, disease),
+    }
     with telling_damage(out):
-        if plan is not None:
-            console.print(tell_plan(dataset.plan(plan)), highlight=False)
-        elif random is not None or disease is not None:
-            for row in random_plans(dataset, random or 1, seed, disease):
-                console.print(tell_plan(row), highlight=False)
-        else:
-            console.print(overview(dataset), highlight=False)
+        facts, tell = ask[what]()
+        if png is not None:
+            answers.draw(dataset, facts, png)
+    if as_json:
+        tell_json(facts)
+        return
+    out_console().print(tell(), highlight=False)
+    if png is not None:
+        out_console().print(f"drawn into {png}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _one_of(named: Sequence[str], disease: str | None, png: Path | None) -> str:
+    """The one thing that is asked for; UsageError where options do not go together."""
+    if len(named) > 1:
+        raise UsageError(f"{' and '.join(named)}: give one of them at a time")
+    what = named[0] if named else ""
+    if disease is not None and what not in ("", "--random", "--worst"):
+        raise UsageError(f"--disease goes with --random or --worst, or stands alone, and not with {what}")
+    if png is not None and what not in ("--plan", "--sample", "--random", "--worst"):
+        raise UsageError("--png draws plans and samples: give --plan, --sample, --random or --worst with it")
+    return what

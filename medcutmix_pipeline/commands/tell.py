@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 DatasetFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a finished dataset.", show_default=False)]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Tell nothing but errors.")]
+
+JSON_SCHEMA = 1
+"""Raised when a field of any command's JSON changes its meaning or goes; fields may be added."""
 
 
 def out_console() -> Console:
@@ -28,3 +34,10 @@ def err_console() -> Console:
 def tell_error(message: str) -> None:
     """One line, to standard error."""
     err_console().print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
+
+
+def tell_json(facts: dict[str, Any]) -> None:
+    """What was asked for as one JSON object, in ASCII: no terminal, locale or pipe stumbles over it."""
+    import json
+
+    typer.echo(json.dumps({"schema": JSON_SCHEMA, **facts}, indent=1, allow_nan=False, default=str))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from medcutmix_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from medcutmix_pipeline.dataset.open import Dataset
 
 _TABLES = ("plans", "samples", "sentences", "rejects")
@@ -40,6 +41,24 @@ def ask(dataset: Dataset, query: str) -> pa.Table:
             return _answer(connection, query)
         except duckdb.Error as why:
             raise UsageError(_told(str(why))) from None
+
+
+def as_facts(answer: pa.Table) -> dict[str, Any]:
+    """An answer as it goes to JSON: `columns` with name and type, and `rows` as lists of values.
+
+    Maps become objects; numbers that JSON does not know become null.
+    """
+    columns = [{"name": field.name, "type": str(field.type)} for field in answer.schema]
+    values = [
+        [_plain(value, field.type) for value in answer.column(i).to_pylist()] for i, field in enumerate(answer.schema)
+    ]
+    return {"columns": columns, "rows": [list(row) for row in zip(*values, strict=True)]}
+
+
+def _plain(value: Any, kind: pa.DataType) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return dict(value) if value is not None and pa.types.is_map(kind) else value
 
 
 def _answer(connection: Any, query: str) -> pa.Table:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medcutmix_pipeline.dataset.words import cuts, inserts
 from medcutmix_pipeline.errors import UsageError
-from medcutmix_pipeline.pictures.words import cuts, inserts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from medcutmix_pipeline.dataset.view import PlanView
-    from medcutmix_pipeline.pictures.words import Runs
+    from medcutmix_pipeline.dataset.words import Runs
 
 _WIDTH = 78
 _SIGNS = {"": "", "cut": "−", "insert": "+"}

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from medcutmix_pipeline.pictures.words import Mark, Runs
+    from medcutmix_pipeline.dataset.words import Mark, Runs
 
 PANEL, GAP = 320, 14
 _TEXT, _LEADING, _HEADING = 15, 20, 20

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from medcutmix_pipeline.dataset.words import cuts, inserts, printable
 from medcutmix_pipeline.pictures.overlay import mapped
 from medcutmix_pipeline.pictures.paper import PANEL, Page
-from medcutmix_pipeline.pictures.words import cuts, inserts, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.dataset.view import PlanView, SampleView
 
+MOST_VIEWS = 40
 _COLUMNS = 4
 
 
@@ -69,7 +70,7 @@ def _sample(page: Page, view: SampleView) -> None:
     row = view.row
     page.heading(
         f"{row['sample_id']} · {row['view']}",
-        f"{row['split']}, shard {row['shard']}, {row['image_width']} by {row['image_height']} px, {row['n_plans']} plans",
+        f"{row['split']}, shard {row['shard']}, {view.image.width} by {view.image.height} px, {row['n_plans']} plans",
     )
     panels = [(view.image, "as stored")]
     panels += [
