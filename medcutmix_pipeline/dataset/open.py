@@ -21,6 +21,7 @@ from medcutmix_pipeline.version import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from os import PathLike
 
     import numpy as np
     import pyarrow.dataset as pads
@@ -57,7 +58,7 @@ class Dataset:
         DataError: the folder holds no finished dataset of a format that this release reads.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | PathLike[str]) -> None:
         self.folder = Path(folder)
         self.manifest = _manifest(self.folder)
 

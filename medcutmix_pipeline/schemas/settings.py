@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.schemas.config import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -26,7 +27,16 @@ def load_config(file: Path | None, overrides: Sequence[tuple[str, Any]]) -> Conf
     Raises:
         UsageError: the file cannot be read, a key is unknown (the nearest known one is named) or a value does not fit.
     """
-    settings = _read(file) if file else {}
+    return validated(_read(file) if file else {}, overrides, file)
+
+
+def validated(settings: Mapping[str, Any], overrides: Sequence[tuple[str, Any]], file: Path | None = None) -> Config:
+    """The configuration of settings by section; the rest as `load_config`.
+
+    Args:
+        file: where the settings stood, for messages.
+    """
+    settings = copy.deepcopy(dict(settings))
     for key, value in overrides:
         _assign(settings, key, value)
     try:
