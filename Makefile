@@ -38,7 +38,8 @@ docs: setup  ## build the documentation's site into build/docs/site; a warning i
 	$(RUN)/python -m tools.docs build/docs
 
 pictures: setup  ## draw the pictures of the documentation anew, from generated studies
-	$(RUN)/python -m tools.pictures docs/pictures
+	@test -f $(DEMO)/dataset/dataset.json || $(MAKE) demo
+	$(RUN)/python -m tools.pictures $(DEMO)/dataset docs/pictures
 
 readers: setup  ## read a demo dataset with webdataset 0.2.86, the newest webdataset and Hugging Face datasets
 	@test -f $(DEMO)/dataset/dataset.json || $(MAKE) demo

@@ -21,7 +21,7 @@ from tests.docs.blocks import ROOT
 PROGRAM = "medcutmix-pipeline"
 
 # What the blocks leave at its default, a test makes small: it is the commands that are tried here, not the maps.
-QUICK = [
+QUICK = (
     "attention.fit.image_size=64",
     "attention.fit.steps=6",
     "attention.fit.batch=8",
@@ -30,7 +30,7 @@ QUICK = [
     "ingest.studies_per_part=32",
     "shards.image_size=64",
     "engine.max_reject_rate=1",
-]
+)
 
 
 def commands(code: str) -> list[list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
@@ -18,6 +18,9 @@ from tests.docs import shell
 from tests.docs.blocks import LANGUAGES, PAGES, ROOT, Block, blocks, inline_code
 from tests.docs.standins import MY_MODELS, names
 from tests.docs.world import make_world
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ALL = [block for page in PAGES for block in blocks(page)]
 RUN_HERE = [page for page in PAGES if any(b.language != "text" and not b.directive for b in blocks(page))]
