@@ -16,8 +16,20 @@ def build(
         Path | None, typer.Argument(metavar="[CONFIG.yaml]", help="Settings; `init` writes one.", show_default=False)
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for the dataset; an unfinished build there is gone on with.", show_default=False),
+        str | None,
+        typer.Option(
+            metavar="FOLDER|URL",
+            help="Folder or s3://BUCKET/PREFIX for the dataset; an unfinished build there is gone on with.",
+            show_default=False,
+        ),
+    ] = None,
+    work: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="With an URL as --out: the working folder, as large as the dataset.",
+            show_default=False,
+        ),
     ] = None,
     source: Annotated[
         str | None, typer.Option(help="Kind of source; `sources` lists them.", show_default=False)
@@ -49,6 +61,12 @@ def build(
             min=0, max=1, help="Stop when a larger share of the images is rejected; default 0.2.", show_default=False
         ),
     ] = None,
+    retry_rejects: Annotated[
+        bool,
+        typer.Option(
+            "--retry-rejects", help="Read what an earlier build rejected once more, even if it looks as it did."
+        ),
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, whatever an earlier build left in OUT.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
 ) -> None:
@@ -67,6 +85,7 @@ def build(
         ("engine.kind", engine),
         ("engine.workers", workers),
         ("engine.ray_address", ray_address),
+        ("engine.work_dir", work),
         ("engine.max_reject_rate", max_reject_rate),
     ]
     overrides = [parse_set(text) for text in settings or []] + [(k, v) for k, v in named if v is not None]
@@ -81,11 +100,11 @@ def build(
         tell(resolved, out, out_console())
         return
     if out is None:
-        raise UsageError("where should the dataset go? Give --out FOLDER")
-    _run_build(resolved, out, fresh)
+        raise UsageError("where should the dataset go? Give --out FOLDER or --out s3://BUCKET/PREFIX")
+    _run_build(resolved, out, fresh, retry_rejects)
 
 
-def _run_build(config: Any, out: Path, fresh: bool) -> None:
+def _run_build(config: Any, out: str, fresh: bool, retry_rejects: bool) -> None:
     from medcutmix_pipeline.pipeline.build import build as run_build
     from medcutmix_pipeline.pipeline.progress import Reporter
 
@@ -93,7 +112,7 @@ def _run_build(config: Any, out: Path, fresh: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = out_console()
     with Reporter(console) as reporter:
-        manifest = run_build(config, out, reporter, fresh=fresh)
+        manifest = run_build(config, out, reporter, fresh=fresh, retry_rejects=retry_rejects)
     counts = manifest.counts
     console.print(
         f"[bold]{counts.samples:,} samples and {counts.plans:,} plans[/bold] over {len(counts.plans_by_disease)} "

@@ -22,7 +22,10 @@ from medcutmix_pipeline.pipeline.listing import Listing, list_studies
 from medcutmix_pipeline.pipeline.lock import exclusive
 from medcutmix_pipeline.pipeline.pixel import pixel_tasks
 from medcutmix_pipeline.pipeline.placement import Unit, choose_for_fit, distribute, load_corpus, place_corpus
+from medcutmix_pipeline.pipeline.retry import retry_encoder, retry_parts, retry_units
 from medcutmix_pipeline.pipeline.secrets import load_key
+from medcutmix_pipeline.pipeline.storage.mirror import Mirror
+from medcutmix_pipeline.pipeline.storage.store import Store
 from medcutmix_pipeline.pipeline.work import Context, PartTask, UnitTask
 from medcutmix_pipeline.schemas.manifest import DatasetManifest, EncoderFacts
 from medcutmix_pipeline.sources import Source, describe_sources, open_source
@@ -39,12 +42,16 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 
 
-def build(config: Config, out: Path, reporter: Reporter, *, fresh: bool = False) -> DatasetManifest:
-    """Build a dataset into a folder, or go on with a build that was cut off.
+def build(
+    config: Config, out: Path | str, reporter: Reporter, *, fresh: bool = False, retry_rejects: bool = False
+) -> DatasetManifest:
+    """Build a dataset into a folder or an object store, or go on with a build that was cut off.
 
     Args:
-        out: the output folder; made where it is missing.
+        out: the output folder, made where it is missing; or an URL such as `s3://bucket/prefix`, into which the
+            dataset is brought from `engine.work_dir`.
         fresh: forget what an earlier build left there.
+        retry_rejects: read inputs that an earlier build rejected once more, even if they look as they did.
 
     Raises:
         UsageError: the call or the configuration is at fault; nothing has been written.
@@ -53,17 +60,36 @@ def build(config: Config, out: Path, reporter: Reporter, *, fresh: bool = False)
     config = with_whole_paths(config)
     source = open_source(config.source)
     check_encoder(config.attention)
-    layout = Layout(out.resolve())
+    store = Store(str(out)) if protocol(str(out)) else None
+    layout = Layout(_working_folder(out, config.engine.work_dir, store))
+    mirror = Mirror(store, layout) if store else None
     _check_output(layout, config.source.root)
+    if mirror:
+        mirror.check()
     context = Context(layout.out, config, load_key(config.privacy.key_file), source.public_ids, uuid.uuid4().hex)
     _ = context.reader  # a lexicon that cannot be read is to be told before anything is started
     with exclusive(layout.lock), ExitStack() as stack:
+        if mirror:
+            stack.enter_context(mirror.held())
         engine = stack.enter_context(closing(_engine(config)))
+        engine.check(context, must_share=True)
         layout.clear() if fresh else layout.tidy()  # only now: no mistake in the call may cost a dataset
         context.staging.mkdir(parents=True)
         reporter.keep_log(layout.build / "run.log")
         reporter.say(f"engine: {engine.description}")
-        return _Build(context, source, engine, reporter).run()
+        if mirror:
+            mirror.begin(reporter, fresh)
+        return _Build(context, source, engine, reporter, mirror, retry_rejects).run()
+
+
+def _working_folder(out: Path | str, work: str | None, store: Store | None) -> Path:
+    if store is None:
+        return Path(out).resolve()
+    if work is None:
+        raise UsageError(
+            f"a build into {store.url} needs a working folder, as large as the dataset: give --work FOLDER"
+        )
+    return Path(work).resolve()
 
 
 def _check_output(layout: Layout, root: str) -> None:
@@ -94,6 +120,8 @@ class _Build:
     source: Source
     engine: Engine
     reporter: Reporter
+    mirror: Mirror | None
+    retry_rejects: bool
 
     def __post_init__(self) -> None:
         self.layout = self.context.layout
@@ -112,6 +140,8 @@ class _Build:
         self.bake(units)
         licence = next(d.licence for d in describe_sources() if d.kind == self.source.kind)
         manifest = finish(self.context, Made(listing, units, encoder), licence, self.write_run_report)
+        if self.mirror:
+            self.mirror.publish(self.reporter)
         self.reporter.log("done", samples=manifest.counts.samples, plans=manifest.counts.plans)
         return manifest
 
@@ -124,6 +154,8 @@ class _Build:
 
     def read(self, listing: Listing) -> None:
         tasks = [PartTask(n, part_key(self.context, sha)) for n, sha in enumerate(listing.parts)]
+        if self.retry_rejects:
+            self._retry(retry_parts, "reports", tasks)
         stage = self.reporter.stage("read", "studies", listing.studies)
         self._run(self.engine.parts, tasks, stage, "studies")
 
@@ -146,7 +178,10 @@ class _Build:
 
     def encode(self, fit_rows: str) -> EncoderFacts:
         if self.config.attention.encoder == "fit":
+            if self.retry_rejects:
+                self._retry(retry_encoder, "fit")
             ensure_fitted(self.engine, self.context, fit_rows, self.reporter, self._begin_writing)
+            self._bring("encoder", self.layout.facts("encoder") or {})
         # Only its name and weights matter here; the driver need not have the device on which it will run.
         on_cpu = self.config.attention.model_copy(update={"device": "cpu"})
         encoder = load_encoder(on_cpu, self.context.encoder_folder)
@@ -156,6 +191,8 @@ class _Build:
 
     def make(self, units: list[Unit], encoder: EncoderFacts) -> None:
         tasks = [UnitTask(u.name, u.split, u.samples, unit_key(self.context, u.sha256, encoder.sha256)) for u in units]
+        if self.retry_rejects:
+            self._retry(retry_units, "images", tasks)
         stage = self.reporter.stage("shards", "samples", sum(u.samples for u in units))
         self._run(self.engine.units, tasks, stage, "samples")
 
@@ -164,6 +201,12 @@ class _Build:
         if tasks:
             stage = self.reporter.stage("pixel", "plans", sum(t.plans for t in tasks))
             self._run(self.engine.pixel, tasks, stage, "plans")
+
+    def _retry(self, retry: Callable[..., None], what: str, *tasks: list[Any]) -> None:
+        """Look again at what an earlier build rejected."""
+        stage = self.reporter.stage(f"retry {what}", "rejected inputs")
+        retry(self.engine, self.context, *tasks, stage.advance)
+        stage.end()
 
     def write_run_report(self) -> None:
         seconds = round(time.monotonic() - self.started, 3)
@@ -185,9 +228,14 @@ class _Build:
             self._begin_writing()
         for outcome in run(self.context, pending):
             facts = self.layout.commit(outcome)
+            self._bring(outcome.name, facts)
             stage.advance(self._count(facts, unit), sum(facts["rejects"].values()))
             self._stop_if_too_many_rejects()
         stage.end()
+
+    def _bring(self, name: str, facts: Facts) -> None:
+        if self.mirror:
+            self.mirror.offer(name, facts["files"])
 
     def _finished(self, tasks: list[Any]) -> Iterator[tuple[Any, Facts | None]]:
         """Each task with its facts, where an earlier run has finished it and its files are as they were written."""
@@ -212,6 +260,8 @@ class _Build:
     def _begin_writing(self) -> None:
         """From here on the folder is no finished dataset, until it is one again."""
         remove(self.layout.manifest)
+        if self.mirror:
+            self.mirror.unpublish()
 
     def _stop_if_too_many_rejects(self) -> None:
         most = self.config.engine.max_reject_rate

@@ -13,8 +13,6 @@ from medcutmix_pipeline.stages.attention.encoder import check_encoder
 from medcutmix_pipeline.stages.ingest.samples import ingest_samples
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
 
     from medcutmix_pipeline.schemas.config import Config
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 _TRIED = 24
 
 
-def dry_run(config: Config, out: Path | None, console: Console) -> None:
+def dry_run(config: Config, out: str | None, console: Console) -> None:
     """List the source, try a few of its images, and say what a build would make; writes nothing.
 
     Raises:

@@ -33,6 +33,16 @@ class Engine(Protocol):
 
     description: str
 
+    def check(self, context: Context, must_share: bool) -> None:
+        """Make sure that every process that will do the work reaches what it needs; the output folder is there.
+
+        Args:
+            must_share: whether all of them have to share the output folder.
+
+        Raises:
+            UsageError: one does not, and which.
+        """
+
     def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[Outcome]:
         """Read parts of the corpus; yields what came of each."""
 
@@ -56,6 +66,9 @@ class SerialEngine:
     """Everything in this process, one thing after the other: for debugging, and as the reference for other engines."""
 
     description = "serial: one process"
+
+    def check(self, context: Context, must_share: bool) -> None:
+        """Nothing to look at: what this process does not reach, it tells when it reads it."""
 
     def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[Outcome]:
         """See `Engine.parts`."""

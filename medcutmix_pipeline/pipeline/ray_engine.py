@@ -6,13 +6,14 @@ import itertools
 import logging
 import os
 import socket
+import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import ray
 import ray.exceptions
 
 from medcutmix_pipeline.errors import UsageError
-from medcutmix_pipeline.pipeline.identity import release
+from medcutmix_pipeline.pipeline.ray_nodes import ask_nodes
 from medcutmix_pipeline.pipeline.ray_tasks import (
     BAKE_UNIT,
     INGEST,
@@ -21,10 +22,12 @@ from medcutmix_pipeline.pipeline.ray_tasks import (
     EncoderActor,
     Flight,
     baked_outcome,
+    breakdown_told,
     part_outcome,
     result,
     whole,
 )
+from medcutmix_pipeline.pipeline.reach import Reached, judge, look, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -48,11 +51,12 @@ class RayEngine:
     and left as it is.
 
     Raises:
-        UsageError: no Ray answers at the address, or its workers run another release.
+        UsageError: no Ray answers at the address.
     """
 
     def __init__(self, config: EngineConfig, attention: AttentionConfig) -> None:
         self._joined_before = ray.is_initialized()
+        self._own = not self._joined_before and config.ray_address is None
         if not self._joined_before:
             _start(config)
         resources = ray.cluster_resources()
@@ -67,16 +71,30 @@ class RayEngine:
         where = "the Ray of this process" if self._joined_before else where
         self.description = f"{where}: {self.workers} CPUs, {gpus:g} GPUs, encoders: {self._encoders}"
 
+    def check(self, context: Context, must_share: bool) -> None:
+        """See `Engine.check`. Asks every node of a cluster; a Ray of this build's own has but one, where it is."""
+        if self._own:
+            return
+        sign = context.layout.build / f"reach-{uuid.uuid4().hex}"
+        sign.touch()
+        try:
+            wish = wanted(context.config, context.out, sign.relative_to(context.out).as_posix())
+            judge(ask_nodes(look, wish, Reached("none that this one knows", False)), wish, must_share)
+        finally:
+            sign.unlink()
+
     def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[Outcome]:
         """See `Engine.parts`."""
-        shared = ray.put(context)
-        for task, ref in self._ended(READ_PART, shared, tasks):
-            yield part_outcome(shared, task, ref)
+        with breakdown_told():
+            shared = ray.put(context)
+            for task, ref in self._ended(READ_PART, shared, tasks):
+                yield part_outcome(shared, task, ref)
 
     def pixel(self, context: Context, tasks: Iterable[PixelTask]) -> Iterator[Outcome]:
         """See `Engine.pixel`."""
-        for task, ref in self._ended(BAKE_UNIT, ray.put(context), tasks):
-            yield baked_outcome(task, ref)
+        with breakdown_told():
+            for task, ref in self._ended(BAKE_UNIT, ray.put(context), tasks):
+                yield baked_outcome(task, ref)
 
     def _ended(
         self, remote: Any, shared: ray.ObjectRef[Any], tasks: Iterable[Task]
@@ -92,6 +110,10 @@ class RayEngine:
 
     def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[Outcome]:
         """See `Engine.units`."""
+        with breakdown_told():
+            yield from self._units(context, tasks)
+
+    def _units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[Outcome]:
         shared = ray.put(context)
         pool = [
             EncoderActor.options(num_gpus=self._gpus).remote(context)  # type: ignore[attr-defined]  # added by @ray.remote
@@ -117,20 +139,21 @@ class RayEngine:
 
     def ingest(self, context: Context, tasks: Iterable[IngestTask]) -> Iterator[Ingested]:
         """See `Engine.ingest`."""
-        shared = ray.put(context)
-        waiting = iter(tasks)
-
-        queue = [(task, INGEST.remote(shared, task)) for task in itertools.islice(waiting, self.workers * 2)]
-        while queue:
-            task, refs = queue.pop(0)
-            yield whole(shared, task, refs)
-            queue.extend((task, INGEST.remote(shared, task)) for task in itertools.islice(waiting, 1))
+        with breakdown_told():
+            shared = ray.put(context)
+            waiting = iter(tasks)
+            queue = [(task, INGEST.remote(shared, task)) for task in itertools.islice(waiting, self.workers * 2)]
+            while queue:
+                task, refs = queue.pop(0)
+                yield whole(shared, task, refs)
+                queue.extend((task, INGEST.remote(shared, task)) for task in itertools.islice(waiting, 1))
 
     def call(self, work: Callable[[Context, Task], Result], context: Context, task: Task) -> Result:
         """See `Engine.call`."""
-        remote = ray.remote(num_gpus=self._gpus, max_retries=TRIES)(work)
-        made: Result = result(remote.remote(context, ray.put(task)))
-        return made
+        with breakdown_told():
+            remote = ray.remote(num_gpus=self._gpus, max_retries=TRIES)(work)
+            made: Result = result(remote.remote(context, ray.put(task)))
+            return made
 
     def close(self) -> None:
         """See `Engine.close`."""
@@ -165,8 +188,6 @@ def _start(config: EngineConfig) -> None:
         if config.ray_address is None:
             raise
         raise _no_ray(config.ray_address, type(error).__name__) from None
-    if config.ray_address is not None:
-        _check_workers(config.ray_address)
 
 
 def _join(address: str) -> None:
@@ -178,20 +199,6 @@ def _join(address: str) -> None:
         except ConnectionAbortedError:
             if last:
                 raise
-
-
-def _check_workers(address: str) -> None:
-    """Raise UsageError where the workers of a cluster do not run this very release."""
-    try:
-        theirs = ray.get(ray.remote(num_cpus=0)(release).remote())
-    except ray.exceptions.RayTaskError:
-        theirs = "none"
-    if theirs != release():
-        ray.shutdown()
-        raise UsageError(
-            f"the workers of Ray at {address} have another medcutmix-pipeline ({theirs}) than this process "
-            f"({release()}): install the same on every node"
-        )
 
 
 def _listens(address: str) -> bool:

@@ -153,6 +153,9 @@ class EngineConfig(Section):
         None, ge=1, description="encoder processes; null: one for each GPU, or for every two CPUs"
     )
     gpus_per_encoder: float = Field(1.0, gt=0, description="GPUs (or a share of one) that an encoder process takes")
+    work_dir: str | None = Field(
+        None, description="working folder of a build into an object store, as large as the dataset; --work"
+    )
     max_reject_rate: Fraction = Field(0.2, description="stop when more than this share of the input is rejected")
 
 

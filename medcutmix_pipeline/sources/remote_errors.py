@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 _MEANINGS = {
     "NoCredentialsError": "no credentials are found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
     "PartialCredentialsError": "the credentials are not whole: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -18,4 +20,5 @@ def trouble(error: Exception) -> str:
     for kind in type(error).__mro__:
         if kind.__name__ in _MEANINGS:
             return _MEANINGS[kind.__name__]
-    return f"the store failed ({type(error).__name__})"
+    number = error.errno if isinstance(error, OSError) else None
+    return f"the store failed ({os.strerror(number) if number else type(error).__name__})"

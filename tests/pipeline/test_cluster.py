@@ -181,7 +181,7 @@ def test_a_cluster_that_runs_another_release_is_a_mistake(corpus, cluster, tmp_p
         timeout=300,
     )
     assert result.returncode == 2, result.stderr
-    assert "have another medcutmix-pipeline" in result.stderr
+    assert "another medcutmix-pipeline" in result.stderr
     assert "Traceback" not in result.stderr
 
 

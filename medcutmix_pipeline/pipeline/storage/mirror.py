@@ -1,0 +1,247 @@
+"""A dataset's way from the working folder into an object store, file by file, while the build goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, NamedTuple
+
+from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.pipeline.atomic import write_json
+from medcutmix_pipeline.pipeline.storage.lease import NAME as LEASE
+from medcutmix_pipeline.pipeline.storage.lease import leased
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from medcutmix_pipeline.pipeline.layout import Layout
+    from medcutmix_pipeline.pipeline.progress import Reporter
+    from medcutmix_pipeline.pipeline.storage.store import Store, Stored
+
+MANIFEST = "dataset.json"
+_STATE = (".build/done", ".build/candidates", ".build/rejects")
+_OURS = ("shards/", "plans/", "samples/", "sentences/", "rejects/", "pixel/", "encoder/", "README.md", "run.json")
+_OURS_SIGN = ".build/medcutmix-pipeline"
+_THREADS = 8
+_LEDGER_EVERY = 16
+_MOST_WAITING = 4 * _THREADS
+
+
+class Mirror:
+    """Brings a working folder into a store, so that the prefix is a dataset when, and only when, it is whole.
+
+    Files go up as pieces of work are finished, after them the mark that says so, and `dataset.json` when all others
+    stand; it goes away before the first of them is replaced. A ledger in the working folder remembers which object was
+    made from which file, so that nothing is sent twice; an object that is not as it was sent is sent again. Where the
+    working folder is new, what earlier builds have finished is fetched from the store.
+    """
+
+    def __init__(self, store: Store, layout: Layout) -> None:
+        self._store, self._layout = store, layout
+        self._ledger_file = layout.build / "uploaded.json"
+        self._ledger: dict[str, _Sent] = {}
+        self._guard = threading.Lock()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
+        self._pending: list[Future[None]] = []
+        self._offered = 0
+        self._still_held: Callable[[], None] = lambda: None
+
+    def check(self) -> None:
+        """Make sure that the store takes what is brought, and that the prefix is new or ours.
+
+        Raises:
+            UsageError: it refuses, or something else stands there.
+        """
+        self._store.check()
+        found = self._store.objects()
+        if found and not {LEASE, _OURS_SIGN} & found.keys() and not self._has_our_manifest(found):
+            raise UsageError(
+                f"{self._store.url} holds something that is no dataset of ours: name a new prefix with --out"
+            )
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other builds out of the prefix for the length of the block, and end the uploads with it.
+
+        Raises:
+            UsageError: another build is in it.
+        """
+        with leased(self._store) as self._still_held:
+            try:
+                yield
+            finally:
+                self._close()
+
+    def begin(self, reporter: Reporter, fresh: bool) -> None:
+        """Find out what the store has; fetch it where the working folder has nothing, or with `fresh` delete it."""
+        found = self._store.objects()
+        self._store.write(_OURS_SIGN, b"a build of medcutmix-pipeline\n")
+        if fresh:
+            self.unpublish()
+            self._store.remove(name for name in found if self._is_ours(name))
+            return
+        if not self._layout.build.joinpath("done").is_dir():
+            self._restore(reporter, found)
+        self._ledger = {n: sent for n, sent in self._remembered().items() if n in found and sent.mark == found[n].mark}
+
+    def unpublish(self) -> None:
+        """From here on the prefix is no finished dataset, until it is one again."""
+        self._store.remove([MANIFEST])
+
+    def offer(self, name: str, files: Iterable[str]) -> None:
+        """A piece of work is committed: upload its files and then its mark, beside the work that goes on.
+
+        Raises:
+            StoreError: an upload that was offered before has failed.
+        """
+        self._forget_done()
+        self._offered += 1
+        if self._offered % _LEDGER_EVERY == 0:
+            self._remember()
+        mark = self._layout.done(name).relative_to(self._layout.out).as_posix()
+        self._pending.append(self._threads.submit(self._bring, list(files), mark))
+
+    def publish(self, reporter: Reporter) -> None:
+        """Make the prefix the same as the working folder, `dataset.json` at the very end.
+
+        Raises:
+            StoreError: the store fails or refuses, or another build has taken the prefix over.
+        """
+        for future in self._pending:
+            future.result()
+        self._pending.clear()
+        found = self._store.objects()
+        wanted = self._local()
+        strays = [name for name in found if self._is_ours(name) and name not in wanted]
+        stale = [name for name in wanted if not self._stands(name, found)]
+        if strays or stale:
+            self._still_held()
+            self.unpublish()
+            self._store.remove(strays)
+            stage = reporter.stage("upload", "files", len(wanted))
+            stage.skip(len(set(wanted) - {*stale, MANIFEST}))
+            for _ in self._threads.map(self._put, [name for name in stale if name != MANIFEST]):
+                stage.advance(1)
+            self._still_held()
+            self._put(MANIFEST)
+            stage.advance(1)
+            stage.end()
+
+    def _close(self) -> None:
+        """End the uploads; what is not up yet is sent by the next build."""
+        self._threads.shutdown(cancel_futures=True)
+        self._remember()
+
+    def _bring(self, files: list[str], mark: str) -> None:
+        # The mark goes first and comes last, as in the working folder, and for the same reason.
+        if any(not self._is_current(name) for name in files):
+            self._store.remove([mark])
+        for name in (*files, mark):
+            if not self._is_current(name):
+                self._put(name)
+
+    def _put(self, name: str) -> None:
+        path = self._layout.out / name
+        status, sha256 = path.stat(), _sha256(path)
+        self._note(name, status, sha256, self._store.put(path, name))
+
+    def _is_current(self, name: str) -> bool:
+        """Whether the file as it is was sent before. A file that was written again is read to see."""
+        path = self._layout.out / name
+        sent, status = self._ledger.get(name), path.stat()
+        if sent is None or sent.size != status.st_size:
+            return False
+        return sent.written_ns == status.st_mtime_ns or sent.sha256 == _sha256(path)
+
+    def _stands(self, name: str, found: Mapping[str, Stored]) -> bool:
+        """Whether the store holds the file as it is."""
+        return name in found and self._is_current(name) and self._ledger[name].mark == found[name].mark
+
+    def _restore(self, reporter: Reporter, found: dict[str, Stored]) -> None:
+        """Fetch what earlier builds have finished; the marks last, so that a fetch that is cut off is not believed."""
+        names = [name for name in found if self._is_ours(name) or name == MANIFEST]
+        marks = [name for name in names if name.startswith(_STATE[0])]
+        files = [name for name in names if name not in set(marks) and name != MANIFEST]
+        if not marks:
+            return
+        stage = reporter.stage("fetch", "files", len(names))
+        for group in (files, marks):
+            for _ in self._threads.map(lambda name: self._fetch(name, found[name]), group):
+                stage.advance(1)
+        if MANIFEST in found:
+            self._fetch(MANIFEST, found[MANIFEST])
+            stage.advance(1)
+        stage.end()
+        self._remember()
+
+    def _fetch(self, name: str, stored: Stored) -> None:
+        path = self._layout.out / name
+        arriving = self._layout.scratch / "fetched" / name
+        self._store.fetch(name, arriving)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arriving.replace(path)
+        self._note(name, path.stat(), _sha256(path), stored)
+
+    def _note(self, name: str, status: os.stat_result, sha256: str, stored: Stored) -> None:
+        with self._guard:
+            self._ledger[name] = _Sent(status.st_size, status.st_mtime_ns, sha256, stored.mark)
+
+    def _local(self) -> list[str]:
+        """Names of the files that belong into the store."""
+        out = self._layout.out
+        folders = [out / name for name in (*_STATE, *(o.rstrip("/") for o in _OURS if o.endswith("/")))]
+        files: list[Path] = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+        files += [path for name in ("README.md", "run.json", MANIFEST) if (path := out / name).is_file()]
+        return [path.relative_to(out).as_posix() for path in files]
+
+    def _has_our_manifest(self, found: Mapping[str, Stored]) -> bool:
+        if MANIFEST not in found:
+            return False
+        try:
+            manifest = json.loads(self._store.read(MANIFEST) or b"")
+        except ValueError:
+            return False
+        return isinstance(manifest, dict) and {"format_version", "tool_version", "shards"} <= manifest.keys()
+
+    def _is_ours(self, name: str) -> bool:
+        if not {"", ".", ".."}.isdisjoint(name.split("/")):  # no name may lead out of the working folder
+            return False
+        return name.startswith((*_OURS, *(f"{folder}/" for folder in _STATE)))
+
+    def _forget_done(self) -> None:
+        """Raises what made an upload fail; waits where many more are offered than go up."""
+        if len(self._pending) >= _MOST_WAITING:
+            wait(self._pending, return_when=FIRST_COMPLETED)
+        for future in [f for f in self._pending if f.done()]:
+            future.result()
+            self._pending.remove(future)
+
+    def _remember(self) -> None:
+        with self._guard:
+            ledger = {name: list(sent) for name, sent in self._ledger.items()}
+        write_json(ledger, self._ledger_file, self._layout.scratch)
+
+    def _remembered(self) -> dict[str, _Sent]:
+        try:
+            return {name: _Sent(*sent) for name, sent in json.loads(self._ledger_file.read_text()).items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+
+class _Sent(NamedTuple):
+    """A file as it was sent, and the store's mark of the object that came of it."""
+
+    size: int
+    written_ns: int
+    sha256: str
+    mark: str
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
