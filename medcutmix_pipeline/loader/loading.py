@@ -20,6 +20,7 @@ from medcutmix_pipeline.loader.epochs.pool import Chance
 from medcutmix_pipeline.loader.epochs.ranks import rank_and_world, threads_for
 from medcutmix_pipeline.loader.epochs.stream import EpochRun
 from medcutmix_pipeline.loader.reading.reader import ShardReader
+from medcutmix_pipeline.loader.reading.remembered import Remembered
 from medcutmix_pipeline.loader.reading.sources import find_shards
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class MixLoader(IterableDataset["MixBatch"]):
             counts them); "pad" fills the last batches with samples that `batch.repeated` marks.
         pool_shards: shards that are shuffled together; at most `pool_bytes` of them. The next pool is read meanwhile,
             so twice as much is in memory.
+        remember_bytes: texts and plans that were read are remembered from epoch to epoch, up to so many bytes (some
+            1.5 kB a sample); 0 reads them anew each time.
         rank, world_size: None: from torch.distributed where it is initialised, else from RANK and WORLD_SIZE, else 0
             of 1.
         threads: decoding threads; None: the CPUs that this process may use, shared with local ranks and workers.
@@ -94,6 +97,7 @@ class MixLoader(IterableDataset["MixBatch"]):
         last: Literal["drop", "pad"] = "drop",
         pool_shards: int = 4,
         pool_bytes: int = 1 << 30,
+        remember_bytes: int = 256 << 20,
         rank: int | None = None,
         world_size: int | None = None,
         threads: int | None = None,
@@ -121,6 +125,7 @@ class MixLoader(IterableDataset["MixBatch"]):
         shards = find_shards(where, split, max_shard_bytes)
         self._refs = shards.refs
         self._unverified = set(range(len(self._refs))) if verify else set()
+        self._remembered = Remembered(remember_bytes)
         self.findings: tuple[str, ...] = tuple(shards.manifest.get("diseases", ()))
         self._alpha = None if lam == "stored" else _alpha(alpha, shards.manifest)
         self._pool = self._batches_in_pool(pool_shards, pool_bytes)
@@ -189,7 +194,7 @@ class MixLoader(IterableDataset["MixBatch"]):
         step, first = (worker.num_workers, worker.id) if worker else (1, 0)
         layout = self._layout(epoch)
         run = EpochRun(layout, self._chance(epoch), self.rank)
-        reader = ShardReader(self._refs, self._largest, self._unverified, self._skip)
+        reader = ShardReader(self._refs, self._largest, self._unverified, self._remembered, self._skip)
         numbers = range(start + first, layout.batches, step)
         fingerprint = self._fingerprint(epoch)
         made = run.batches(numbers, reader, self._wishes, threads_for(self._threads, step))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING, TypeVar
 
+from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
 
@@ -17,7 +19,9 @@ Atom = tuple[T, ...]
 """What stays in one batch: a sample alone, or two partners."""
 
 
-def match_samples(samples: Sequence[Sample], draws: Sequence[np.random.Generator]) -> list[Atom[int]]:
+def match_samples(
+    samples: Sequence[Sample], draws: Sequence[np.random.Generator], pause: Callable[[], None] = at_full_speed
+) -> list[Atom[int]]:
     """A random maximal matching on the plans of a shard, as atoms in random order that cover every sample once.
 
     Two samples may be partners where a plan leads from one to the other, in whichever direction. No two samples that
@@ -29,6 +33,7 @@ def match_samples(samples: Sequence[Sample], draws: Sequence[np.random.Generator
             the round so far come first, so that a host meets many donors; then those whose last time is longest ago.
             Among equals, findings with fewer hosts come first, so that a sample with a rare and a common finding is
             spent on the rare one; the rest is chance.
+        pause: called after every draw.
     """
     usable = [sample.problem is None for sample in samples]
     edges = [
@@ -46,6 +51,7 @@ def match_samples(samples: Sequence[Sample], draws: Sequence[np.random.Generator
         rank = [(last.get(edge[:2], -1), rarity[edge[2]], chance[e]) for e, edge in enumerate(edges)]
         partners = _greedy(edges[e] for e in sorted(range(len(edges)), key=rank.__getitem__))
         last.update(dict.fromkeys(partners, time))
+        pause()
     paired = {i for pair in partners for i in pair}
     atoms: list[Atom[int]] = [*partners, *((i,) for i in range(len(samples)) if i not in paired)]
     return shuffled(sorted(atoms), draws[-1])

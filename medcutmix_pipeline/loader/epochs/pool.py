@@ -9,9 +9,10 @@ import numpy as np
 
 from medcutmix_pipeline.hashing import keyed_hash, keyed_unit
 from medcutmix_pipeline.loader.epochs.matching import Atom, match_samples, pack, shuffled
+from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from medcutmix_pipeline.loader.epochs.epoch import Piece
     from medcutmix_pipeline.loader.reading.shard import Plan, Sample, Shard
@@ -69,7 +70,9 @@ class Row:
     plan: Plan | None = None
 
 
-def piece_atoms(shard: Shard, piece: Piece, chance: Chance) -> list[Atom[Sample]]:
+def piece_atoms(
+    shard: Shard, piece: Piece, chance: Chance, pause: Callable[[], None] = at_full_speed
+) -> list[Atom[Sample]]:
     """What a piece holds of its shard in this epoch: pairs and single samples, in random order.
 
     The matching covers the whole shard and is cut where the epoch's layout says; every piece of the shard, on whatever
@@ -82,25 +85,35 @@ def piece_atoms(shard: Shard, piece: Piece, chance: Chance) -> list[Atom[Sample]
     else:
         first = chance.epoch - chance.epoch % _ROUND
         epochs = [replace(chance, epoch=epoch) for epoch in range(first, chance.epoch + 1)]
-        atoms = match_samples(shard.samples, [epoch.generator("loader.match", shard.name) for epoch in epochs])
+        atoms = match_samples(shard.samples, [epoch.generator("loader.match", shard.name) for epoch in epochs], pause)
     taken = pack(atoms, piece.sizes)[piece.index] if len(piece.sizes) > 1 else atoms
     return [tuple(shard.samples[i] for i in atom) for atom in taken]
 
 
-def pool_batches(pieces: Sequence[tuple[Piece, Shard]], chance: Chance, batch: int, name: str) -> list[list[Row]]:
+def pool_batches(
+    pieces: Sequence[tuple[Piece, Shard]],
+    chance: Chance,
+    batch: int,
+    name: str,
+    pause: Callable[[], None] = at_full_speed,
+) -> list[list[Row]]:
     """The batches of a pool, each of exactly `batch` rows, partners always together.
 
-    `name` tells this pool from others of the epoch.
+    `name` tells this pool from others of the epoch. `pause` is called after every batch and now and then before.
     """
     atoms = [
         tuple((sample, piece.repeats) for sample in atom)
         for piece, shard in pieces
-        for atom in piece_atoms(shard, piece, chance)
+        for atom in piece_atoms(shard, piece, chance, pause)
     ]
     if chance.shuffle:
         atoms = shuffled(atoms, chance.generator("loader.pool", name))
     total = sum(map(len, atoms))
-    return [_rows(taken, chance) for taken in pack(atoms, [batch] * (total // batch))]
+    batches = []
+    for taken in pack(atoms, [batch] * (total // batch)):
+        batches.append(_rows(taken, chance))
+        pause()
+    return batches
 
 
 def _rows(atoms: Sequence[Atom[tuple[Sample, bool]]], chance: Chance) -> list[Row]:

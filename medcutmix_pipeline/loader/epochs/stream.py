@@ -11,9 +11,10 @@ from medcutmix_pipeline.loader.epochs.assemble import Pending, Wishes, finish_ba
 from medcutmix_pipeline.loader.epochs.common import Common, common_of
 from medcutmix_pipeline.loader.epochs.pool import Chance, Row, pool_batches
 from medcutmix_pipeline.loader.reading.buffers import Buffers
+from medcutmix_pipeline.loader.reading.courtesy import Courtesy, at_full_speed
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from medcutmix_pipeline.loader.batch import MixBatch
     from medcutmix_pipeline.loader.epochs.epoch import EpochLayout
@@ -64,10 +65,10 @@ class EpochRun:
         """These pools in their order; while one is decoded, the next is read, paired and dealt to batches."""
         background = ThreadPoolExecutor(1, thread_name_prefix="pool")
         try:
-            coming = background.submit(self._pool, numbers[0], reader, wishes)
+            coming = background.submit(self._pool, numbers[0], reader, wishes, at_full_speed)
             for following in numbers[1:]:
                 ready = coming.result()
-                coming = background.submit(self._pool, following, reader, wishes)
+                coming = background.submit(self._pool, following, reader, wishes, Courtesy())
                 yield ready
             yield coming.result()
         finally:
@@ -77,13 +78,15 @@ class EpochRun:
         number, first = pending.popleft()
         return finish_batch(first, wishes, self.chance, number)
 
-    def _pool(self, pool: int, reader: ShardReader, wishes: Wishes) -> tuple[list[list[Row]], Common]:
+    def _pool(
+        self, pool: int, reader: ShardReader, wishes: Wishes, pause: Callable[[], None]
+    ) -> tuple[list[list[Row]], Common]:
         """A pool's batches, and what its samples share."""
         pieces = self.layout.pool_pieces(self.rank, pool)
         reader.want(piece.shard for piece in pieces)
-        read = [(piece, reader.get(piece.shard)) for piece in pieces]
+        read = [(piece, reader.get(piece.shard, pause)) for piece in pieces]
         name = str((self.rank * self.layout.batches + pool * self.layout.pool) * self.layout.batch)
         common = common_of(
             [sample for _, shard in read for sample in shard.samples], wishes.image_size, wishes.max_pixels
         )
-        return pool_batches(read, self.chance, self.layout.batch, name), common
+        return pool_batches(read, self.chance, self.layout.batch, name, pause), common

@@ -5,14 +5,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
 from medcutmix_pipeline.loader.reading.shard import broken_shard, parse_shard
 from medcutmix_pipeline.loader.reading.sources import read_shard_bytes
 from medcutmix_pipeline.loader.reading.tar import ShardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
 
+    from medcutmix_pipeline.loader.reading.remembered import Remembered
     from medcutmix_pipeline.loader.reading.shard import Shard
     from medcutmix_pipeline.loader.reading.sources import ShardRef
 
@@ -20,51 +22,69 @@ _READS_AT_ONCE = 4
 
 
 class ShardReader:
-    """Shards by their number, read whole in the background and kept while they are wanted.
+    """Shards by their number, fetched whole in the background and kept while they are wanted.
 
     Args:
         refs: all shards.
         largest: bytes of the largest shard that is accepted.
         unverified: shards whose sha256 is to be compared with the manifest when they are next read; those that pass are
             taken out.
+        remembered: what reports and plans said when a shard was read before.
         skip: a shard or sample that breaks the format is replaced by unusable samples instead of an error.
     """
 
-    def __init__(self, refs: Sequence[ShardRef], largest: int, unverified: set[int], skip: bool) -> None:
-        self._refs, self._largest, self._unverified, self._skip = refs, largest, unverified, skip
-        self._reads: dict[int, Future[Shard]] = {}
+    def __init__(
+        self, refs: Sequence[ShardRef], largest: int, unverified: set[int], remembered: Remembered, skip: bool
+    ) -> None:
+        self._refs, self._largest, self._unverified = refs, largest, unverified
+        self._remembered, self._skip = remembered, skip
+        self._fetched: dict[int, Future[bytes]] = {}
+        self._read: dict[int, Shard] = {}
         self._workers = ThreadPoolExecutor(_READS_AT_ONCE, thread_name_prefix="shard-reader")
 
     def want(self, shards: Iterable[int]) -> None:
-        """Begin to read these shards, and let go of all others."""
+        """Begin to fetch these shards, and let go of all others."""
         wanted = dict.fromkeys(shards)
-        for shard in [s for s in self._reads if s not in wanted]:
-            self._reads.pop(shard).cancel()
+        for shard in [s for s in self._fetched if s not in wanted]:
+            self._fetched.pop(shard).cancel()
+            self._read.pop(shard, None)
         for shard in wanted:
-            if shard not in self._reads:
-                self._reads[shard] = self._workers.submit(self._read, shard)
+            if shard not in self._fetched:
+                self._fetched[shard] = self._workers.submit(self._fetch, shard)
 
-    def get(self, shard: int) -> Shard:
-        """A wanted shard, when it is read.
+    def get(self, shard: int, pause: Callable[[], None] = at_full_speed) -> Shard:
+        """A wanted shard, when it is there. `pause` is called after every sample that is read.
 
         Raises:
             ShardError: it cannot be read or breaks the format (unless `skip`).
         """
-        return self._reads[shard].result()
+        if shard not in self._read:
+            self._read[shard] = self._parsed(shard, pause)
+        return self._read[shard]
 
     def close(self) -> None:
         """Stop reading."""
         self._workers.shutdown(wait=False, cancel_futures=True)
-        self._reads.clear()
+        self._fetched.clear()
+        self._read.clear()
 
-    def _read(self, number: int) -> Shard:
+    def _fetch(self, number: int) -> bytes:
+        ref = self._refs[number]
+        if ref.size > self._largest:
+            raise ShardError(f"shard {ref.name} is larger than {self._largest} bytes")
+        data = read_shard_bytes(ref, self._largest, number in self._unverified)
+        self._unverified.discard(number)
+        return data
+
+    def _parsed(self, number: int, pause: Callable[[], None]) -> Shard:
+        # One shard at a time: threads that parse side by side would only wait for one another's turn in Python.
         ref = self._refs[number]
         try:
-            if ref.size > self._largest:
-                raise ShardError(f"shard {ref.name} is larger than {self._largest} bytes")
-            data = read_shard_bytes(ref, self._largest, number in self._unverified)
-            self._unverified.discard(number)
-            shard = parse_shard(data, ref.name)
+            data = self._fetched[number].result()
+            shard = self._remembered.recall(number, data, ref.name, pause)
+            if shard is None:
+                shard = parse_shard(data, ref.name, pause)
+                self._remembered.keep(number, data, shard)
             if len(shard.samples) != ref.samples:
                 raise ShardError(f"shard {ref.name} has {len(shard.samples)} samples, not {ref.samples} as was told")
         except ShardError as why:

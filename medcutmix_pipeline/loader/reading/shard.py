@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
-from medcutmix_pipeline.loader.reading.tar import ShardError, read_members
+import numpy as np
+
+from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
+from medcutmix_pipeline.loader.reading.record import fill
+from medcutmix_pipeline.loader.reading.tar import ShardError, header_offsets, read_members
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
     from medcutmix_pipeline.loader.reading.tar import Span
 
 IMAGES = ("jpg", "png", "webp")
 _LARGEST_RECORD = 4 << 20
 _LARGEST_TEXT = 1 << 20
-_ASSERTIONS = {"present", "uncertain", "absent"}
-_NUMBERS = (float, int)  # and not bool, which is an int by isinstance
 
 
 Told = tuple[str, str, int, int, int, float, tuple[tuple[int, int, str], ...], dict[str, str], str]
@@ -47,20 +52,32 @@ class Plan:
 class Sample:
     """A sample whose record is checked; its image and its maps are still bytes. `place` counts from 0 in its shard.
 
-    `problem` says why the sample cannot be used; None where it can.
+    `data` is the whole shard, `image_at` and `maps_at` say where in it they stand. `problem` says why the sample cannot
+    be used; None where it can.
     """
 
     key: str
     shard: str
     place: int
-    image: memoryview
-    maps: memoryview | None = None
+    data: memoryview
+    image_at: Span = (0, 0)
+    maps_at: Span | None = None
     text: str = ""
     study: str = ""
     labels: dict[str, str] = field(default_factory=dict)
     n_maps: int = 0
     told: tuple[Told, ...] = ()
     problem: str | None = None
+
+    @property
+    def image(self) -> memoryview:
+        """The image as it is stored."""
+        return self.data[slice(*self.image_at)]
+
+    @property
+    def maps(self) -> memoryview | None:
+        """The maps as they are stored, an .npy; None where there are none."""
+        return None if self.maps_at is None else self.data[slice(*self.maps_at)]
 
     def partners(self) -> list[tuple[int, str]]:
         """The donor's place and the finding of each plan."""
@@ -77,22 +94,28 @@ class Sample:
 
 @dataclass(frozen=True)
 class Shard:
-    """The samples of a shard, in its order."""
+    """The samples of a shard, in its order; and where its members' headers stand, int64 byte offsets."""
 
     name: str
     samples: list[Sample]
+    headers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
-def parse_shard(data: bytes, name: str) -> Shard:
+def parse_shard(data: bytes, name: str, pause: Callable[[], None] = at_full_speed) -> Shard:
     """Read a shard's bytes. A sample that breaks the format has its `problem` set; the others are whole.
 
-    A plan is read only where its donor is a usable sample of the shard and everything in it is in range.
+    A plan is read only where its donor is a usable sample of the shard and everything in it is in range. `pause` is
+    called after every sample.
 
     Raises:
         ShardError: the archive itself cannot be trusted.
     """
     view = memoryview(data)
-    samples = [_sample(view, i, key, members, name) for i, (key, members) in enumerate(read_members(data, name))]
+    found = read_members(data, name)
+    samples = []
+    for i, (key, members) in enumerate(found):
+        samples.append(_sample(view, i, key, members, name))
+        pause()
     for sample in samples:
         for told in sample.told:
             sample.problem = sample.problem or _donor_problem(sample, told, samples)
@@ -100,7 +123,7 @@ def parse_shard(data: bytes, name: str) -> Shard:
         usable = [t for t in sample.told if sample.problem is None and samples[t[_DONOR]].problem is None]
         if len(usable) < len(sample.told):
             sample.told = tuple(usable)
-    return Shard(name, samples)
+    return Shard(name, samples, header_offsets(members for _, members in found))
 
 
 def broken_shard(name: str, samples: int, why: str) -> Shard:
@@ -119,71 +142,18 @@ def mixed_text(text: str, plan: Plan) -> str:
 
 def _sample(view: memoryview, place: int, key: str, members: dict[str, Span], shard: str) -> Sample:
     images = [s for s in IMAGES if s in members]
-    image = view[slice(*members[images[0]])] if images else memoryview(b"")
-    maps = view[slice(*members["attn.npy"])] if "attn.npy" in members else None
-    sample = Sample(key, shard, place, image, maps)
+    sample = Sample(key, shard, place, view, members[images[0]] if images else (0, 0), members.get("attn.npy"))
     if len(images) != 1 or "txt" not in members or "json" not in members:
         sample.problem = "it must have one image, a .txt and a .json"
     elif _length(members["json"]) > _LARGEST_RECORD or _length(members["txt"]) > _LARGEST_TEXT:
         sample.problem = "its .json is larger than 4 MiB or its .txt larger than 1 MiB"
     else:
-        _fill(sample, view[slice(*members["txt"])], view[slice(*members["json"])])
+        fill(sample, view[slice(*members["txt"])], view[slice(*members["json"])])
     return sample
 
 
 def _length(span: Span) -> int:
     return span[1] - span[0]
-
-
-def _fill(sample: Sample, text: memoryview, told: memoryview) -> None:
-    """Read text and record; whatever a hostile one makes the reader stumble over becomes the sample's problem."""
-    try:
-        sample.text = str(text, "utf-8")
-        content = str(told, "utf-8")
-        record = json.loads(content)
-        if "\\ud" in content or "\\uD" in content:
-            json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text: tokenisers fail on it
-    except (ValueError, RecursionError):
-        sample.problem = "its .json or .txt cannot be read"
-        return
-    try:
-        _read_record(sample, record)
-        sample.told = tuple([_plan(one, sample) for one in _list(record["plans"])])
-    except _BadRecord as why:
-        sample.problem = str(why)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
-        sample.problem = "its .json is not a sample record of the format"
-
-
-class _BadRecord(Exception):  # noqa: N818 - never leaves this module
-    pass
-
-
-def _read_record(sample: Sample, record: dict[str, Any]) -> None:
-    _need(record["sample_id"] == sample.key, "its record has another sample_id")
-    _need(bool(sample.text.strip()), "its report is empty")
-    sample.study = _text(record["study_id"])
-    sample.labels = _labels(record["labels"])
-    sample.n_maps = len(_list(record["maps"]))
-    _need((sample.n_maps > 0) == (sample.maps is not None), "record and .attn.npy disagree on whether there are maps")
-
-
-def _plan(told: dict[str, Any], sample: Sample) -> Told:
-    """A plan of which all is checked but what it says of its donor, whom the shard may hold further on."""
-    donor, donor_map, host_map, lam = told["donor"], told["donor_map"], told["host_map"], told["lambda"]
-    if not (type(donor) is int and donor >= 0):
-        raise _BadRecord("a plan's donor is out of range")
-    if not (type(donor_map) is int and donor_map >= 0):
-        raise _BadRecord("a plan's donor_map is out of range")
-    if not (type(host_map) is int and 0 <= host_map < sample.n_maps):
-        raise _BadRecord("a plan's host_map is out of range")
-    if not (type(lam) in _NUMBERS and 0 <= lam <= 1):
-        raise _BadRecord("a plan's lambda is not a number in [0, 1]")
-    plan_id, disease, donor_id = told["plan_id"], told["disease"], told["donor_id"]
-    if not (type(plan_id) is type(disease) is type(donor_id) is str):
-        raise _BadRecord("a field that must be text is not")
-    edits = _edits(told["edits"], len(sample.text))
-    return plan_id, disease, donor, donor_map, host_map, float(lam), edits, _labels(told["labels"]), donor_id
 
 
 def _donor_problem(host: Sample, told: Told, samples: list[Sample]) -> str | None:
@@ -195,36 +165,3 @@ def _donor_problem(host: Sample, told: Told, samples: list[Sample]) -> str | Non
     if donor.problem is None and told[_DONOR_MAP] >= donor.n_maps:
         return "a plan's donor_map is out of range"
     return None
-
-
-def _edits(told: object, length: int) -> tuple[tuple[int, int, str], ...]:
-    position = 0
-    edits = []
-    for start, end, replacement in _list(told):
-        if not (type(start) is type(end) is int and position <= start <= end <= length and type(replacement) is str):
-            raise _BadRecord("a plan's edits overlap, leave the report, or put in what is no text")
-        position = end
-        edits.append((start, end, replacement))
-    if not edits:
-        raise _BadRecord("a plan has no edits")
-    return tuple(edits)
-
-
-def _labels(told: dict[str, Any]) -> dict[str, str]:
-    _need(type(told) is dict and _ASSERTIONS.issuperset(told.values()), "a label is not present, uncertain or absent")
-    return told
-
-
-def _text(value: object) -> str:
-    _need(type(value) is str, "a field that must be text is not")
-    return cast("str", value)
-
-
-def _list(value: object) -> list[Any]:
-    _need(type(value) is list, "a field that must be a list is not")
-    return cast("list[Any]", value)
-
-
-def _need(holds: bool, why: str) -> None:
-    if not holds:
-        raise _BadRecord(why)

@@ -10,7 +10,9 @@ import numpy as np
 from medcutmix_pipeline.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
 
 _BLOCK = 512
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -56,6 +58,18 @@ def read_members(data: bytes | memoryview, shard: str) -> list[tuple[str, dict[s
     return list(samples.items())
 
 
+def header_offsets(samples: Iterable[dict[str, Span]]) -> NDArray[np.int64]:
+    """Where the headers of these samples' members stand, in bytes."""
+    return np.fromiter((start - _BLOCK for members in samples for start, _ in members.values()), np.int64)
+
+
+def header_blocks(data: bytes | memoryview, headers: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The headers at these offsets, uint8 [members, 512]."""
+    whole = len(data) // _BLOCK
+    blocks: NDArray[np.uint8] = np.frombuffer(data, np.uint8, whole * _BLOCK).reshape(whole, _BLOCK)[headers // _BLOCK]
+    return blocks
+
+
 def _walk(data: memoryview, shard: str) -> Iterator[tuple[int, str, int]]:
     """Each member: its header's offset, its name as it stands there, and its content's size."""
     position, end = 0, len(data)
@@ -85,8 +99,7 @@ def _check_sums(data: bytes | memoryview, headers: list[int], shard: str) -> Non
     """Compare every header with its own checksum, all at once: byte by byte in Python it would cost most of all."""
     if not headers:
         return
-    whole = len(data) // _BLOCK
-    blocks = np.frombuffer(data, np.uint8, whole * _BLOCK).reshape(whole, _BLOCK)[np.asarray(headers) // _BLOCK]
+    blocks = header_blocks(data, np.asarray(headers, np.int64))
     stored = str(blocks[:, _CHECKSUM].tobytes(), "latin-1")
     blocks[:, _CHECKSUM] = ord(" ")
     sums = blocks.sum(axis=1, dtype=np.int64).tolist()
