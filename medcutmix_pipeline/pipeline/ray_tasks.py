@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -27,7 +28,7 @@ from medcutmix_pipeline.pipeline.work import (
 from medcutmix_pipeline.stages.attention.encoder import load_encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from medcutmix_pipeline.pipeline.layout import Outcome
     from medcutmix_pipeline.stages.ingest.samples import Ingested
@@ -39,7 +40,7 @@ TRIES = 3
 
 _CRASHES = (
     ray.exceptions.WorkerCrashedError,
-    ray.exceptions.ActorDiedError,
+    ray.exceptions.RayActorError,
     ray.exceptions.OutOfMemoryError,
     ray.exceptions.ObjectLostError,
     ray.exceptions.NodeDiedError,
@@ -81,7 +82,8 @@ class Flight:
         return None
 
 
-@ray.remote(max_restarts=TRIES, max_task_retries=TRIES, num_cpus=0)
+# It starts again however often it is killed: a long build loses many nodes. A unit that kills it has so many tries.
+@ray.remote(max_restarts=-1, max_task_retries=TRIES, num_cpus=0)
 class EncoderActor:
     """An encoder that stays loaded in a process of its own."""
 
@@ -120,6 +122,19 @@ BAKE_UNIT = ray.remote(max_retries=TRIES)(bake_unit)
 INGEST: Any = ray.remote(max_retries=1, num_returns=2)(_ingest)
 _DRAFT = ray.remote(max_retries=TRIES)(draft_unit)
 _WRITE = ray.remote(max_retries=TRIES)(_write)
+
+
+@contextlib.contextmanager
+def breakdown_told() -> Iterator[None]:
+    """Tell the end of Ray itself, such as of its head node, in one line. What a task raises goes through."""
+    try:
+        yield
+    except ray.exceptions.RayTaskError:
+        raise
+    except ray.exceptions.RayError as why:
+        raise PipelineError(
+            f"Ray broke down ({type(why).__name__}): run the same command again to go on where it stopped"
+        ) from None
 
 
 def result(ref: ray.ObjectRef[Any]) -> Any:
