@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-DatasetFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a finished dataset.", show_default=False)]
+DatasetFolder = Annotated[
+    str, typer.Argument(metavar="OUT", help="Folder of a finished dataset, or its s3:// URL.", show_default=False)
+]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Tell nothing but errors.")]

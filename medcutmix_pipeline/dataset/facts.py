@@ -27,7 +27,7 @@ def overview(dataset: Dataset) -> Facts:
     manifest = dataset.manifest
     return {
         "dataset": {
-            "folder": str(dataset.folder),
+            "folder": dataset.where,
             "format_version": manifest.format_version,
             "tool_version": manifest.tool_version,
             "config_hash": manifest.config_hash,

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from medcutmix_pipeline.dataset.members import read_member
+from medcutmix_pipeline.dataset.remote import RemoteCopy
 from medcutmix_pipeline.dataset.rows import Rows
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.schemas.manifest import DatasetManifest
@@ -51,7 +52,8 @@ class Dataset:
         >>> dataset.plot(plan["plan_id"])         # a matplotlib figure
 
     Attributes:
-        folder: where it stands.
+        folder: where it stands; for one in an object store, a temporary folder into which `bring` copies.
+        where: as it was named.
         manifest: `dataset.json`.
 
     Raises:
@@ -59,8 +61,15 @@ class Dataset:
     """
 
     def __init__(self, folder: str | PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.where = str(folder)
+        self._remote = RemoteCopy(str(folder)) if "://" in str(folder) else None
+        self.folder = self._remote.folder if self._remote else Path(folder)
         self.manifest = _manifest(self.folder)
+
+    def bring(self, start: str = "") -> None:
+        """Copy the files whose names begin so from an object store, all of them by default; a folder has them."""
+        if self._remote:
+            self._remote.bring(start)
 
     @cached_property
     def plans(self) -> Rows:
@@ -83,6 +92,7 @@ class Dataset:
         return self._rows("rejects")
 
     def _rows(self, kind: str) -> Rows:
+        self.bring(f"{kind}/")
         return Rows(kind, sorted((self.folder / kind).glob("*.parquet")), TABLES[kind])
 
     def table(self, kind: str) -> pads.Dataset:
@@ -119,7 +129,7 @@ class Dataset:
             name = f"{word}_id"
             known = self.table(kind).head(1, columns=[name])[name].to_pylist()
         hint = f" (one that there is: {known[0]})" if known else ""
-        raise DataError(f"{self.folder} has no {word} {identifier}{hint}")
+        raise DataError(f"{self.where} has no {word} {identifier}{hint}")
 
     def member(self, sample_id: str) -> Member:
         """All that the shard holds of a sample: its image, its maps and its record.
@@ -127,7 +137,9 @@ class Dataset:
         Raises:
             DataError: there is no such sample, or its shard is damaged.
         """
-        return read_member(self.folder / "shards", self.sample(sample_id))
+        sample = self.sample(sample_id)
+        self.bring(f"shards/{sample['shard']}.tar")
+        return read_member(self.folder / "shards", sample)
 
     def image(self, sample_id: str) -> Image:
         """The image of a sample as a PIL image, 8-bit greyscale. Raises DataError as `member` does."""
@@ -203,7 +215,7 @@ class Dataset:
 
 
 @contextlib.contextmanager
-def telling_damage(folder: Path) -> Iterator[None]:
+def telling_damage(folder: Path | str) -> Iterator[None]:
     """While the block reads a dataset, a file that cannot be read is told as such, without a traceback."""
     try:
         yield

@@ -32,6 +32,7 @@ def validate(dataset: Dataset, tick: Callable[[int], None] = lambda samples: Non
     Args:
         tick: told the number of samples of each shard that is through.
     """
+    dataset.bring()
     return _Validation(dataset).run(tick)
 
 
