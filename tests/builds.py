@@ -32,13 +32,13 @@ def merged(base: dict, **changes: dict) -> dict:
     return {**base, **{name: {**base.get(name, {}), **change} for name, change in changes.items()}}
 
 
-def run_build(root: Path, out: Path, fresh: bool = False, **changes: dict):
+def run_build(root: Path, out: Path, fresh: bool = False, retry_rejects: bool = False, **changes: dict):
     """Build phantom studies, or what `source` says; returns the manifest and what was told."""
     told = io.StringIO()
     source = {"kind": "phantom", "root": str(root), **changes.pop("source", {})}
     settings = merged(SETTINGS, source=source, **changes)
     with Reporter(Console(file=told, width=200)) as reporter:
-        manifest = build(Config.model_validate(settings), out, reporter, fresh=fresh)
+        manifest = build(Config.model_validate(settings), out, reporter, fresh=fresh, retry_rejects=retry_rejects)
     return manifest, told.getvalue()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +76,9 @@ def build(
         context.staging.mkdir(parents=True)
         reporter.keep_log(layout.build / "run.log")
         reporter.say(f"engine: {engine.description}")
+        if engine.dashboard:
+            reporter.say(f"Ray's dashboard: {engine.dashboard}")
+        reporter.busy = engine.busy
         if mirror:
             mirror.begin(reporter, fresh)
         return _Build(context, source, engine, reporter, mirror, retry_rejects).run()
@@ -128,7 +130,6 @@ class _Build:
         self.config = self.context.config
         self.rejects: Counter[str] = Counter()
         self.images = 0
-        self.started = time.monotonic()
 
     def run(self) -> DatasetManifest:
         self.reporter.log("start", engine=self.engine.description)
@@ -209,8 +210,8 @@ class _Build:
         stage.end()
 
     def write_run_report(self) -> None:
-        seconds = round(time.monotonic() - self.started, 3)
-        report = {"engine": self.engine.description, "seconds": seconds, "stages": self.reporter.timings}
+        rejects = dict(sorted(self.rejects.items()))
+        report = {"engine": self.engine.description, **self.reporter.report(), "rejects": rejects}
         write_json(report, self.layout.out / "run.json", self.layout.scratch)
 
     def _run(
@@ -226,7 +227,7 @@ class _Build:
         self._stop_if_too_many_rejects()
         if pending:
             self._begin_writing()
-        for outcome in run(self.context, pending):
+        for outcome in run(self.context, stage.taking(pending)):
             facts = self.layout.commit(outcome)
             self._bring(outcome.name, facts)
             stage.advance(self._count(facts, unit), sum(facts["rejects"].values()))

@@ -35,10 +35,14 @@ _ENCODER = "encoder"
 
 @dataclass(frozen=True)
 class Material:
-    """What is fitted on: uint8 [n, s, s] images, and pairs that name their image by its row."""
+    """What is fitted on: uint8 [n, s, s] images, and pairs that name their image by its row.
+
+    `unused` are the rows of the table of chosen samples whose images could not be used.
+    """
 
     images: npt.NDArray[np.uint8]
     pairs: list[Pair]
+    unused: list[int]
 
 
 @dataclass(frozen=True)
@@ -124,15 +128,17 @@ def _gather(engine: Engine, context: Context, tick: Callable[[int, int], None]) 
     sized = replace(context, encoder_size=context.config.attention.fit.image_size)
     images = [np.zeros((0, sized.encoder_size, sized.encoder_size), np.uint8)]
     pairs: list[Pair] = []
+    unused: list[int] = []
     row = 0
     for task, ingested in zip(tasks, engine.ingest(sized, tasks), strict=True):
         own = [samples[task.rows[i]] for i in ingested.survivors]
+        unused += sorted(set(task.rows) - {task.rows[i] for i in ingested.survivors})
         for sample, report in zip(own, context.reader.read_many([s.text for s in own]), strict=True):
             pairs.extend(_pairs(row, sample, report))
             row += 1
         images.append(ingested.thumbs)
         tick(task.rows.stop, len(samples))
-    return Material(np.concatenate(images), pairs)
+    return Material(np.concatenate(images), pairs, unused)
 
 
 def train(context: Context, task: TrainTask) -> Outcome:
@@ -154,7 +160,7 @@ def train(context: Context, task: TrainTask) -> Outcome:
         tell,
         context.config.attention.device,
     )
-    facts = {"images": len(task.material.images), "curve": curve}
+    facts = {"images": len(task.material.images), "unused": task.material.unused, "curve": curve}
     return Outcome(_ENCODER, task.key, facts, staged_folder(folder, context.layout.out / "encoder"))
 
 

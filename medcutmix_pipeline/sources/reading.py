@@ -109,6 +109,8 @@ def read_report(study: Study, limit: int = 1 << 20) -> str:
             text = read_bytes(study.report_uri, limit, "report").decode("utf-8-sig")
         except UnicodeDecodeError:
             raise UnusableInputError("report-not-utf8", "the report is not UTF-8 text") from None
+        if "\0" in text:  # UTF-16 without a byte order mark, or no text at all
+            raise UnusableInputError("report-not-utf8", "the report is not plain text: it has zero bytes")
     elif study.report is None:
         raise UnusableInputError("report-missing", "the source has no report for this study")
     else:

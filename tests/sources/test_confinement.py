@@ -177,6 +177,7 @@ def test_a_failing_storage_is_not_held_against_the_image(tmp_path: Path, monkeyp
         (b"", "report-empty"),
         (b" \n", "report-empty"),
         (b"caf\xe9", "report-not-utf8"),
+        ("Clear lungs.".encode("utf-16-le"), "report-not-utf8"),
         (b"x" * 2000, "report-too-large"),
     ],
 )
