@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from tools.docs.pages import fill
+
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,13 +23,13 @@ def main(work: Path) -> int:
     shutil.copy(Path(__file__).with_name("site.css"), work / "docs")
     shutil.rmtree(work / "site", ignore_errors=True)
     zensical = [str(Path(sys.executable).with_name("zensical")), "build", "--clean", "--strict"]
-    environment = {**os.environ, "NO_COLOR": "1"}
-    code = subprocess.run(zensical, cwd=work, env=environment, check=False).returncode  # noqa: S603  (our own arguments)
-    if not code:
-        print(
-            f"the site is in {work / 'site'}: open its index.html, or, with search, `python -m http.server -d FOLDER`"
-        )
-    return code
+    done = subprocess.run(zensical, cwd=work, capture_output=True, text=True, check=False)  # noqa: S603  (our own)
+    if done.returncode:
+        told = _COLOURS.sub("", done.stdout + done.stderr)
+        print(told.partition("Traceback")[0], file=sys.stderr)  # strictness ends in a traceback of no interest
+        return done.returncode
+    print(f"the site is in {work / 'site'}: open its index.html, or serve the folder, which lets the search work, too")
+    return 0
 
 
 if __name__ == "__main__":

@@ -94,6 +94,10 @@ def _docstring(thing: Any) -> Iterator[str]:
             yield from (f"| {_TABLES[kind]} | |", "|---|---|", *(_row(item) for item in section.value), "")
         elif kind in ("returns", "yields"):
             yield from (f"**{kind.capitalize()}** " + " ".join(_line(item.description) for item in section.value), "")
+        elif kind == "admonition":  # any other heading with an indented text below it
+            told = section.value.contents
+            session = told.startswith(">>>")
+            yield from (f"**{section.title}**", "", f"```{{ .pycon }}\n{told}\n```" if session else told, "")
         else:
             raise ValueError(f"{thing.path}: what shall be done with a section of {kind}?")
 

@@ -38,4 +38,4 @@ def _command(command: Any, parent: Any, name: str) -> Iterator[str]:
 
 
 def _line(text: str) -> str:
-    return " ".join(_MARKUP.sub("", text).split())
+    return " ".join(_MARKUP.sub("", text).replace(" <bool>", "").split())

@@ -54,7 +54,8 @@ def _generated(what: str, names: list[str]) -> str:
 
 def _inlined(drawing: Path, alt: str) -> str:
     """A drawing as part of the page, so that it takes the page's colours."""
-    svg = re.sub(r"<\?xml.*?\?>\s*|<!--.*?-->\s*", "", drawing.read_text("utf-8"), flags=re.S)
+    # Its colours for when it stands alone would follow the machine's scheme and not the page's.
+    svg = re.sub(r"<style class=\"alone\">.*?</style>", "", drawing.read_text("utf-8"), flags=re.S)
     # A blank line would end the block of HTML.
     svg = "\n".join(line for line in svg.splitlines() if line.strip())
     return f'<figure class="drawing" role="img" aria-label="{alt}">\n{svg}\n</figure>'

@@ -1,0 +1,1 @@
+"""The stages of a build: functions that take rows and return rows, and know nothing of Ray or the command line."""
