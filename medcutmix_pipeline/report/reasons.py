@@ -1,0 +1,50 @@
+"""What the codes in a dataset mean, in plain words."""
+
+from __future__ import annotations
+
+REJECTS = {
+    "image-missing": "the source lists it, but there is no such file",
+    "image-empty": "the file has no bytes",
+    "image-blank": "every pixel has the same value",
+    "image-undecodable": "no decoder makes a picture of it",
+    "image-truncated": "the file ends too early",
+    "image-multiframe": "more than one picture in a file",
+    "image-degenerate": "too thin or too small to be a radiograph",
+    "image-too-many-pixels": "larger than ingest.max_pixels, or than the memory",
+    "image-unreadable": "the file cannot be opened or read",
+    "transfer-syntax-unsupported": "a DICOM compression that no installed decoder knows",
+    "view-unsupported": "neither a frontal nor a lateral view",
+    "report-empty": "nothing is left of the report once it is cleaned",
+    "report-missing": "there is no report",
+    "report-unreadable": "the report's file cannot be read",
+    "patient-missing": "without a patient, train and test could share one",
+    "study-missing": "the source gives the image no study",
+    "duplicate-id": "the identifier is there twice",
+    "row-malformed": "a row of the source's table cannot be read",
+    "path-unsupported": "a file name that cannot be used",
+    "path-outside-root": "the file lies outside the source's folder",
+    "report-too-large": "the report's file is too large to be a report",
+    "study-without-image": "the source lists no image of it",
+    "study-without-usable-image": "none of its images could be used",
+    "split-conflict": "one patient in two splits",
+    "split-unknown": "a split that the settings do not name",
+    "split-unusable": "a split name that cannot be used in file names",
+    "decoder-crashed": "decoding it ended the process",
+    "reader-crashed": "reading its report ended the process",
+}
+
+DROPPED = {
+    "donor-poor": "the donor's sentence does not stand by itself: it leans on another, explains the finding away, "
+    "or only compares with an earlier study",
+    "contradiction": "the mixed report would say a finding and deny it",
+    "does-not-fit": "the rest of the host's report speaks against the donor's sentence",
+    "dangling-reference": "something in the host's report points to what would be cut",
+    "denied-finding": "the mixed report would assert what the host's denied",
+    "said-twice": "the mixed report would tell a finding twice",
+    "text-unchanged": "donor and host say the same",
+    "disease-lost": "the mixed report would no longer say the finding",
+    "host-lacks-disease": "the host has no sentence that asserts the finding",
+    "presence-low": "the encoder does not see the finding in the donor's image (plans.min_presence)",
+    "map-too-small": "the map covers too little of the image (plans.min_map_area)",
+    "map-too-large": "the map covers almost all of the image (plans.max_map_area)",
+}
