@@ -32,6 +32,11 @@ class Engine(Protocol):
     """Runs pieces of work. Results come in order of completion, except where the method says otherwise."""
 
     description: str
+    dashboard: str
+    """Address of Ray's dashboard; empty where there is none."""
+
+    def busy(self) -> str:
+        """What is in use of what the engine has, in words, where that is more than this machine tells; else nothing."""
 
     def check(self, context: Context, must_share: bool) -> None:
         """Make sure that every process that will do the work reaches what it needs; the output folder is there.
@@ -66,6 +71,11 @@ class SerialEngine:
     """Everything in this process, one thing after the other: for debugging, and as the reference for other engines."""
 
     description = "serial: one process"
+    dashboard = ""
+
+    def busy(self) -> str:
+        """See `Engine.busy`."""
+        return ""
 
     def check(self, context: Context, must_share: bool) -> None:
         """Nothing to look at: what this process does not reach, it tells when it reads it."""

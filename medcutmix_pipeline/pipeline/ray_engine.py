@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import itertools
 import logging
 import os
 import socket
+import threading
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -55,10 +58,10 @@ class RayEngine:
     """
 
     def __init__(self, config: EngineConfig, attention: AttentionConfig) -> None:
+        self._open, self._closed = threading.Lock(), False
         self._joined_before = ray.is_initialized()
         self._own = not self._joined_before and config.ray_address is None
-        if not self._joined_before:
-            _start(config)
+        self.dashboard = "" if self._joined_before else _start(config)
         resources = ray.cluster_resources()
         self.workers = config.workers or max(1, int(resources.get("CPU", 1)))
         gpus = 0.0 if attention.device == "cpu" else resources.get("GPU", 0.0)
@@ -70,6 +73,16 @@ class RayEngine:
         where = f"Ray at {config.ray_address}" if config.ray_address else "a local Ray"
         where = "the Ray of this process" if self._joined_before else where
         self.description = f"{where}: {self.workers} CPUs, {gpus:g} GPUs, encoders: {self._encoders}"
+
+    def busy(self) -> str:
+        """See `Engine.busy`."""
+        with self._open, contextlib.suppress(ray.exceptions.RayError, ConnectionError, RuntimeError):
+            if self._closed:  # Ray, asked for its resources, would start itself again
+                return ""
+            there, free = ray.cluster_resources(), ray.available_resources()
+            told = [(name, there.get(name, 0), free.get(name, 0)) for name in ("CPU", "GPU")]
+            return "Ray: " + ", ".join(f"{n - left:g} of {n:g} {name}s taken" for name, n, left in told if n)
+        return ""
 
     def check(self, context: Context, must_share: bool) -> None:
         """See `Engine.check`. Asks every node of a cluster; a Ray of this build's own has but one, where it is."""
@@ -157,16 +170,20 @@ class RayEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
-        if not self._joined_before:
-            ray.shutdown()
+        with self._open:
+            self._closed = True
+            if not self._joined_before:
+                ray.shutdown()
 
 
-def _start(config: EngineConfig) -> None:
-    """Start or join a Ray.
+def _start(config: EngineConfig) -> str:
+    """Start or join a Ray; returns the address of its dashboard, empty where it has none.
 
     Raises:
-        UsageError: nothing answers at the configured address.
+        UsageError: nothing answers at the configured address, or the dashboard that is asked for is not installed.
     """
+    if config.dashboard and config.ray_address is None:
+        _check_dashboard()
     if config.ray_address is not None and not _listens(config.ray_address):
         raise _no_ray(config.ray_address, "nothing listens there")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -175,30 +192,37 @@ def _start(config: EngineConfig) -> None:
     try:
         if config.ray_address is None:
             # Without an address Ray would join what RAY_ADDRESS names, or any Ray that runs on this machine.
-            ray.init(
+            joined = ray.init(
                 address="local",
                 num_cpus=config.workers or os.cpu_count(),
-                include_dashboard=False,
+                include_dashboard=config.dashboard,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
         else:
-            _join(config.ray_address)
+            joined = _join(config.ray_address)
     except (ConnectionError, RuntimeError, ValueError) as error:
         if config.ray_address is None:
             raise
         raise _no_ray(config.ray_address, type(error).__name__) from None
+    address = getattr(joined, "dashboard_url", None)
+    return f"http://{address}" if address else ""
 
 
-def _join(address: str) -> None:
-    # A Ray client's server is started for each driver, and now and then dies while it forks: the next one serves.
-    for last in (False, True):
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-            return
-        except ConnectionAbortedError:
-            if last:
-                raise
+def _check_dashboard() -> None:
+    try:
+        importlib.import_module("ray.dashboard.optional_deps")  # what Ray itself tries
+    except ImportError:
+        raise UsageError("engine.dashboard is on, but not installed: pip install 'ray[default]'") from None
+
+
+def _join(address: str) -> Any:
+    options = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        return ray.init(**options)
+    except ConnectionAbortedError:
+        # A Ray client's server is started for each driver, and now and then dies while it forks: the next one serves.
+        return ray.init(**options)
 
 
 def _listens(address: str) -> bool:

@@ -149,6 +149,9 @@ class EngineConfig(Section):
     ray_address: str | None = Field(
         None, description="null: a local Ray for this build; auto or ray://HOST:PORT: a cluster"
     )
+    dashboard: bool = Field(
+        False, description="start Ray's dashboard with a local Ray; needs pip install 'ray[default]'"
+    )
     encoders: int | None = Field(
         None, ge=1, description="encoder processes; null: one for each GPU, or for every two CPUs"
     )
