@@ -218,11 +218,12 @@ class Reporter:
         stage = self._stages[-1] if self._stages else None
         # The last line of a stage is told by `end`.
         if stage and not stage.ended and stage.done != stage.total and self._pace.due():
-            self.say(f"{stage.line()} ({self._machine_line()})")
+            machine = self._machine_line()
+            self.say(f"{stage.line()} ({machine})" if machine else stage.line())
 
     def _machine_line(self) -> str:
-        use = self._watch.last or self._watch.look()
-        return " · ".join(part for part in (use.line(), self.busy()) if part)
+        use = self._watch.last  # none in the first second: CPU use is told since the look before
+        return " · ".join(part for part in (use.line() if use else "", self.busy()) if part)
 
 
 def _stamp(when: time.struct_time) -> str:
