@@ -56,6 +56,24 @@ def odd_plans(dataset: Dataset, count: int, by: str, disease: str | None) -> Tol
     return {"kind": "plans", "by": by, "plans": rows}, lambda: Group(telling.tell_plans(title, rows), hint)
 
 
+def page(dataset: Dataset, folder: Path, most: int) -> Told:
+    """The page that shows the whole dataset, written into a folder."""
+    from medcutmix_pipeline.report import write_report
+
+    written = write_report(dataset, folder, most)
+    shown = "all" if written.plans == written.of else f"{written.plans:,} of"
+    facts = {
+        "kind": "page",
+        "page": str(written.page),
+        "plans": written.plans,
+        "plans_of": written.of,
+        "pictures": written.pictures,
+        "bytes": written.bytes,
+    }
+    told = f"{shown} {written.of:,} plans are in the gallery ({written.bytes / 1e6:,.1f} MB): open {written.page}"
+    return facts, lambda: telling.text(told)
+
+
 def one_sample(dataset: Dataset, sample: str) -> Told:
     """One sample."""
     facts = numbers.sample(dataset, sample)

@@ -50,6 +50,16 @@ def inspect(
             show_default=False,
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write the page that shows the whole dataset into a folder.", show_default=False
+        ),
+    ] = None,
+    most: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="With --html: at most N plans in its gallery; its figures are of all."),
+    ] = 10_000,
     png: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw the plans or the sample into a PNG file.", show_default=False),
@@ -65,7 +75,7 @@ def inspect(
     from medcutmix_pipeline.dataset.open import telling_damage
 
     asked = {"--plan": plan, "--sample": sample, "--random": random, "--worst": worst}
-    asked |= {"--rejects": rejects, "--sql": sql}
+    asked |= {"--rejects": rejects, "--sql": sql, "--html": html}
     what = _one_of([name for name, value in asked.items() if value is not None], disease, png)
     dataset = Dataset(out)
     ask = {
@@ -75,6 +85,7 @@ def inspect(
         "--worst": lambda: answers.odd_plans(dataset, worst or 1, by, disease),
         "--rejects": lambda: answers.some_rejects(dataset, rejects or 1),
         "--sql": lambda: answers.query(dataset, str(sql)),
+        "--html": lambda: answers.page(dataset, Path(str(html)), most),
         "": lambda: answers.whole(dataset) if disease is None else answers.one_finding(dataset, disease),
     }
     with telling_damage(out):
