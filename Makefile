@@ -25,6 +25,7 @@ demo: setup  ## generate studies, build a dataset from them, check it and show i
 	$(RUN)/medcutmix-pipeline inspect $(DEMO)/dataset
 	$(RUN)/medcutmix-pipeline inspect $(DEMO)/dataset --random 1
 	@echo "The dataset is in $(DEMO)/dataset; look at more plans with: $(RUN)/medcutmix-pipeline inspect $(DEMO)/dataset --random 5 --seed 2"
+	@$(RUN)/medcutmix-pipeline inspect $(DEMO)/dataset --html $(DEMO)/dataset/report
 
 test: setup  ## run the tests
 	$(RUN)/pytest -n auto --dist loadfile

@@ -58,7 +58,7 @@ def inspect(
     ] = None,
     most: Annotated[
         int,
-        typer.Option(min=1, metavar="N", help="With --html: at most N plans in its gallery; its figures are of all."),
+        typer.Option(min=1, metavar="N", help="With --html: show N plans at most; figures are of all."),
     ] = 10_000,
     png: Annotated[
         Path | None,

@@ -37,8 +37,9 @@ class NGrams:
 class Pairs:
     """One mixed report for each host, drawn by keyed hash: as many reports before as after.
 
-    Distinct n-grams grow with the size of a corpus, so that all mixed reports against the fewer originals would flatter,
-    and shorter reports would look poorer: the longer side is read only as far as the shorter one goes. Holds `MOST_HOSTS` hosts, those with the smallest keyed hashes.
+    Distinct n-grams grow with the size of a corpus, so that all mixed reports against the fewer originals would
+    flatter, and shorter reports would look poorer: the longer side is read only as far as the shorter one goes. Holds
+    `MOST_HOSTS` hosts, those with the smallest keyed hashes.
     """
 
     kept: list[tuple[int, str, str]] = field(default_factory=list)

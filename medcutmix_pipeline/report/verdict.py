@@ -70,12 +70,13 @@ def _few(number: int) -> str:
 def _rejected(told: Figures) -> Iterator[Remark]:
     images = told.steps[1]
     out = images.parts[1].count
+    told_out = f"{out:,} of {images.total:,} ({_pc(out, images.total)})."
     if images.total and out / images.total > MANY_REJECTED:
         first = told.rejects[0] if told.rejects else None
         why = f" Most often: {first.code}, {first.words}." if first and first.words else ""
-        yield Remark("warning", "Many images were left out", f"{out:,} of {images.total:,} ({_pc(out, images.total)}).{why}")
+        yield Remark("warning", "Many images were left out", told_out + why)
     elif out:
-        yield Remark("good", "Few images were left out", f"{out:,} of {images.total:,} ({_pc(out, images.total)}).")
+        yield Remark("good", "Few images were left out", told_out)
     else:
         yield Remark("good", "No image was left out", f"All {images.total:,} became samples.")
 
@@ -107,8 +108,8 @@ def _alone(told: Figures) -> Iterator[Remark]:
         yield Remark(
             "note",
             "Samples with a finding but no plan",
-            f"{alone:,} of {hosts + alone:,} ({_pc(alone, hosts + alone)}): no donor in reach, or each mix was dropped. "
-            "They are seen unmixed.",
+            f"{alone:,} of {hosts + alone:,} ({_pc(alone, hosts + alone)}): no donor in reach, or each mix was "
+            "dropped. They are seen unmixed.",
         )
 
 
@@ -199,8 +200,9 @@ def _given(told: Figures) -> Iterator[Remark]:
         yield Remark(
             "note",
             "Pictures change less than reports",
-            f"At the stored λ, half of the mixes take less than {told.given.median:.1%} of their picture from the donor, "
-            "while the report takes the donor's sentence whole. A wider map (attention.mass), or the union of both maps, evens it.",
+            f"At the stored λ, half of the mixes take less than {told.given.median:.1%} of their picture from "
+            "the donor, while the report takes the donor's sentence whole. A wider map (attention.mass), or the union "
+            "of both maps, evens it.",
             "sort=kept",
         )
 
@@ -211,7 +213,8 @@ def _drift(told: Figures) -> Iterator[Remark]:
         yield Remark(
             "note",
             "Donors bring further findings",
-            f"{_pc(told.drifted, total)} of the mixed reports have a finding that the host's did not; their labels say so.",
+            f"{_pc(told.drifted, total)} of the mixed reports have a finding that the host's did not; "
+            "their labels say so.",
         )
 
 

@@ -129,7 +129,7 @@ def _render(**content: Any) -> str:
     environment.filters["pc"] = _percent
     source = files("medcutmix_pipeline.report") / "page"
     parts = "\n".join((source / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    script = f"(() => {{\n\"use strict\";\n{parts}}})();\n"
+    script = f'(() => {{\n"use strict";\n{parts}}})();\n'
     # The page runs this script and the files beside it, and nothing else, whatever a report's text may hold.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     style = (source / "style.css").read_text(encoding="utf-8")

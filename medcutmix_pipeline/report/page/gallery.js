@@ -189,6 +189,9 @@ function cardOf(i) {
   const { finding, view, split, presence, area, kept, host, sentence } = data.plans;
   const [text, uses] = data.sentences[sentence[i]];
   const reason = state.sort === "odd" ? data.odd.get(i) : null;
+  const told = [`presence ${presence[i].toFixed(2)}`, `map ${percent(area[i])}`, `λ ${kept[i].toFixed(2)}`];
+  if (uses > 1) told.push(`sentence in ${thousands(uses)} plans`);
+  const figs = told.flatMap((text, at) => [at ? " · " : "", make("span", {}, text)]);
   const card = make(
     "button", { type: "button", class: "card", "data-plan": String(i) },
     make(
@@ -201,10 +204,7 @@ function cardOf(i) {
       "span", { class: "told" },
       make("span", { class: "head" }, data.findings[finding[i]], make("span", {}, `${data.views[view[i]]} · ${data.splits[split[i]]}`)),
       make("span", { class: "lent" }, text),
-      make(
-        "span", { class: "figs" }, ...(reason ? [make("span", { class: "odd" }, reason)] : []),
-        `presence ${presence[i].toFixed(2)} · map ${percent(area[i])} · λ ${kept[i].toFixed(2)}${uses > 1 ? ` · sentence in ${thousands(uses)} plans` : ""}`,
-      ),
+      make("span", { class: "figs" }, ...(reason ? [make("span", { class: "odd" }, reason)] : []), ...figs),
     ),
   );
   watcher.observe(card);
