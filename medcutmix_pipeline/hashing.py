@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 
@@ -13,12 +14,18 @@ def keyed_hash(seed: int, purpose: str, *names: str) -> int:
 
     Names are joined with their lengths, so that ("ab", "c") and ("a", "bc") differ.
     """
-    h = hashlib.blake2b(digest_size=8, key=seed.to_bytes(16, "little", signed=True), person=purpose.encode()[:16])
+    h = _keyed(seed, purpose).copy()
     for name in names:
         raw = name.encode("utf-8", "surrogatepass")
         h.update(len(raw).to_bytes(4, "little"))
         h.update(raw)
     return int.from_bytes(h.digest(), "little")
+
+
+@functools.lru_cache(maxsize=64)
+def _keyed(seed: int, purpose: str) -> hashlib.blake2b:
+    """The hash before any name; a few of them are asked for again and again."""
+    return hashlib.blake2b(digest_size=8, key=seed.to_bytes(16, "little", signed=True), person=purpose.encode()[:16])
 
 
 def keyed_unit(seed: int, purpose: str, *names: str) -> float:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import torch
 
-from medcutmix_pipeline.errors import UsageError
-from medcutmix_pipeline.hashing import keyed_hash
-from medcutmix_pipeline.loader.batch import MixBatch, MixPlan
+from medcutmix_pipeline.loader.batch import MixBatch
+from medcutmix_pipeline.loader.epochs.planned import batch_plan
 from medcutmix_pipeline.loader.epochs.pool import Row
 from medcutmix_pipeline.loader.reading.decode import Undecodable, decode_into, decode_maps
 from medcutmix_pipeline.loader.reading.shard import mixed_text
@@ -56,7 +55,7 @@ class Wishes:
 
 
 @dataclass
-class _Decoded:
+class Decoded:
     """What a thread made of a row: the changed image where there is a transform, and the maps that are asked of it."""
 
     image: Tensor | None = None
@@ -72,7 +71,7 @@ class Pending:
     rows: list[Row]
     pixels: Tensor
     common: Common
-    decoding: list[Future[list[_Decoded]]]
+    decoding: list[Future[list[Decoded]]]
 
 
 def start_batch(
@@ -88,7 +87,7 @@ def start_batch(
     lent = {row.donor: row.plan.donor_map for row in rows if row.donor is not None and row.plan is not None}
     share = max(1, -(-len(rows) // (2 * threads)))
 
-    def decode(first: int) -> list[_Decoded]:
+    def decode(first: int) -> list[Decoded]:
         numbers = range(first, min(first + share, len(rows)))
         return [_decode(rows[i], lent.get(i), pixels[i, 0].numpy(), common.grid, wishes, chance) for i in numbers]
 
@@ -117,13 +116,9 @@ def finish_batch(pending: Pending, wishes: Wishes, chance: Chance, number: int) 
     images = _images(pending.pixels, decoded)
     if skipped:
         rows, images = _replaced(rows, images, decoded)
-    plan = _plan(rows, decoded, pending.common.grid, wishes.findings, chance, number)
+    plan = batch_plan(rows, decoded, pending.common.grid, wishes.findings, chance, number)
     original = [row.sample.text for row in rows]
-    mixed = [mixed_text(row.sample.text, row.plan) if row.plan else row.sample.text for row in rows]
-    texts = {"mixed": mixed, "original": original}.get(wishes.texts) or [
-        *original,
-        *(text for text, row in zip(mixed, rows, strict=True) if row.plan),
-    ]
+    texts = _texts(rows, original, wishes.texts)
     batch = MixBatch(
         images=images,
         texts=texts,
@@ -142,13 +137,20 @@ def finish_batch(pending: Pending, wishes: Wishes, chance: Chance, number: int) 
     return batch.pin_memory() if wishes.pin_memory else batch
 
 
+def _texts(rows: Sequence[Row], original: list[str], which: Texts) -> list[str]:
+    if which == "original":
+        return original
+    mixed = [mixed_text(row.sample.text, row.plan) if row.plan else row.sample.text for row in rows]
+    return mixed if which == "mixed" else original + [text for text, row in zip(mixed, rows, strict=True) if row.plan]
+
+
 def _decode(
     row: Row, lent: int | None, pixels: NDArray[np.uint8], grid: tuple[int, int], wishes: Wishes, chance: Chance
-) -> _Decoded:
+) -> Decoded:
     sample = row.sample
     if sample.problem is not None:
-        return _Decoded(problem=sample.problem)
-    made = _Decoded()
+        return Decoded(problem=sample.problem)
+    made = Decoded()
     try:
         decode_into(sample, pixels, wishes.max_pixels, resize=wishes.image_size is not None)
         if row.plan is not None or lent is not None:
@@ -158,13 +160,13 @@ def _decode(
             made.host_map = maps[row.plan.host_map] if row.plan is not None else None
             made.lent_map = maps[lent] if lent is not None else None
     except Undecodable as why:
-        return _Decoded(problem=str(why))
+        return Decoded(problem=str(why))
     if wishes.transform is not None:
         _change(made, pixels, wishes.transform, chance.generator("loader.transform", row.partner))
     return made
 
 
-def _change(made: _Decoded, pixels: NDArray[np.uint8], transform: Transform, rng: np.random.Generator) -> None:
+def _change(made: Decoded, pixels: NDArray[np.uint8], transform: Transform, rng: np.random.Generator) -> None:
     asked = [m for m in (made.host_map, made.lent_map) if m is not None]
     maps = torch.from_numpy(np.stack(asked)) if asked else torch.zeros((0, 1, 1), dtype=torch.uint8)
     made.image, moved = transform(torch.from_numpy(pixels.copy())[None], maps, rng)
@@ -173,14 +175,14 @@ def _change(made: _Decoded, pixels: NDArray[np.uint8], transform: Transform, rng
     made.lent_map = left.pop(0) if made.lent_map is not None else None
 
 
-def _images(pixels: Tensor, decoded: Sequence[_Decoded]) -> Tensor:
+def _images(pixels: Tensor, decoded: Sequence[Decoded]) -> Tensor:
     changed = next((d.image for d in decoded if d.image is not None), None)
     if changed is None:
         return pixels
     return torch.stack([torch.zeros_like(changed) if d.image is None else d.image for d in decoded])
 
 
-def _fetch_stand_in(pending: Pending, decoded: list[_Decoded], wishes: Wishes, chance: Chance) -> None:
+def _fetch_stand_in(pending: Pending, decoded: list[Decoded], wishes: Wishes, chance: Chance) -> None:
     """Where no row of a batch can be read: put another sample of the pool in its first place."""
     for sample in pending.common.usable:
         row = Row(sample, sample.key, repeats=True)
@@ -192,7 +194,7 @@ def _fetch_stand_in(pending: Pending, decoded: list[_Decoded], wishes: Wishes, c
     raise ShardError(f"shard {sample.shard}, sample {sample.key}: {decoded[0].problem}; nor can any other of its pool")
 
 
-def _replaced(rows: list[Row], images: Tensor, decoded: Sequence[_Decoded]) -> tuple[list[Row], Tensor]:
+def _replaced(rows: list[Row], images: Tensor, decoded: Sequence[Decoded]) -> tuple[list[Row], Tensor]:
     """Rows that could not be read become unmixed copies of others; hosts that would take from them stay as they are."""
     good = [i for i, d in enumerate(decoded) if d.problem is None]
     bad = {i for i, d in enumerate(decoded) if d.problem is not None}
@@ -207,40 +209,3 @@ def _replaced(rows: list[Row], images: Tensor, decoded: Sequence[_Decoded]) -> t
         else:
             whole.append(row)
     return whole, images
-
-
-def _plan(
-    rows: Sequence[Row],
-    decoded: Sequence[_Decoded],
-    grid: tuple[int, int],
-    findings: Sequence[str],
-    chance: Chance,
-    number: int,
-) -> MixPlan:
-    donor_map = torch.zeros((len(rows), *grid), dtype=torch.uint8)
-    host_map = torch.zeros((len(rows), *grid), dtype=torch.uint8)
-    asserted = torch.zeros((len(rows), len(findings)), dtype=torch.bool)
-    place = {finding: i for i, finding in enumerate(findings)}
-    for i, row in enumerate(rows):
-        labels = row.sample.labels
-        if row.plan is not None and row.donor is not None:
-            labels = row.plan.labels
-            for target, told in ((donor_map, decoded[row.donor].lent_map), (host_map, decoded[i].host_map)):
-                if told is None or told.shape != grid:
-                    raise UsageError(
-                        "the transform changes the shape of maps: it must leave them as large as they came"
-                    )
-                target.numpy()[i] = told
-        asserted[i, [place[f] for f, said in labels.items() if said == "present" and f in place]] = True
-    return MixPlan(
-        donor=torch.tensor([i if row.donor is None else row.donor for i, row in enumerate(rows)]),
-        active=torch.tensor([row.plan is not None for row in rows]),
-        lam=torch.tensor([chance.lam(row.plan) if row.plan else 1.0 for row in rows], dtype=torch.float32),
-        donor_map=donor_map,
-        host_map=host_map,
-        study=torch.tensor([keyed_hash(0, "loader.study", row.sample.study) >> 1 for row in rows]),
-        findings=asserted,
-        draw=keyed_hash(chance.seed, "loader.draw", str(chance.epoch), str(number)) >> 1,
-        plan_ids=[row.plan.plan_id if row.plan else None for row in rows],
-        diseases=[row.plan.disease if row.plan else None for row in rows],
-    )

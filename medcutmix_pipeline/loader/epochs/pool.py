@@ -133,5 +133,6 @@ def _plan(host: Sample, donor: Sample, chance: Chance) -> Plan | None:
     plans = host.plans_with(donor.place)
     if not plans:
         return None
-    plan = plans[int(keyed_unit(chance.seed, "loader.plan", str(chance.epoch), host.key) * len(plans))]
+    drawn = keyed_unit(chance.seed, "loader.plan", str(chance.epoch), host.key) if len(plans) > 1 else 0.0
+    plan = plans[int(drawn * len(plans))]
     return plan if chance.mixes(plan) else None

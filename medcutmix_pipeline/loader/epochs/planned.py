@@ -1,0 +1,70 @@
+"""The plan of a batch: who takes from whom, where and how much, as tensors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.hashing import keyed_hash
+from medcutmix_pipeline.loader.batch import MixPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from medcutmix_pipeline.loader.epochs.assemble import Decoded
+    from medcutmix_pipeline.loader.epochs.pool import Chance, Row
+
+
+def batch_plan(
+    rows: Sequence[Row],
+    decoded: Sequence[Decoded],
+    grid: tuple[int, int],
+    findings: Sequence[str],
+    chance: Chance,
+    number: int,
+) -> MixPlan:
+    """The plan of rows whose images and maps are decoded; `grid` is (height, width) of a map.
+
+    Raises:
+        UsageError: the transform changed the shape of maps.
+    """
+    donor_map, host_map = (np.zeros((len(rows), *grid), np.uint8) for _ in range(2))
+    for i, row in enumerate(rows):
+        if row.plan is None or row.donor is None:
+            continue
+        for target, told in ((donor_map, decoded[row.donor].lent_map), (host_map, decoded[i].host_map)):
+            if told is None or told.shape != grid:
+                raise UsageError("the transform changes the shape of maps: it must leave them as large as they came")
+            target[i] = told
+    return MixPlan(
+        donor=torch.tensor([i if row.donor is None else row.donor for i, row in enumerate(rows)]),
+        active=torch.tensor([row.plan is not None for row in rows]),
+        lam=torch.tensor([chance.lam(row.plan) if row.plan else 1.0 for row in rows], dtype=torch.float32),
+        donor_map=torch.from_numpy(donor_map),
+        host_map=torch.from_numpy(host_map),
+        study=torch.tensor([keyed_hash(0, "loader.study", row.sample.study) >> 1 for row in rows]),
+        findings=_asserted(rows, findings),
+        draw=keyed_hash(chance.seed, "loader.draw", str(chance.epoch), str(number)) >> 1,
+        plan_ids=[row.plan.plan_id if row.plan else None for row in rows],
+        diseases=[row.plan.disease if row.plan else None for row in rows],
+    )
+
+
+def _asserted(rows: Sequence[Row], findings: Sequence[str]) -> Tensor:
+    """Which findings each report asserts after its mix, bool [B, F]."""
+    place = {finding: i for i, finding in enumerate(findings)}
+    found = [
+        (i, place[finding])
+        for i, row in enumerate(rows)
+        for finding, said in (row.plan.labels if row.plan else row.sample.labels).items()
+        if said == "present" and finding in place
+    ]
+    asserted = np.zeros((len(rows), len(findings)), np.bool_)
+    if found:
+        asserted[tuple(zip(*found, strict=True))] = True
+    return torch.from_numpy(asserted)
