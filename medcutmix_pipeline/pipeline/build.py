@@ -59,12 +59,7 @@ def build(
     config = with_whole_paths(config)
     source = open_source(config.source)
     check_encoder(config.attention)
-    store = Store(str(out)) if protocol(str(out)) else None
-    layout = Layout(_working_folder(out, config.engine.work_dir, store))
-    mirror = Mirror(store, layout) if store else None
-    _check_output(layout, config.source.root)
-    if mirror:
-        mirror.check()
+    layout, mirror = check_place(config, out)
     context = Context(layout.out, config, load_key(config.privacy.key_file), source.public_ids, uuid.uuid4().hex)
     _ = context.reader  # a lexicon that cannot be read is to be told before anything is started
     with exclusive(layout.lock), ExitStack() as stack:
@@ -84,6 +79,21 @@ def build(
         return _Build(context, source, engine, reporter, mirror, retry_rejects).run()
 
 
+def check_place(config: Config, out: Path | str) -> tuple[Layout, Mirror | None]:
+    """Where a build into `out` works, and what brings its files to an object store; `out` is left as it is.
+
+    Raises:
+        UsageError: a build may not go there, or cannot.
+    """
+    store = Store(str(out)) if protocol(str(out)) else None
+    layout = Layout(_working_folder(out, config.engine.work_dir, store))
+    mirror = Mirror(store, layout) if store else None
+    _check_output(layout, config.source.root)
+    if mirror:
+        mirror.check()
+    return layout, mirror
+
+
 def _working_folder(out: Path | str, work: str | None, store: Store | None) -> Path:
     if store is None:
         return Path(out).resolve()
@@ -97,12 +107,13 @@ def _working_folder(out: Path | str, work: str | None, store: Store | None) -> P
 def _check_output(layout: Layout, root: str) -> None:
     """Make sure that the output folder is new, empty or ours, and that the source does not stand in it."""
     try:
-        taken = layout.out.exists() and any(layout.out.iterdir())
+        # A build that is killed right at its start leaves no more than an empty folder.
+        taken = layout.out.exists() and any(p != layout.build or any(p.iterdir()) for p in layout.out.iterdir())
     except OSError as why:
         raise UsageError(f"cannot write to {layout.out}: {why.strerror}") from None
     if taken and not layout.is_ours():
         raise UsageError(f"{layout.out} is not empty and holds no dataset of ours: name a new folder with --out")
-    if protocol(root) is None and Path(root).resolve().is_relative_to(layout.out):
+    if root and protocol(root) is None and Path(root).resolve().is_relative_to(layout.out):
         raise UsageError(f"the source {root} stands inside the output {layout.out}: name another folder with --out")
 
 

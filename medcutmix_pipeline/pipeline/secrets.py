@@ -21,8 +21,9 @@ def load_key(key_file: str | None) -> bytes:
     Raises:
         UsageError: the file is missing, unreadable or too short.
     """
-    named = key_file or os.environ.get(KEY_VARIABLE)
-    path = Path(named) if named else _own_key()
+    path = key_place(key_file)
+    if path == own_key_place():
+        _make_own_key(path)
     try:
         key = path.read_bytes()
     except OSError as why:
@@ -32,9 +33,19 @@ def load_key(key_file: str | None) -> bytes:
     return key
 
 
-def _own_key() -> Path:
+def key_place(key_file: str | None) -> Path:
+    """Where the key stands, or will stand once it is made."""
+    named = key_file or os.environ.get(KEY_VARIABLE)
+    return Path(named) if named else own_key_place()
+
+
+def own_key_place() -> Path:
+    """Where this user's own key stands."""
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    path = Path(home) / "medcutmix-pipeline" / "pseudonym.key"
+    return Path(home) / "medcutmix-pipeline" / "pseudonym.key"
+
+
+def _make_own_key(path: Path) -> None:
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -54,4 +65,3 @@ def _own_key() -> Path:
                 f"cannot make a pseudonym key at {path} ({why.strerror}): "
                 f"name one with privacy.key_file or {KEY_VARIABLE}"
             ) from None
-    return path

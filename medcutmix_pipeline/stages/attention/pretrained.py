@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.config import AttentionConfig
     from medcutmix_pipeline.stages.attention.encoder import Encoder
 
-_FAMILIES = {
+FAMILIES = {
     "blip": "medcutmix_pipeline.stages.attention.blip:BlipEncoder",
     "clip": "medcutmix_pipeline.stages.attention.clip:ClipEncoder",
     "siglip": "medcutmix_pipeline.stages.attention.siglip:SiglipEncoder",
@@ -95,7 +95,7 @@ def pretrained_image_size(config: AttentionConfig) -> int:
 def load_pretrained(config: AttentionConfig) -> Encoder:
     """The encoder with its weights. Raises UsageError as `check_pretrained` does, and where weights are left out."""
     checkpoint = _checked(config, with_weights=True)
-    module, _, cls = _FAMILIES[checkpoint.family].partition(":")
+    module, _, cls = FAMILIES[checkpoint.family].partition(":")
     try:
         encoder: Encoder = getattr(import_module(module), cls).load(checkpoint, config, choose_device(config.device))
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as problem:
@@ -140,11 +140,11 @@ def load_tokenizer(checkpoint: Checkpoint, config: AttentionConfig) -> Any:
 
 def _checked(config: AttentionConfig, with_weights: bool) -> Checkpoint:
     checkpoint = _find(config, with_weights)
-    if checkpoint.family not in _FAMILIES:
+    if checkpoint.family not in FAMILIES:
         family = checkpoint.family or "unnamed"
         raise UsageError(
             f"attention.encoder: {checkpoint.name} is of the family {family!r}, which is not supported; "
-            f"supported are {', '.join(sorted(_FAMILIES))}, or module:Class for your own"
+            f"supported are {', '.join(sorted(FAMILIES))}, or module:Class for your own"
         )
     if not any((checkpoint.folder / name).is_file() for name in _TOKENIZERS):
         raise UsageError(f"attention.encoder: {checkpoint.name} has no tokenizer (none of {', '.join(_TOKENIZERS)})")

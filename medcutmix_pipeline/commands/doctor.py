@@ -1,0 +1,80 @@
+"""`doctor`: is everything there for a build."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medcutmix_pipeline.commands.tell import JsonOption, out_console, tell_json
+from medcutmix_pipeline.errors import ExitCode
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.doctor import Check
+
+_MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "problem": ("✗", "red")}
+_TITLES = {"installed": "Installed", "usable": "Usable", "places": "Places and needs"}
+
+
+def doctor(
+    config: Annotated[
+        Path | None,
+        typer.Argument(metavar="[CONFIG.yaml]", help="The settings of the build that is planned.", show_default=False),
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Where its dataset would go.", show_default=False)
+    ] = None,
+    source: Annotated[str | None, typer.Option(metavar="KIND", help="Kind of its source.", show_default=False)] = None,
+    root: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where its source's data are.", show_default=False)
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting; may be repeated.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look whether all is there for a build: packages, GPU, Ray, models, source, output, disk and memory.
+
+    Says what to do about each problem. Exit code 1 where something would stop a build. Changes nothing.
+    """
+    from medcutmix_pipeline.doctor import examine
+    from medcutmix_pipeline.schemas.settings import load_config, parse_set
+
+    named = [("source.kind", source), ("source.root", root)]
+    overrides = [parse_set(text) for text in settings or []] + [(k, v) for k, v in named if v is not None]
+    checks = list(examine(load_config(config, overrides), out))
+    problems = sum(check.status == "problem" for check in checks)
+    if as_json:
+        told = [{name: getattr(check, name) for name in check.__dataclass_fields__} for check in checks]
+        tell_json({"kind": "doctor", "ready": not problems, "checks": told})
+    else:
+        _tell(checks, problems, nothing_named=not (root or config) or out is None)
+    if problems:
+        raise typer.Exit(ExitCode.DATA)
+
+
+def _tell(checks: "list[Check]", problems: int, nothing_named: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    console = out_console()
+    for group in dict.fromkeys(check.group for check in checks):
+        console.print(Text(_TITLES[group], style="bold"))
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for _ in range(2):
+            grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for check in checks:
+            if check.group == group:
+                mark, style = _MARKS[check.status]
+                grid.add_row(Text(f"  {mark}", style=style), Text(check.name), Text(check.found))
+                if check.remedy:
+                    grid.add_row("", "", Text(f"→ {check.remedy}", style=style))
+        console.print(grid)
+    if problems:
+        console.print(Text(f"{problems} {'problems' if problems > 1 else 'problem'} would stop a build.", style="bold"))
+    elif nothing_named:
+        console.print("Ready. Name the source and the output of a build to have these looked at, too:", highlight=False)
+        console.print("  medcutmix-pipeline doctor --source KIND --root DIR --out FOLDER", highlight=False)
+    else:
+        console.print(Text("Ready to build.", style="bold"))

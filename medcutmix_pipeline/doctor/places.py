@@ -1,0 +1,128 @@
+"""Whether source, output and key can be read and written, and whether there is room for what a build would make."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from medcutmix_pipeline.doctor.check import Check
+from medcutmix_pipeline.errors import PipelineError
+from medcutmix_pipeline.pipeline.survey import Survey, survey
+from medcutmix_pipeline.sources.reading import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from medcutmix_pipeline.schemas.config import Config
+
+_GROUP = "places"
+_GB = 2**30
+
+
+def places(config: Config, out: str | None) -> Iterator[Check]:
+    """Source, output, key, and needs; what was not named is not looked at."""
+    found: Survey | None = None
+    if config.source.root:
+        try:
+            found = survey(config)
+            yield _source(config, found)
+        except PipelineError as why:
+            remedy = "`medcutmix-pipeline sources` shows the layout of each kind"
+            yield Check(_GROUP, "source", "problem", str(why), remedy)
+    if out is not None:
+        yield _output(config, out)
+    yield _key(config)
+    if found is not None:
+        yield from _needs(config, found, _folder(config, out))
+
+
+def _source(config: Config, found: Survey) -> Check:
+    text = f"{config.source.kind}: {found.studies:,} studies, {found.images:,} images"
+    if found.without_report:
+        text += f", {found.without_report:,} studies without a report"
+    if found.usable == found.tried:
+        return Check(_GROUP, "source", "ok", f"{text}; {found.tried} images tried, all usable")
+    text += f"; {found.tried - found.usable} of {found.tried} images tried cannot be used"
+    if 1 - found.usable / found.tried > config.engine.max_reject_rate:
+        remedy = "look at these files, or raise --max-reject-rate"
+        return Check(_GROUP, "source", "problem", f"{text}: {found.told_reasons()}", remedy)
+    return Check(_GROUP, "source", "note", f"{text}: {found.told_reasons()}", "they will stand in the rejects")
+
+
+def _output(config: Config, out: str) -> Check:
+    from medcutmix_pipeline.pipeline.build import check_place
+
+    try:
+        layout, _ = check_place(config, out)
+    except PipelineError as why:
+        return Check(_GROUP, "output", "problem", str(why), "name another place with --out")
+    try:
+        _try_writing(_existing(layout.out))
+    except OSError as why:
+        return Check(_GROUP, "output", "problem", f"cannot write to {layout.out}: {why.strerror}", "name another --out")
+    if layout.manifest.is_file():
+        return Check(_GROUP, "output", "ok", f"{out} holds a dataset: only what has changed would be done")
+    told = "holds an unfinished build, which would be gone on with" if layout.build.is_dir() else "can be written"
+    return Check(_GROUP, "output", "ok", f"{out} {told}")
+
+
+def _try_writing(folder: Path) -> None:
+    """Write a file, lock it and rename it, as a build does; nothing is left of it."""
+    with tempfile.TemporaryDirectory(prefix=".medcutmix-", dir=folder) as scratch:
+        path = Path(scratch) / "try"
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.write("try")
+        path.rename(path.with_name("tried"))
+
+
+def _key(config: Config) -> Check:
+    from medcutmix_pipeline.pipeline.secrets import key_place, load_key
+
+    path = key_place(config.privacy.key_file)
+    if path.exists() or config.privacy.key_file:
+        try:
+            load_key(config.privacy.key_file)
+        except PipelineError as why:
+            return Check(_GROUP, "pseudonym key", "problem", str(why), "name one with privacy.key_file")
+        return Check(_GROUP, "pseudonym key", "ok", f"{path}: keep it, it makes the same pseudonyms again")
+    try:
+        _try_writing(_existing(path.parent))
+    except OSError as why:
+        found = f"cannot be made at {path}: {why.strerror}"
+        return Check(_GROUP, "pseudonym key", "problem", found, "name one with privacy.key_file")
+    return Check(_GROUP, "pseudonym key", "ok", f"will be made at {path} by the first build")
+
+
+def _needs(config: Config, found: Survey, folder: Path | None) -> Iterator[Check]:
+    disk = found.disk(config)
+    told = f"about {disk / _GB:.1f} GB for about {found.shards(config):,} shards"
+    if folder is None:
+        yield Check(_GROUP, "disk", "ok", told)
+    else:
+        free = shutil.disk_usage(_existing(folder)).free
+        enough = free > disk
+        remedy = "" if enough else "name a larger disk with --out, or store smaller images (shards.image_size)"
+        yield Check(_GROUP, "disk", "ok" if enough else "problem", f"{told}; {free / _GB:.1f} GB are free", remedy)
+    memory, there = found.memory(config), psutil.virtual_memory().available
+    enough = there > memory or config.engine.ray_address is not None
+    remedy = "" if enough else "take fewer --workers, or smaller shards (shards.samples_per_shard)"
+    told = f"about {memory / _GB:.1f} GB; {there / _GB:.1f} GB are free here"
+    yield Check(_GROUP, "memory", "ok" if enough else "note", told, remedy)
+
+
+def _folder(config: Config, out: str | None) -> Path | None:
+    """Where a build would write on a disk of this machine."""
+    place = config.engine.work_dir if out is not None and protocol(out) else out
+    return None if place is None else Path(place)
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that there is."""
+    path = path.absolute()
+    return next(p for p in (path, *path.parents) if p.is_dir())
