@@ -87,16 +87,25 @@ def _one(bench: Bench, server: Server, trial: Trial, out: Path, tally: Tally) ->
 def disk_full(bench: Bench, tries: int, draw: random.Random, tally: Tally) -> None:
     """Let the disk run full after more and more of the build; where none can be mounted, limit the size of files."""
     need = sum(p.stat().st_blocks * 512 for p in (bench.folder / bench.starts[0].name).rglob("*"))
-    table = "disk full" if _can_mount() else "file size limited (nothing can be mounted here)"
-    for number in range(tries):
-        share = (number + draw.random()) / tries
-        try:
-            hit = (_on_small_disk if _can_mount() else _with_small_files)(bench, int(share * need))
-        except LostError as why:
-            tally.lost.append(f"{table} at {share:.0%} of the build: {why}")
-            tally.count(table, table, "lost")
-        else:
-            tally.count(table, table, "survived" if hit else "made up for")
+    mounted = bench.folder / "disk"
+    mounted.mkdir()
+    table, prefix = "disk full", ["unshare", "-rm", "sh", "-c", _MOUNT, "sh", str(mounted)]
+    if not _can_mount():
+        table, prefix = "file size limited, since nothing can be mounted here", []
+    with served(prefix) as server:
+        for number in range(tries):
+            share = (number + draw.random()) / tries
+            try:
+                fill = _on_small_disk if prefix else _with_small_files
+                hit = fill(bench, server, mounted, int(share * need))
+            except LostError as why:
+                tally.lost.append(f"{table} at {share:.0%} of the build: {why}")
+                tally.count(table, "build", "lost")
+            else:
+                tally.count(table, "build", "survived" if hit else "made up for")
+
+
+_MOUNT = 'mount -t tmpfs -o size=64m none "$1" && shift && exec "$@"'
 
 
 def _can_mount() -> bool:
@@ -107,19 +116,15 @@ def _can_mount() -> bool:
         return False
 
 
-def _on_small_disk(bench: Bench, room: int) -> bool:
-    mounted = bench.folder / "disk"
-    mounted.mkdir(exist_ok=True)
-    mount = f'mount -t tmpfs -o size=64m none "{mounted}" && exec "$@"'
-    with served(["unshare", "-rm", "sh", "-c", mount, "sh"]) as server:
-        disk = Path(f"/proc/{server.pid}/root{mounted}")
-        filler, free = disk / "filler", shutil.disk_usage(disk).free
-        with filler.open("wb") as out:
-            for _ in range(max(0, free - room) // 4096):
-                out.write(bytes(4096))
-        return ended(bench, server, disk / "full", mounted / "full", mend=filler.unlink)
+def _on_small_disk(bench: Bench, server: Server, mounted: Path, room: int) -> bool:
+    disk = Path(f"/proc/{server.pid}/root{mounted}")  # nobody else sees what the server has mounted
+    shutil.rmtree(disk / "full", ignore_errors=True)
+    filler, free = disk / "filler", shutil.disk_usage(disk).free
+    with filler.open("wb") as out:
+        for _ in range(max(0, free - room) // 4096):
+            out.write(bytes(4096))
+    return ended(bench, server, disk / "full", mounted / "full", mend=filler.unlink)
 
 
-def _with_small_files(bench: Bench, most: int) -> bool:
-    with served() as server:
-        return disturbed(bench, server, bench.folder / "small", bench.starts[0].name, largest_file=most)
+def _with_small_files(bench: Bench, server: Server, mounted: Path, most: int) -> bool:
+    return disturbed(bench, server, mounted / "small", bench.starts[0].name, largest_file=most // 20)

@@ -1,0 +1,144 @@
+"""What a killed build leaves running, and what a disk does to finished files, taints nothing."""
+
+import subprocess
+import sys
+
+import pytest
+
+from medcutmix_pipeline.dataset.open import Dataset
+from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.pipeline import engine
+from medcutmix_pipeline.pipeline.lock import exclusive
+from medcutmix_pipeline.pipeline.work import read_part
+from tests.builds import digests, run_build
+
+CHANGES = {
+    "source": {"limit": 30},
+    "attention": {"fit": {"image_size": 32, "steps": 2, "batch": 8, "width": 16, "max_images": 16, "threads": 1}},
+    "shards": {"samples_per_shard": 40, "image_size": 40, "pixel": True},
+}
+OTHER = {**CHANGES, "plans": {"alpha": 3.0}, "ingest": {"studies_per_part": 40}}
+
+
+def everything(out):
+    """Every file, `.build` included, with its time of change."""
+    return {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def work_seen(monkeypatch):
+    """Every piece of work of a serial build with its arguments, to be done once more when the build is long over."""
+    seen = []
+
+    def watch(name):
+        work = getattr(engine, name)
+
+        def watched(*arguments):
+            seen.append((work, arguments))
+            return work(*arguments)
+
+        monkeypatch.setattr(engine, name, watched)
+
+    for name in ("read_part", "write_unit", "bake_unit"):
+        watch(name)
+    call = engine.SerialEngine.call
+
+    def called(self, work, *arguments):
+        seen.append((work, arguments))
+        return call(self, work, *arguments)
+
+    monkeypatch.setattr(engine.SerialEngine, "call", called)
+    return seen
+
+
+def test_work_that_outlives_its_build_changes_nothing(studies, tmp_path, work_seen, monkeypatch):
+    """Every piece of work of a first build ends in the middle of a second one, and once more when that is over."""
+    out, hindered = tmp_path / "out", []
+    run_build(studies, out, **CHANGES)
+    late = list(work_seen)
+
+    def come_late():
+        for work, arguments in late:
+            with pytest.raises(FileNotFoundError):
+                work(*arguments)
+            hindered.append(work.__name__)
+
+    def interfering(context, task):
+        if not hindered:
+            come_late()
+        return read_part(context, task)
+
+    monkeypatch.setattr(engine, "read_part", interfering)
+    run_build(studies, out, **OTHER)
+    assert set(hindered) == {"read_part", "write_unit", "bake_unit", "train"}
+    before = everything(out)
+    come_late()
+    assert everything(out) == before
+    monkeypatch.undo()
+    run_build(studies, tmp_path / "new", **OTHER)
+    assert digests(out) == digests(tmp_path / "new")
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_bit_that_flips_in_a_finished_file_is_noticed_and_the_file_made_again(studies, tmp_path):
+    out = tmp_path / "out"
+    run_build(studies, out, **CHANGES)
+    content = digests(out)
+    shard = Dataset(out).manifest.shards[0].name
+    for name in ("sentences/part-00000.parquet", f"shards/{shard}.tar", f"pixel/{shard}.tar", "encoder/config.json"):
+        flip_a_bit(out / name)
+        assert digests(out) != content
+        _, told = run_build(studies, out, **CHANGES)
+        if not name.startswith("encoder"):
+            assert f"{name} is gone or not as it was written: it is made again" in told
+        assert digests(out) == content
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from medcutmix_pipeline.pipeline.lock import exclusive
+
+with exclusive(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the lock of an output."""
+    lock = tmp_path / "out" / ".build" / "lock"
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_second_build_is_told_who_holds_the_output(studies, tmp_path, holder):
+    with pytest.raises(UsageError, match=rf"already running \(process {holder.pid} on \S+\)"):
+        run_build(studies, tmp_path / "out", **CHANGES)
+
+
+def test_the_lock_of_a_killed_build_is_free_even_if_its_number_lives_on(studies, tmp_path, holder):
+    lock = tmp_path / "out" / ".build" / "lock"
+    holder.kill()
+    holder.wait()
+    assert str(holder.pid) in lock.read_text()
+    lock.write_text(lock.read_text().replace(str(holder.pid), "1"))  # a number that surely is in use
+    with exclusive(lock):
+        assert "process 1 " not in lock.read_text()
+
+
+def test_an_output_that_a_build_had_no_time_to_take_is_free(studies, tmp_path):
+    (tmp_path / "out" / ".build").mkdir(parents=True)
+    manifest, _ = run_build(studies, tmp_path / "out", **CHANGES)
+    assert manifest.counts.samples
