@@ -39,6 +39,11 @@ class Member:
         content: dict[str, Any] = json.loads(self.files["json"])
         return content
 
+    @property
+    def image(self) -> bytes:
+        """The sample's image file."""
+        return next(self.files[suffix] for suffix in _IMAGES if suffix in self.files)
+
 
 def read_shard(path: Path, problems: list[Problem]) -> list[Member]:
     """The samples of a tar in order; breaches of the tar's own rules are added to `problems`."""

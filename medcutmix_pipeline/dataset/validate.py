@@ -21,24 +21,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from medcutmix_pipeline.dataset.leakage import Leaks
     from medcutmix_pipeline.schemas.manifest import ShardFacts
 
 
-def validate(dataset: Dataset, tick: Callable[[int], None] = lambda samples: None) -> list[Problem]:
+def validate(
+    dataset: Dataset, tick: Callable[[int], None] = lambda samples: None, leaks: Leaks | None = None
+) -> list[Problem]:
     """Everything that is wrong with a dataset; empty where it keeps every promise of the format.
 
     Memory: one shard, the ids of all samples and plans, and the text of each study.
 
     Args:
         tick: told the number of samples of each shard that is through.
+        leaks: gathers the samples of shards that keep every promise, to say what stands in more than one split.
     """
     dataset.bring()
-    return _Validation(dataset).run(tick)
+    return _Validation(dataset, leaks).run(tick)
 
 
 class _Validation:
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset, self.folder = dataset, dataset.folder
+    def __init__(self, dataset: Dataset, leaks: Leaks | None) -> None:
+        self.dataset, self.folder, self.leaks = dataset, dataset.folder, leaks
         self.problems: list[Problem] = []
         self.samples: set[str] = set()
         self.plans: set[str] = set()
@@ -100,6 +104,9 @@ class _Validation:
             self.plans.add(row["plan_id"])
         if len(self.problems) == before:  # mixes of a damaged shard cannot be right
             self._check_pixel(shard, paths[-1], members, plan_rows)
+            for member, row in zip(members, sample_rows, strict=True):
+                if self.leaks:
+                    self.leaks.add(row, member.image)
 
     def _check_pixel(
         self, shard: ShardFacts, path: Path, members: list[Member], plan_rows: list[dict[str, Any]]

@@ -138,9 +138,14 @@ def _put(folder: Path, stem: str, kind: Kind, one: Good, rng: np.random.Generato
     return f"{folder.name}/{name}"
 
 
-def image_tree(folder: Path, goods: Sequence[Good], times: int, seed: int, heavy: int = 0, deadly: int = 0) -> Tree:
-    """Damaged images of every kind, `times` times its share, each in a study of its own among the good ones."""
-    tree = Tree("images", "manifest", folder / "damaged" / "images", folder / "good" / "images")
+def image_tree(
+    folder: Path, goods: Sequence[Good], times: int, seed: int, heavy: int = 0, name: str = "images", deadly: int = 0
+) -> Tree:
+    """Damaged images of every kind, `times` times its share, each in a study of its own among the good ones.
+
+    `heavy`, `deadly`: how many of each kind that is heavy, and of files that kill the process that decodes them.
+    """
+    tree = Tree(name, "manifest", folder / "damaged" / name, folder / "good" / name)
     table, rng = _Manifest(tree), np.random.default_rng(seed)
     wanted = [k for k in IMAGES for _ in range(heavy if k.heavy else round(times * k.share))] + DEADLY * deadly
     waiting = [wanted[i] for i in rng.permutation(len(wanted))]
