@@ -9,8 +9,10 @@ import typer
 
 from medcutmix_pipeline.commands.attend import attend
 from medcutmix_pipeline.commands.build import build, init
+from medcutmix_pipeline.commands.doctor import doctor
 from medcutmix_pipeline.commands.inspect import inspect
 from medcutmix_pipeline.commands.label import label
+from medcutmix_pipeline.commands.shape import Commands, add
 from medcutmix_pipeline.commands.studies import phantom, sources
 from medcutmix_pipeline.commands.tell import err_console, tell_error
 from medcutmix_pipeline.commands.validate import validate
@@ -18,14 +20,19 @@ from medcutmix_pipeline.errors import ExitCode, PipelineError
 from medcutmix_pipeline.version import __version__
 
 app = typer.Typer(
+    cls=Commands,
     add_completion=True,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Build and look at datasets of image–report pairs with disease-matched mix plans, after MedCutMix.",
-    epilog="Start with: [bold]medcutmix-pipeline phantom studies --studies 200[/bold], then "
-    "[bold]medcutmix-pipeline build --source phantom --root studies --out dataset[/bold]",
+    epilog="Start with:\n"
+    "  medcutmix-pipeline phantom studies --studies 200\n"
+    "  medcutmix-pipeline build --source phantom --root studies --out dataset\n"
+    "  medcutmix-pipeline inspect dataset\n\n"
+    "Each command says more with --help. Tab completion: medcutmix-pipeline --install-completion. "
+    "NO_COLOR=1 leaves colours out.",
 )
 
 
@@ -56,22 +63,45 @@ def run(arguments: Sequence[str]) -> int:
 
 @app.callback(invoke_without_command=True)
 def _main(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+    version: Annotated[bool, typer.Option("--version", metavar="", help="Show the version and leave.")] = False,
 ) -> None:
     if version:
         typer.echo(f"medcutmix-pipeline {__version__}")
         raise typer.Exit
 
 
-app.command(epilog="Example: medcutmix-pipeline build --source openi --root data/openi --out dataset")(build)
-app.command(epilog="Example: medcutmix-pipeline init build.yaml && medcutmix-pipeline build build.yaml --out dataset")(
-    init
+add(
+    app,
+    build,
+    "build --source openi --root data/openi --out dataset",
+    "build build.yaml --out dataset --set shards.image_size=224 --workers 8",
+    "build --source phantom --root studies --out dataset --dry-run",
 )
-app.command(epilog="Example: medcutmix-pipeline phantom studies --studies 200 --seed 1")(phantom)
-app.command(epilog="Example: medcutmix-pipeline sources")(sources)
-app.command(epilog="Example: medcutmix-pipeline label reports.csv --text report --id study_id --out labels.csv")(label)
-app.command(epilog="Example: medcutmix-pipeline validate dataset")(validate)
-app.command(epilog="Example: medcutmix-pipeline inspect dataset --plan 0123456789abcdef")(inspect)
-app.command(
-    epilog='Example: medcutmix-pipeline attend chest.png "There is a left pleural effusion." --encoder dataset'
-)(attend)
+add(app, init, "init build.yaml", "init - | less")
+add(
+    app,
+    doctor,
+    "doctor",
+    "doctor --source openi --root data/openi --out dataset",
+    "doctor build.yaml --out dataset --json",
+)
+add(app, phantom, "phantom studies --studies 200 --seed 1")
+add(app, sources, "sources")
+add(
+    app,
+    label,
+    "label reports.csv --text report --id study_id --out labels.csv",
+    "label reports.parquet --text report --explain | head",
+)
+add(app, validate, "validate dataset", "validate dataset --strict --quiet && echo fit for training")
+add(
+    app,
+    inspect,
+    "inspect dataset",
+    "inspect dataset --disease 'Pleural Effusion'",
+    "inspect dataset --random 3 --seed 1 --png plans.png",
+    "inspect dataset --worst 10 --by large-map",
+    "inspect dataset --html report",
+    "inspect dataset --sql 'select disease, count(*) n from plans group by 1 order by 2 desc'",
+)
+add(app, attend, 'attend chest.png "There is a left pleural effusion." --encoder dataset')

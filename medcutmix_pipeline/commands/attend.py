@@ -8,19 +8,23 @@ import typer
 
 def attend(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="DICOM, PNG, JPEG, WebP or TIFF.", show_default=False)],
-    sentence: Annotated[str, typer.Argument(help="What to look for, as a report says it.", show_default=False)],
+    sentence: Annotated[
+        str, typer.Argument(metavar="SENTENCE", help="What to look for, as a report says it.", show_default=False)
+    ],
     encoder: Annotated[
         str,
         typer.Option(
+            metavar="ENCODER",
             help="A dataset whose fitted encoder is asked; or a model's folder, published name, or module:Class.",
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("overlay.png"),
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The picture to write.")] = Path("overlay.png"),
     mass: Annotated[
-        float, typer.Option(min=0, max=1, help="Width of the map, as attention.mass; 0: raw attention.")
+        float,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Width of the map, as attention.mass; 0: raw attention."),
     ] = 0.5,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto",
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run code that comes with a published model.")
     ] = False,

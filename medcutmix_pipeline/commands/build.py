@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from medcutmix_pipeline.commands.tell import out_console
+from medcutmix_pipeline.commands.shape import complete_kind, complete_setting
+from medcutmix_pipeline.commands.tell import QuietOption, out_console
 from medcutmix_pipeline.errors import UsageError
 
 
@@ -32,33 +33,53 @@ def build(
         ),
     ] = None,
     source: Annotated[
-        str | None, typer.Option(help="Kind of source; `sources` lists them.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Kind of source; `sources` lists them.",
+            autocompletion=complete_kind,
+            show_default=False,
+        ),
     ] = None,
-    root: Annotated[str | None, typer.Option(help="Where the source's data are.", show_default=False)] = None,
+    root: Annotated[
+        str | None, typer.Option(metavar="DIR|URL", help="Where the source's data are.", show_default=False)
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
             help="Any setting, such as pairing.plans_per_host=2; may be repeated.",
+            autocompletion=complete_setting,
             show_default=False,
         ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take only the first N studies.", show_default=False)] = None,
-    engine: Annotated[
-        Literal["ray", "serial"] | None, typer.Option(help="Ray (default), or one process.", show_default=False)
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Take only the first N studies.", show_default=False)
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="CPUs to use; default all.", show_default=False)] = None,
+    engine: Annotated[
+        Literal["ray", "serial"] | None,
+        typer.Option(metavar="ray|serial", help="Ray (default), or one process.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="CPUs to use; default all.", show_default=False)
+    ] = None,
     ray_address: Annotated[
         str | None,
         typer.Option(
-            help="An existing cluster: auto or ray://HOST:PORT; default a local Ray for this build.", show_default=False
+            metavar="ADDRESS",
+            help="An existing cluster: auto or ray://HOST:PORT; default a local Ray for this build.",
+            show_default=False,
         ),
     ] = None,
     max_reject_rate: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="Stop when a larger share of the images is rejected; default 0.2.", show_default=False
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help="Stop when a larger share of the images is rejected; default 0.2.",
+            show_default=False,
         ),
     ] = None,
     retry_rejects: Annotated[
@@ -69,6 +90,7 @@ def build(
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, whatever an earlier build left in OUT.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Build a dataset of image–report pairs with mix plans.
 
@@ -101,16 +123,16 @@ def build(
         return
     if out is None:
         raise UsageError("where should the dataset go? Give --out FOLDER or --out s3://BUCKET/PREFIX")
-    _run_build(resolved, out, fresh, retry_rejects)
+    _run_build(resolved, out, fresh, retry_rejects, quiet)
 
 
-def _run_build(config: Any, out: str, fresh: bool, retry_rejects: bool) -> None:
+def _run_build(config: Any, out: str, fresh: bool, retry_rejects: bool, quiet: bool) -> None:
     from medcutmix_pipeline.pipeline.build import build as run_build
     from medcutmix_pipeline.pipeline.progress import Reporter
 
     # A scheduler that ends a job sends SIGTERM: leave as tidily as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = out_console()
+    console = out_console(quiet)
     with Reporter(console) as reporter:
         manifest = run_build(config, out, reporter, fresh=fresh, retry_rejects=retry_rejects)
     counts = manifest.counts
@@ -124,8 +146,11 @@ def _run_build(config: Any, out: str, fresh: bool, retry_rejects: bool) -> None:
 
 
 def init(
-    file: Annotated[Path, typer.Argument(help="The file to write; - for standard output.")] = Path("medcutmix.yaml"),
+    file: Annotated[
+        Path, typer.Argument(metavar="[FILE.yaml]", help="The file to write; - for standard output.")
+    ] = Path("medcutmix.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Write a configuration file with every setting, its default and what it does."""
     from medcutmix_pipeline.schemas.settings import commented_config
@@ -139,4 +164,5 @@ def init(
         file.write_text(commented_config(), encoding="utf-8")
     except OSError as why:
         raise UsageError(f"cannot write {file}: {why.strerror}") from None
-    typer.echo(f"wrote {file}; use it with: medcutmix-pipeline build {file} --out dataset")
+    if not quiet:
+        typer.echo(f"wrote {file}; use it with: medcutmix-pipeline build {file} --out dataset")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medcutmix_pipeline.commands.shape import complete_kind, complete_setting
 from medcutmix_pipeline.commands.tell import JsonOption, out_console, tell_json
 from medcutmix_pipeline.errors import ExitCode
 
@@ -21,15 +22,24 @@ def doctor(
         typer.Argument(metavar="[CONFIG.yaml]", help="The settings of the build that is planned.", show_default=False),
     ] = None,
     out: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Where its dataset would go.", show_default=False)
+        str | None, typer.Option(metavar="FOLDER|URL", help="Where its dataset would go.", show_default=False)
     ] = None,
-    source: Annotated[str | None, typer.Option(metavar="KIND", help="Kind of its source.", show_default=False)] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="Kind of its source.", autocompletion=complete_kind, show_default=False),
+    ] = None,
     root: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where its source's data are.", show_default=False)
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting; may be repeated.", show_default=False),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any setting; may be repeated.",
+            autocompletion=complete_setting,
+            show_default=False,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -4,32 +4,42 @@ from typing import Annotated
 
 import typer
 
-from medcutmix_pipeline.commands.tell import err_console
+from medcutmix_pipeline.commands.tell import QuietOption, err_console
 
 
 def label(
-    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet; - for standard input.", show_default=False)],
-    text: Annotated[str, typer.Option(help="The column with the reports.", show_default=False)],
-    out: Annotated[str, typer.Option(help="CSV, JSON lines or Parquet; - for standard output.")] = "-",
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet; - for standard input.", show_default=False),
+    ],
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column with the reports.", show_default=False)],
+    out: Annotated[str, typer.Option(metavar="FILE", help="CSV, JSON lines or Parquet; - for standard output.")] = "-",
     id_column: Annotated[
-        str | None, typer.Option("--id", help="The column that names a report; default its number.", show_default=False)
+        str | None,
+        typer.Option(
+            "--id", metavar="COLUMN", help="The column that names a report; default its number.", show_default=False
+        ),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="A row for each mention, with the rule that decided.")
     ] = False,
     lexicon: Annotated[
-        str | None, typer.Option(help="A lexicon of your own, added to the built-in one.", show_default=False)
+        str | None,
+        typer.Option(metavar="FILE", help="A lexicon of your own, added to the built-in one.", show_default=False),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Use your lexicon alone.")] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default one a core.", show_default=False)
+        int | None, typer.Option(min=1, metavar="N", help="Processes; default one a core.", show_default=False)
     ] = None,
     source_format: Annotated[
-        str | None, typer.Option("--from", help="csv, jsonl or parquet, where FILE's name does not say.")
+        str | None,
+        typer.Option("--from", metavar="FORMAT", help="csv, jsonl or parquet, where FILE's name does not say."),
     ] = None,
     out_format: Annotated[
-        str | None, typer.Option("--to", help="csv, jsonl or parquet, where OUT's name does not say.")
+        str | None,
+        typer.Option("--to", metavar="FORMAT", help="csv, jsonl or parquet, where the name in --out does not say."),
     ] = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Say what reports assert: a column for each finding, with present, uncertain, absent or nothing."""
     from rich.progress import Progress
@@ -38,7 +48,7 @@ def label(
     from medcutmix_pipeline.schemas.config import SentencesConfig
 
     config = SentencesConfig(lexicon=lexicon, lexicon_mode="replace" if replace else "extend")
-    with Progress(console=err_console(), disable=not err_console().is_terminal, transient=True) as bars:
+    with Progress(console=err_console(), disable=quiet or not err_console().is_terminal, transient=True) as bars:
         task = bars.add_task("reports", total=None)
         counts = label_file(
             file,
@@ -52,6 +62,8 @@ def label(
             out_format=out_format,
             progress=lambda done: bars.advance(task, done),
         )
+    if quiet:
+        return
     most = sorted(counts.present.items(), key=lambda c: (-c[1], c[0]))[:3]
     told = ", ".join(f"{name} present in {count:,}" for name, count in most)
     err_console().print(

@@ -6,25 +6,31 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from medcutmix_pipeline.commands.tell import out_console
+from medcutmix_pipeline.commands.tell import QuietOption, out_console
 
 
 def phantom(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Folder for the studies; must be new or empty.", show_default=False)
     ],
-    studies: Annotated[int, typer.Option(min=1, help="How many studies.")] = 200,
-    seed: Annotated[int, typer.Option(help="Same seed, same studies.")] = 0,
-    image_format: Annotated[Literal["png", "dicom"], typer.Option("--format", help="Format of the images.")] = "png",
-    size: Annotated[int, typer.Option(min=64, max=4096, help="Side of the images, px.")] = 256,
+    studies: Annotated[int, typer.Option(min=1, metavar="N", help="How many studies.")] = 200,
+    seed: Annotated[int, typer.Option(metavar="S", help="Same seed, same studies.")] = 0,
+    image_format: Annotated[
+        Literal["png", "dicom"], typer.Option("--format", metavar="png|dicom", help="Format of the images.")
+    ] = "png",
+    size: Annotated[int, typer.Option(min=64, max=4096, metavar="PX", help="Side of the images, px.")] = 256,
     contrast: Annotated[
-        float, typer.Option(min=0.1, max=3, help="Contrast of the lesions: 1 is plain to see, less is harder.")
+        float,
+        typer.Option(min=0.1, max=3, metavar="X", help="Contrast of the lesions: 1 is plain to see, less is harder."),
     ] = 1.0,
+    quiet: QuietOption = False,
 ) -> None:
     """Generate synthetic chest radiographs with reports, whose truth is known: for demos and tests."""
     from medcutmix_pipeline.sources.phantom import generate
 
     summary = generate(folder, studies, seed, image_format=image_format, size=size, contrast=contrast)
+    if quiet:
+        return
     typer.echo(
         f"{summary.studies:,} studies of {summary.patients:,} patients with {summary.images:,} images in {folder}; "
         f"build a dataset with: medcutmix-pipeline build --source phantom --root {folder} --out dataset"

@@ -20,11 +20,11 @@ JSON_SCHEMA = 1
 """Raised when a field of any command's JSON changes its meaning or goes; fields may be added."""
 
 
-def out_console() -> Console:
-    """For what was asked for."""
+def out_console(quiet: bool = False) -> Console:
+    """For what was asked for; a quiet one says nothing."""
     from medcutmix_pipeline.dataset.inspect import open_console
 
-    return open_console(file=sys.stdout)
+    return open_console(file=sys.stdout, quiet=quiet)
 
 
 def err_console() -> Console:

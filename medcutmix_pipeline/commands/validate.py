@@ -1,17 +1,19 @@
 """`validate`: is every promise of the format kept."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from medcutmix_pipeline.commands.tell import DatasetFolder, tell_error
+from medcutmix_pipeline.commands.tell import DatasetFolder, JsonOption, QuietOption, tell_error, tell_json
 from medcutmix_pipeline.errors import ExitCode
 
 
 def validate(
     out: DatasetFolder,
-    most: Annotated[int, typer.Option(min=1, help="Show at most so many problems.")] = 50,
+    most: Annotated[int, typer.Option(min=1, metavar="N", help="Show at most so many problems.")] = 50,
     strict: Annotated[bool, typer.Option("--strict", help="Take warnings for problems.")] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check a dataset against the format: hashes, schemas, and every promise between host, donor, report and map.
 
@@ -24,20 +26,28 @@ def validate(
 
     dataset = Dataset(out)
     leaks = Leaks()
-    problems = check(dataset, leaks=leaks)
-    for problem in problems[:most]:
-        typer.echo(str(problem))
+    problems = [str(problem) for problem in check(dataset, leaks=leaks)]
+    warnings = [] if problems else [str(warning) for warning in leaks.warnings()]
+    valid = not problems and not (warnings and strict)
+    if as_json:
+        tell_json({"kind": "validate", "valid": valid, "problems": problems, "warnings": warnings})
+    else:
+        _tell(dataset, problems[:most], warnings, quiet)
     if problems:
-        more = f" (the first {most} are shown)" if len(problems) > most else ""
+        more = f" (the first {most} are shown)" if len(problems) > most and not as_json else ""
         tell_error(f"{len(problems):,} problems in {out}{more}: build it again with --fresh")
+    elif not valid:
+        tell_error(f"{len(warnings)} warnings, and --strict takes them for problems")
+    if not valid:
         raise typer.Exit(ExitCode.DATA)
-    counts = dataset.manifest.counts
-    typer.echo(
-        f"{out} is valid: {len(dataset.manifest.shards)} shards, {counts.samples:,} samples, {counts.plans:,} plans"
-    )
-    warnings = list(leaks.warnings())
+
+
+def _tell(dataset: Any, problems: list[str], warnings: list[str], quiet: bool) -> None:
+    for problem in problems:
+        typer.echo(problem)
+    if problems or quiet:
+        return
+    counts, shards = dataset.manifest.counts, dataset.manifest.shards
+    typer.echo(f"{dataset.folder} is valid: {len(shards)} shards, {counts.samples:,} samples, {counts.plans:,} plans")
     for warning in warnings:
         typer.echo(f"warning: {warning}")
-    if warnings and strict:
-        tell_error(f"{len(warnings)} warnings, and --strict takes them for problems")
-        raise typer.Exit(ExitCode.DATA)
