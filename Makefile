@@ -4,7 +4,7 @@ DEMO ?= demo
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint docs pictures readers trainers bench clean
+.PHONY: help setup demo test lint docs pictures readers trainers bench soak clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
@@ -57,6 +57,9 @@ trainers: setup  ## train with open_clip, unchanged and with the mix, and with L
 
 bench: setup  ## measure attention, encoder, loader and mix; language, views and sides with OPENI=folder of Open-I
 	$(RUN)/python -m benchmarks $(if $(OPENI),--openi $(OPENI))
+
+soak: setup  ## kill builds at every step, fill their disk, let their calls fail, lose workers and a node; build again, compare
+	$(RUN)/python -m tests.faults
 
 clean:  ## remove what the targets above made
 	rm -rf $(VENV) $(VENV)-readers $(VENV)-trainers $(DEMO) bench build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
