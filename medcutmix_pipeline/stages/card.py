@@ -1,16 +1,25 @@
-"""The dataset card: README.md of a dataset, in the conventions of the Hugging Face Hub."""
+"""The dataset card: README.md of a dataset, in the conventions of the Hugging Face Hub.
+
+Front matter by https://github.com/huggingface/hub-docs/blob/main/datasetcard.md; sections after the template there.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from medcutmix_pipeline.stages.card_terms import METHOD, Terms, terms_of
+
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.manifest import DatasetManifest
 
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_SIZES = (
+    *((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")),
+    *((10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"), (1_000_000_000, "100M<n<1B")),
+)
 
 
 def dataset_card(manifest: DatasetManifest, licence: str, example: dict[str, Any]) -> str:
@@ -20,14 +29,25 @@ def dataset_card(manifest: DatasetManifest, licence: str, example: dict[str, Any
         licence: one sentence on the source's licence, which the dataset inherits.
         example: a row of the plans table.
     """
-    parts = [_front_matter(manifest), _introduction(manifest, licence), _counts(manifest), _example(example)]
+    terms = terms_of(manifest.source.kind)
     mixes = sum(s.pixel.mixes for s in manifest.shards if s.pixel)
-    if mixes:
-        parts.append(_pixel(mixes))
-    return "\n".join([*parts, _USE])
+    parts = [
+        _front_matter(manifest, terms),
+        _introduction(manifest),
+        _licence(licence, terms),
+        _USE,
+        _LAYOUT,
+        *([_pixel(mixes)] if mixes else []),
+        _making(manifest),
+        _counts(manifest),
+        _example(example),
+        _LIMITS,
+        _citation(terms),
+    ]
+    return "\n".join(parts)
 
 
-def _front_matter(manifest: DatasetManifest) -> str:
+def _front_matter(manifest: DatasetManifest, terms: Terms) -> str:
     # Named, because Hugging Face datasets infers features from the first samples, and not every sample has maps.
     maps = {"name": "attn.npy", "list": {"list": {"list": "uint8"}}}
     pair = [
@@ -43,14 +63,19 @@ def _front_matter(manifest: DatasetManifest) -> str:
         # A copy, because YAML writes what stands in two places as a reference.
         info = [info, {"config_name": "pixel", "features": deepcopy([*pair, *place])}]
         configs.append(_config("pixel", "pixel", baked))
+    named = {"license_name": terms.name, "license_link": terms.link} if terms.hub == "other" else {}
     meta = {
         "pretty_name": f"MedCutMix plans over {manifest.source.kind}",
-        "license": "other",
-        "license_name": "inherited-from-source",
+        "license": terms.hub,
+        **{key: value for key, value in named.items() if value},
         "language": ["en"],
-        "task_categories": ["image-to-text", "zero-shot-image-classification"],
-        "tags": ["radiology", "chest-x-ray", "webdataset", "data-augmentation", "medcutmix"],
-        "size_categories": [next((name for most, name in _SIZES if manifest.counts.samples < most), "n>1M")],
+        "multilinguality": ["monolingual"],
+        "annotations_creators": ["machine-generated"],
+        "language_creators": ["machine-generated"] if manifest.source.kind == "phantom" else ["found", "other"],
+        "source_datasets": ["extended"],
+        "task_categories": ["image-to-text", "zero-shot-image-classification", "feature-extraction"],
+        "tags": ["radiology", "chest-x-ray", "medical", "webdataset", "data-augmentation", "medcutmix"],
+        "size_categories": [next((name for most, name in _SIZES if manifest.counts.samples < most), "other")],
         "dataset_info": info,
         "configs": configs,
     }
@@ -63,24 +88,88 @@ def _config(name: str, folder: str, splits: set[str]) -> dict[str, Any]:
     return {"config_name": name, "data_files": files}
 
 
-def _introduction(manifest: DatasetManifest, licence: str) -> str:
+def _introduction(manifest: DatasetManifest) -> str:
     return f"""# MedCutMix plans over {manifest.source.kind}
 
 Image–report pairs in WebDataset shards, with precomputed plans for mixing disease-matched pairs during vision-language
 pre-training, after MedCutMix (arXiv 2509.16673). Made by medcutmix-pipeline {manifest.tool_version}, format version
 {manifest.format_version}, configuration `{manifest.config_hash[:16]}`, attention maps by encoder
 `{manifest.encoder.id}` (`{manifest.encoder.sha256[:16]}`).
+"""
 
-**Licence.** {licence} This dataset is derived from it and inherits its terms.
+
+def _licence(licence: str, terms: Terms) -> str:
+    link = f" [The licence]({terms.link})." if terms.link else ""
+    return f"""## Licence
+
+{licence[:1].upper()}{licence[1:]}. This dataset is derived from it and inherits its terms.{link}
+
+{terms.sharing}
+"""
+
+
+_USE = """## Intended use
+
+Research on pre-training of radiology vision-language models, and on data augmentation for it.
+
+**Not for** diagnosis, triage or any use in care; not as a reference for what an image shows, nor for finding out who a
+patient is. Mixed reports describe no patient: they pair one patient's image with words about another's. Test a model
+on studies of other patients, and never on mixes.
+"""
+
+
+_LAYOUT = """## Structure
+
+`shards/*.tar` hold image, text, record and maps of each sample; a trainer that knows only image and text reads those
+and ignores the rest. `plans/`, `samples/`, `sentences/` and `rejects/` are Parquet tables of the same
+content for people and tools. `dataset.json` has the configuration, the counts, and the sha256 of every file.
+
+`datasets.load_dataset(FOLDER)` reads the pairs, `medcutmix_pipeline.loader.MixLoader(FOLDER, 64)` batches with plans.
+"""
+
+
+def _pixel(mixes: int) -> str:
+    return f"""### Pixel mixes
+
+`pixel/*.tar` hold {mixes:,} mixes in the form of ordinary image–text pairs: the host's image, into which the donor's
+shines where its map says, with the mixed report. `load_dataset(FOLDER, "pixel")` reads them with Hugging Face datasets;
+for webdataset, name the files of `shards/` and `pixel/` together, for clean and mixed pairs in one stream.
+"""
+
+
+def _making(manifest: DatasetManifest) -> str:
+    config = manifest.config
+    pairing, shards = config["pairing"], config["shards"]
+    return f"""## How it was made
+
+1. Reports were reduced to findings and impression; headers, names, dates and place-holders were removed.
+2. Rules named the findings in each sentence ({len(manifest.diseases)} of them) and whether they are present, uncertain
+   or absent.
+3. Patients were split; images were made square ({shards["square"]}, at most {shards["image_size"]} px, 8-bit grey,
+   {shards["image_format"]}).
+4. Samples with the same finding, view and split, of different patients, were paired: at most
+   {pairing["plans_per_host"]} donors for each finding of a host. The host's sentence gave way to the donor's, and the
+   mixed report was read again; what contradicted itself was dropped.
+5. The encoder marked where each image shows its sentences, and said how sure it is.
+
+No step was done or checked by hand. All chance comes from seed {config["seed"]}: the same source, configuration and
+versions give the same bytes.
 """
 
 
 def _counts(manifest: DatasetManifest) -> str:
     counts = manifest.counts
+    samples: Counter[str] = Counter()
+    plans: Counter[str] = Counter()
+    for shard in manifest.shards:
+        samples[shard.split] += shard.samples
+        plans[shard.split] += shard.plans
+    splits = "".join(f"| {name} | {samples[name]:,} | {plans[name]:,} |\n" for name in sorted(samples))
     lines = [
         "## Counts\n",
         f"{manifest.source.studies:,} studies with {manifest.source.images:,} images went in; "
         f"{counts.samples:,} samples and {counts.plans:,} plans came out, in {len(manifest.shards)} shards.\n",
+        f"| split | samples | plans |\n|---|---:|---:|\n{splits}",
         _table("finding", "plans", counts.plans_by_disease),
     ]
     if counts.rejects:
@@ -106,26 +195,18 @@ Plan `{plan["plan_id"]}` is matched on {plan["disease"]}, {plan["view"]} view, �
 """
 
 
-def _pixel(mixes: int) -> str:
-    return f"""## Pixel mixes
+_LIMITS = """## Limits and risks
 
-`pixel/*.tar` hold {mixes:,} mixes in the form of ordinary image–text pairs: the host's image, into which the donor's
-shines where its map says, with the mixed report. `load_dataset(FOLDER, "pixel")` reads them with Hugging Face datasets;
-for webdataset, name the files of `shards/` and `pixel/` together, for clean and mixed pairs in one stream.
+- Findings and assertions come from rules over English reports. They miss some and invent some, and with them the pairs.
+- Maps come from an encoder that can be wrong, and a mix by a map that points nowhere is a report with a wrong
+  picture. Look at plans before you train on them: `medcutmix-pipeline inspect FOLDER --random 10`.
+- The host's own lesion stays in the picture where the donor's map does not cover it.
+- Rare findings have few partners: their sentences and regions recur more often than others.
+- The population, the scanners and the manner of reporting are the source's, with their biases; mixing adds no patients.
+- Patients bear keyed pseudonyms. Report text and images are as de-identified as their source, and no more.
+- That training on mixes helps is not shown by this dataset: compare with training without them.
 """
 
 
-_USE = """## Layout and use
-
-`shards/*.tar` hold image, text, record and maps of each sample; a trainer that knows only image and text reads `.jpg`
-and `.txt` and ignores the rest. `plans/`, `samples/`, `sentences/` and `rejects/` are Parquet tables of the same
-content for people and tools.
-
-**Intended use**: research on pre-training of radiology vision-language models. **Not for** diagnosis
-or any use in care. Mixed reports describe no patient: they pair one patient's image with words about another's.
-**Limits**: findings and assertions come from rules over the report's text, and the maps from an encoder that can be
-wrong; check a sample of plans before you train on them. Patients bear keyed pseudonyms; report text is as
-de-identified as its source.
-
-**Citation**: cite the source data set, and MedCutMix (arXiv 2509.16673) for the method.
-"""
+def _citation(terms: Terms) -> str:
+    return "## Citation\n\n" + "".join(f"- {line}\n" for line in (*terms.cite, METHOD))
