@@ -52,7 +52,7 @@ def odd_plans(dataset: Dataset, count: int, by: str, disease: str | None) -> Tol
     """The oddest plans."""
     rows = worst_plans(dataset, count, by, disease)
     title = f"{len(rows):,} plans with {ODDITIES[by].told}"
-    hint = telling.text(f"Look at one: medcutmix-pipeline inspect {dataset.folder} --plan {rows[0]['plan_id']}")
+    hint = telling.text(f"Look at one: medcutmix-pipeline inspect {dataset.where} --plan {rows[0]['plan_id']}")
     return {"kind": "plans", "by": by, "plans": rows}, lambda: Group(telling.tell_plans(title, rows), hint)
 
 

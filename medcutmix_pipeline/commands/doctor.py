@@ -74,12 +74,11 @@ def _tell(checks: "list[Check]", problems: int, nothing_named: bool) -> None:
         for _ in range(2):
             grid.add_column(no_wrap=True)
         grid.add_column(overflow="fold")
-        for check in checks:
-            if check.group == group:
-                mark, style = _MARKS[check.status]
-                grid.add_row(Text(f"  {mark}", style=style), Text(check.name), Text(check.found))
-                if check.remedy:
-                    grid.add_row("", "", Text(f"→ {check.remedy}", style=style))
+        for check in _in_short([check for check in checks if check.group == group]):
+            mark, style = _MARKS[check.status]
+            grid.add_row(Text(f"  {mark}", style=style), Text(check.name), Text(check.found))
+            if check.remedy:
+                grid.add_row("", "", Text(f"→ {check.remedy}", style=style))
         console.print(grid)
     if problems:
         console.print(Text(f"{problems} {'problems' if problems > 1 else 'problem'} would stop a build.", style="bold"))
@@ -88,3 +87,17 @@ def _tell(checks: "list[Check]", problems: int, nothing_named: bool) -> None:
         console.print("  medcutmix-pipeline doctor --source KIND --root DIR --out FOLDER", highlight=False)
     else:
         console.print(Text("Ready to build.", style="bold"))
+
+
+def _in_short(checks: "list[Check]") -> "list[Check]":
+    """The checks of a group, with the packages that are as they were tested in one row."""
+    from medcutmix_pipeline.doctor import Check
+    from medcutmix_pipeline.doctor.installed import tested_versions
+
+    tested = tested_versions()
+    same = [check for check in checks if check.found.split("+")[0] == tested.get(check.name)]
+    if len(same) < 2 or checks[0].group != "installed":
+        return checks
+    told = ", ".join(f"{check.name} {check.found}" for check in same)
+    others = [check for check in checks if check not in same]
+    return [others[0], Check("installed", "as tested", "ok", told), *others[1:]]

@@ -48,6 +48,6 @@ def _tell(dataset: Any, problems: list[str], warnings: list[str], quiet: bool) -
     if problems or quiet:
         return
     counts, shards = dataset.manifest.counts, dataset.manifest.shards
-    typer.echo(f"{dataset.folder} is valid: {len(shards)} shards, {counts.samples:,} samples, {counts.plans:,} plans")
+    typer.echo(f"{dataset.where} is valid: {len(shards)} shards, {counts.samples:,} samples, {counts.plans:,} plans")
     for warning in warnings:
         typer.echo(f"warning: {warning}")

@@ -101,19 +101,23 @@ def _key(config: Config) -> Check:
 
 def _needs(config: Config, found: Survey, folder: Path | None) -> Iterator[Check]:
     disk = found.disk(config)
-    told = f"about {disk / _GB:.1f} GB for about {found.shards(config):,} shards"
+    told = f"about {_size(disk)} for {found.images:,} images, in shards of {config.shards.samples_per_shard:,}"
     if folder is None:
         yield Check(_GROUP, "disk", "ok", told)
     else:
         free = shutil.disk_usage(_existing(folder)).free
         enough = free > disk
         remedy = "" if enough else "name a larger disk with --out, or store smaller images (shards.image_size)"
-        yield Check(_GROUP, "disk", "ok" if enough else "problem", f"{told}; {free / _GB:.1f} GB are free", remedy)
+        yield Check(_GROUP, "disk", "ok" if enough else "problem", f"{told}; {_size(free)} are free", remedy)
     memory, there = found.memory(config), psutil.virtual_memory().available
     enough = there > memory or config.engine.ray_address is not None
     remedy = "" if enough else "take fewer --workers, or smaller shards (shards.samples_per_shard)"
-    told = f"about {memory / _GB:.1f} GB; {there / _GB:.1f} GB are free here"
+    told = f"about {_size(memory)}; {_size(there)} are free here"
     yield Check(_GROUP, "memory", "ok" if enough else "note", told, remedy)
+
+
+def _size(count: float) -> str:
+    return f"{count / _GB:,.1f} GB" if count >= _GB else f"{count / 2**20:,.0f} MB"
 
 
 def _folder(config: Config, out: str | None) -> Path | None:

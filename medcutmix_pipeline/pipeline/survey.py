@@ -60,7 +60,7 @@ class Survey:
     def memory(self, config: Config) -> float:
         """About how many bytes of memory a build takes on one machine, by the number of its processes."""
         if config.engine.kind == "serial":
-            workers, encoders, fixed = 1, 0, 0
+            workers, encoders, fixed = 1, 0, _DRIVER // 2
         else:
             workers = config.engine.workers or cpus()
             encoders, fixed = config.engine.encoders or max(1, workers // 2), _DRIVER
