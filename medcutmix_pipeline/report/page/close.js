@@ -2,7 +2,7 @@
 
 const dialog = document.getElementById("close");
 const SAID = ["", "absent", "uncertain", "present"];
-let shown = -1;
+let wanted = -1;
 
 /** A report in pieces: what stays as text, what an edit touches as `mark(edit)`. */
 function pieces(text, edits, mark) {
@@ -108,18 +108,19 @@ function topBar(i) {
     "div", { class: "bar-top" },
     make("h2", { id: "close-title" }, `${data.findings[finding[i]]} `, make("span", {}, `${data.views[view[i]]} · ${data.splits[split[i]]} · shard ${data.shards[shard[i]]} · plan ${id[i]}`)),
     step(-1, "‹ before", "left arrow"), step(1, "next ›", "right arrow"),
-    make("button", { type: "button", onclick: () => dialog.close() }, "Close"),
+    make("button", { type: "button", class: "leave", onclick: () => dialog.close() }, "Close"),
   );
 }
 
 async function look(i) {
+  wanted = i;
   const plan = await loadPlan(i);
+  if (wanted !== i) return; // another was asked for meanwhile
   const { host, donor, sentence } = data.plans;
   const { edits, labels } = plan.texts.plans[i];
   const text = plan.texts.samples[host[i]].text;
   const own = fromPython(text, edits);
-  shown = i;
-  const held = dialog.open && document.activeElement?.dataset.by;
+  const held = document.activeElement?.dataset.by;
   find(".inner", dialog).replaceChildren(topBar(i), make(
     "div", { class: "body" }, ...images(i, plan),
     make(
@@ -129,14 +130,15 @@ async function look(i) {
     ),
     labelsTable(labels),
   ));
+  dialog.dataset.plan = data.plans.id[i];
   if (!dialog.open) dialog.showModal();
-  else if (held) find(`[data-by="${held}"]:enabled`, dialog)?.focus();
+  else (find(`[data-by="${held}"]:enabled`, dialog) ?? find(".leave", dialog)).focus();
   dialog.scrollTop = 0;
 }
 
 /** The plan before or after in the gallery's order; its page follows. */
 function move(by) {
-  const at = matching.indexOf(shown) + by;
+  const at = matching.indexOf(wanted) + by;
   if (matching[at] === undefined) return;
   look(matching[at]);
   if (Math.floor(at / PAGE_SIZE) !== page) {
@@ -152,4 +154,4 @@ dialog.addEventListener("keydown", (event) => {
 });
 
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-dialog.addEventListener("close", () => find(`.card[data-plan="${shown}"]`)?.focus());
+dialog.addEventListener("close", () => find(`.card[data-plan="${wanted}"]`)?.focus());
