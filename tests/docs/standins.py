@@ -43,6 +43,21 @@ def load_text_model(weights):
 """A user's own module with an image model and a text model that share a space; the page imports it."""
 
 
+QUICK_ENCODER = """
+import numpy as np
+from medcutmix_pipeline.stages.attention.encoder import Attention
+
+class Bright:
+    id, sha256, image_size = "bright", "0" * 64, 32
+    def __init__(self, config):
+        pass
+    def attend(self, images, image_index, sentences):
+        maps = images[list(image_index)].astype(np.float32) ** 2
+        return Attention(maps / maps.sum((1, 2), keepdims=True), np.full(len(sentences), 0.5, np.float32))
+"""
+"""An encoder that looks where it is bright: builds that only try a page's commands need none that is fitted."""
+
+
 class Visual(nn.Module):
     """An image encoder with stages named as torchvision's."""
 

@@ -12,11 +12,12 @@ import pytest
 import yaml
 
 from medcutmix_pipeline.schemas.config import Config, SentencesConfig
+from medcutmix_pipeline.schemas.manifest import SourceFacts
 from medcutmix_pipeline.schemas.settings import load_config
 from medcutmix_pipeline.stages.sentences import ReportReader
 from tests.docs import shell
 from tests.docs.blocks import LANGUAGES, PAGES, ROOT, Block, blocks, inline_code
-from tests.docs.standins import MY_MODELS, names
+from tests.docs.standins import MY_MODELS, QUICK_ENCODER, names
 from tests.docs.world import make_world
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def sandbox(world, tmp_path, monkeypatch):
     here = tmp_path / "here"
     shutil.copytree(world, here, symlinks=True)
     (here / "my_models.py").write_text(MY_MODELS, "utf-8")
+    (here / "quick_encoder.py").write_text(QUICK_ENCODER, "utf-8")
     (here / "aligned.pt").write_bytes(b"weights")
     monkeypatch.chdir(here)
     monkeypatch.syspath_prepend(str(here))
@@ -78,7 +80,9 @@ def _run(block: Block, sandbox: Path, scope: dict) -> None:
 
 
 def _make_way(words: list[str], sandbox: Path) -> None:
-    """What a page builds, it builds anew: the finished dataset that stood there was for pages that only read it."""
+    """What a page makes, it makes anew: what stood there was for pages that only read it."""
+    if words[:2] == [shell.PROGRAM, "phantom"]:
+        shutil.rmtree(sandbox / words[2], ignore_errors=True)
     if words[:2] == [shell.PROGRAM, "build"] and "--out" in words:
         shutil.rmtree(sandbox / words[words.index("--out") + 1], ignore_errors=True)
 
@@ -117,7 +121,7 @@ def test_a_fence_says_its_role(block):
 
 
 def test_settings_and_commands_named_in_the_text_exist():
-    sections = shell.settings_prefixes()
+    sections = shell.settings_prefixes() | {f"source.{fact}" for fact in SourceFacts.model_fields}
     tops = {name.partition(".")[0] for name in sections}
     for page in PAGES:
         for where, code in inline_code(page):
