@@ -30,24 +30,31 @@ QUICK = (
 
 
 def commands(code: str) -> list[list[str]]:
-    """The commands of a block, each as its arguments; comments and continued lines are understood."""
-    lines = re.sub(r"\\\n", " ", code).splitlines()
-    found = []
-    for line in lines:
-        words: list[str] = []
-        for word in shlex.split(line, comments=True):
+    """The commands of a block, each as its words; comments, continued lines and quotes over lines are understood."""
+    found: list[list[str]] = []
+    pending = ""
+    for line in re.sub(r"\\\n", " ", code).splitlines():
+        pending = f"{pending}\n{line}" if pending else line
+        try:
+            words = shlex.split(pending, comments=True)
+        except ValueError:  # a quotation that goes on in the next line
+            continue
+        pending = ""
+        found.append([])
+        for word in words:
             if word in ("&&", ";"):
-                found.append(words)
-                words = []
+                found.append([])
             else:
-                words.append(word)
-        found.append(words)
+                found[-1].append(word)
+    assert not pending, f"a quotation does not end: {pending}"
     return [words for words in found if words]
 
 
 def execute(words: list[str], sandbox: Path) -> None:
     """Run a command in the sandbox, which is the current folder; it has to succeed."""
     match words:
+        case _ if {"|", ">", "<"} & set(words):
+            _process(words, sandbox)
         case [str(name), *arguments] if name == PROGRAM:
             code = run(_quick(arguments, sandbox))
             assert code == 0, f"{shlex.join(words)} ended with {code}"
