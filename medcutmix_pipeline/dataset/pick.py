@@ -64,10 +64,11 @@ def worst_plans(dataset: Dataset, count: int, by: str, disease: str | None = Non
     oddity = ODDITIES[by]
     ids, values = _of_interest(dataset, disease, oddity.column)
     numbers: NDArray[Any] = np.asarray(values)
-    if numbers.dtype.kind not in "fiu":  # a word is as odd as it is frequent
-        _, places, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-        numbers = counts[places]
-    order = np.lexsort((np.asarray(ids), -numbers if oddity.highest else numbers))
+    alike = np.zeros(len(numbers), np.int64)
+    if numbers.dtype.kind not in "fiu":  # words are as odd as they are frequent, and the same ones stand together
+        _, alike, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+        numbers = counts[alike]
+    order = np.lexsort((np.asarray(ids), alike, -numbers if oddity.highest else numbers))
     return _rows(dataset, [ids[i] for i in order[:count]])
 
 
