@@ -73,7 +73,7 @@ def page(dataset: Dataset, folder: Path, most: int) -> Told:
     told = f"{shown} {written.of:,} plans are in the gallery ({written.bytes / 1e6:,.1f} MB): open {written.page}"
     line = telling.text(told)
     line.no_wrap, line.overflow = True, "ignore"  # a path is to be copied
-    return facts, lambda: line
+    return facts, lambda: Group(line)
 
 
 def one_sample(dataset: Dataset, sample: str) -> Told:

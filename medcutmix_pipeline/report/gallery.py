@@ -124,6 +124,7 @@ def _write_shard(dataset: Dataset, shard: str, rows: pa.Table, index: Index, fol
     told: dict[int, dict[str, Any]] = {}
     records: dict[str, dict[str, Any]] = {}
     (folder / "pictures" / shard).mkdir()
+    dataset.bring(f"shards/{shard}.tar")
     for row in samples:
         stored = read_member(dataset.folder / "shards", row)
         number = numbers[row["sample_id"]] = len(index.samples)
@@ -148,6 +149,7 @@ def _samples(dataset: Dataset, shard: str, wanted: Iterable[str]) -> list[dict[s
 
 
 def _in_shard(dataset: Dataset, kind: str, shard: str) -> pa.Table:
+    dataset.bring(f"{kind}/")
     return pq.read_table(dataset.folder / kind / f"{shard}.parquet", schema=TABLES[kind])
 
 

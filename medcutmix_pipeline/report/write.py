@@ -114,7 +114,7 @@ def _fill(dataset: Dataset, folder: Path, most: int) -> tuple[int, int]:
         remarks=found,
         headline=headline(told, found),
         shown=shown,
-        name=dataset.folder.resolve().name,
+        name=dataset.where.rstrip("/").rpartition("/")[2] if "://" in dataset.where else dataset.folder.resolve().name,
         version=__version__,
     )
     (folder / PAGE).write_text(page, encoding="utf-8")
