@@ -1,7 +1,8 @@
 """The soak: builds that are killed, starved and lied to, until every promise about crashes has been tried.
 
 `python -m tests.faults` (or `make soak`) prints what was tried and what survived, and ends with 1 where anything was
-lost. `--seed` draws other moments; `--points N` takes only so many fault points, `--kills N` so many kills on Ray.
+lost. `--seed` draws other moments; `--points N` takes only so many fault points, `--kills N` so many kills on Ray; with 0 that
+part is left out.
 """
 
 from __future__ import annotations
@@ -47,9 +48,11 @@ def main() -> int:
         chosen = serial.trials(bench, draw)[: asked.points]
         _say(f"{len(chosen)} faults at {len({t.point for t in chosen})} points")
         serial.run(bench, chosen, tally, asked.jobs)
-        _say("disks that run full")
-        serial.disk_full(bench, 8, draw, tally)
-        _on_ray(bench, server, draw, tally, asked.kills)
+        if chosen:
+            _say("disks that run full")
+            serial.disk_full(bench, 8, draw, tally)
+        if asked.kills:
+            _on_ray(bench, server, draw, tally, asked.kills)
     return _verdict(tally, asked.seed, time.monotonic() - began)
 
 

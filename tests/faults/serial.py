@@ -39,7 +39,7 @@ class Trial:
 
 
 def trials(bench: Bench, draw: random.Random) -> list[Trial]:
-    """A SIGKILL at every point, and an error at every one whose calls can fail; which time, and over what, is drawn."""
+    """A SIGKILL at every point, then an error at every one whose calls can fail; which time, and over what, is drawn."""
     points = sorted(set().union(*(start.reached for start in bench.starts)))
     made = []
     for point in points:
@@ -48,7 +48,7 @@ def trials(bench: Bench, draw: random.Random) -> list[Trial]:
             start = draw.choice([s for s in bench.starts if s.reached[point]])
             made.append(Trial(start, point, draw.randint(1, start.reached[point]), action))
     draw.shuffle(made)
-    return made
+    return sorted(made, key=lambda trial: trial.action != KILL)
 
 
 def run(bench: Bench, chosen: Iterable[Trial], tally: Tally, jobs: int) -> None:

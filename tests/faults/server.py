@@ -17,6 +17,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medcutmix_pipeline.pipeline.work import _reader
+from medcutmix_pipeline.schemas.config import SentencesConfig
 from tests.faults.points import Fault, Points, install_in_driver
 
 if TYPE_CHECKING:
@@ -27,10 +29,12 @@ _IMPORTED = (
     "medcutmix_pipeline.pipeline.build",
     "medcutmix_pipeline.pipeline.fitting",
     "medcutmix_pipeline.stages.attention.fitted",
+    "PIL.JpegImagePlugin",
+    "psutil",
     "pysbd",
     "torch._dynamo",
 )
-"""What a build imports at one time or another, so that no fork has to."""
+"""What a build imports at one time or another, so that no fork has to; the lexicon is read beforehand, too."""
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -101,6 +105,7 @@ def main() -> None:
     """See above."""
     for module in _IMPORTED:
         importlib.import_module(module)
+    _reader(SentencesConfig(), None)
 
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     print("ready", file=answers)
