@@ -1,0 +1,167 @@
+"""`inspect` tells what is in a dataset, in words, pictures and JSON, and can do nothing but read."""
+
+from __future__ import annotations
+
+import collections
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from medcutmix_pipeline.dataset import Dataset
+from medcutmix_pipeline.dataset.pick import ODDITIES
+from medcutmix_pipeline.pictures.paper import GAP, PANEL
+from tests.commands.calls import call, refused
+
+
+@pytest.fixture(scope="module")
+def plans(built):
+    return pq.read_table(built / "plans").to_pylist()
+
+
+@pytest.fixture(scope="module")
+def samples(built):
+    return pq.read_table(built / "samples").to_pylist()
+
+
+def test_the_overview_counts_what_the_tables_hold(capsys, built, plans, samples):
+    told = call(capsys, "inspect", built, "--json").json
+    assert told.keys() == {"schema", "kind", "dataset", "counts", "splits", "findings", "plans", "rejects"}
+    assert (told["schema"], told["kind"]) == (1, "overview")
+    assert told["counts"]["plans"] == len(plans)
+    assert sum(split["samples"] for split in told["splits"]) == len(samples)
+    said = collections.Counter(label for sample in samples for label in sample["labels"])
+    for row in told["findings"]:
+        assert {a: row[a] for a in ("present", "uncertain", "absent")} == {
+            a: said[row["finding"], a] for a in ("present", "uncertain", "absent")
+        }
+    areas = sorted(plan["map_area"] for plan in plans)
+    assert told["plans"]["map_area"]["min"] == pytest.approx(areas[0], abs=1e-4)
+    assert told["plans"]["map_area"]["median"] == pytest.approx(np.median(areas), abs=1e-4)
+    assert told["plans"]["map_area"]["max"] == pytest.approx(areas[-1], abs=1e-4)
+
+
+def test_the_text_tells_the_same_numbers(capsys, built, plans):
+    told = call(capsys, "inspect", built).out
+    for finding, count in collections.Counter(plan["disease"] for plan in plans).items():
+        [line] = [line for line in told.splitlines() if line.startswith(f"│ {finding} ")]
+        assert line.split("│")[5].strip() == f"{count:,}"
+
+
+def test_a_finding_tells_who_lends_it(capsys, built, plans):
+    [(finding, count)] = collections.Counter(plan["disease"] for plan in plans).most_common(1)
+    own = [plan for plan in plans if plan["disease"] == finding]
+    told = call(capsys, "inspect", built, "--disease", finding, "--json").json
+    assert told["plans"] == count == sum(where["plans"] for where in told["where"])
+    assert told["donors"] == len({plan["donor_id"] for plan in own})
+    assert told["hosts"] == len({plan["host_id"] for plan in own})
+    sentences = collections.Counter(plan["donor_sentence"] for plan in own)
+    assert told["sentences"] == len(sentences)
+    assert [row["plans"] for row in told["most_used"]] == [n for _, n in sentences.most_common(10)]
+    assert f"{finding}: " in call(capsys, "inspect", built, "--disease", finding).out
+
+
+VALUES = {
+    "presence": lambda plan, _: plan["donor_score"],
+    "host-presence": lambda plan, _: plan["host_score"],
+    "large-map": lambda plan, _: -plan["map_area"],
+    "small-map": lambda plan, _: plan["map_area"],
+    "rare": lambda plan, plans: sum(p["disease"] == plan["disease"] for p in plans),
+    "reuse": lambda plan, plans: -sum(p["donor_sentence"] == plan["donor_sentence"] for p in plans),
+}
+
+
+@pytest.mark.parametrize("by", ODDITIES)
+def test_the_oddest_plans_come_first(capsys, built, plans, by):
+    told = call(capsys, "inspect", built, "--worst", 7, "--by", by, "--json").json
+    assert told["by"] == by
+    values = [VALUES[by](plan, plans) for plan in told["plans"]]
+    assert values == sorted(VALUES[by](plan, plans) for plan in plans)[:7]
+
+
+def test_the_oddest_of_a_finding_are_of_that_finding(capsys, built):
+    told = call(capsys, "inspect", built, "--worst", 3, "--disease", "Pleural Effusion", "--json").json
+    assert {plan["disease"] for plan in told["plans"]} == {"Pleural Effusion"}
+    listed = call(capsys, "inspect", built, "--worst", 3, "--disease", "Pleural Effusion").out
+    assert all(plan["plan_id"] in listed for plan in told["plans"])
+    assert "lowest presence score of the donor" in listed  # by what, when nothing was said
+
+
+def test_chance_repeats_itself_for_the_same_seed(capsys, built):
+    drawn = [call(capsys, "inspect", built, "--random", 4, "--seed", seed, "--json").json for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert len({plan["plan_id"] for plan in drawn[0]["plans"]}) == 4
+
+
+def test_a_sample_tells_its_maps_and_every_plan_it_is_in(capsys, built, plans):
+    name = plans[0]["donor_id"]
+    told = call(capsys, "inspect", built, "--sample", name, "--json").json
+    assert told["sample"]["sample_id"] == name
+    roles = {(plan["plan_id"], plan["role"]) for plan in told["plans"]}
+    assert roles == {(p["plan_id"], role) for p in plans for role in ("host", "donor") if p[f"{role}_id"] == name}
+    assert len(told["maps"]) == len(Dataset(built).maps(name))
+    assert f"Sample {name}" in call(capsys, "inspect", built, "--sample", name).out
+
+
+def test_rejects_are_listed_with_their_reason(capsys, built):
+    told = call(capsys, "inspect", built, "--rejects", 5, "--json").json
+    assert told["total"] == pq.read_table(built / "rejects").num_rows
+    assert len(told["rejects"]) == min(5, told["total"])
+    assert call(capsys, "inspect", built, "--rejects", 5).code == 0
+
+
+def test_a_picture_of_a_plan_shows_host_and_donor_and_the_mix_where_its_caption_says(capsys, built, plans, tmp_path):
+    plan = plans[0]
+    assert call(capsys, "inspect", built, "--plan", plan["plan_id"], "--png", tmp_path / "plan.png").code == 0
+    with Image.open(tmp_path / "plan.png") as sheet:
+        assert sheet.mode == "RGB"
+        pixels = np.asarray(sheet.convert("L"), float)
+    dataset = Dataset(built)
+    shown = (dataset.image(plan["host_id"]), dataset.image(plan["donor_id"]), None, dataset.mix(plan["plan_id"]))
+    tops = set()
+    for column, image in enumerate(shown):
+        if image is not None:
+            left = GAP + column * (PANEL + GAP)
+            wanted = np.asarray(image.resize((PANEL, PANEL), Image.Resampling.LANCZOS), float)
+            differences = [
+                np.abs(pixels[top : top + PANEL, left : left + PANEL] - wanted).mean()
+                for top in range(len(pixels) - PANEL)
+            ]
+            tops.add(int(np.argmin(differences)))
+            assert min(differences) < 1
+    assert len(tops) == 1  # side by side
+
+
+def test_samples_and_several_plans_can_be_drawn(capsys, built, plans, tmp_path):
+    one, three = tmp_path / "one.png", tmp_path / "three.png"
+    assert call(capsys, "inspect", built, "--sample", plans[0]["host_id"], "--png", one).code == 0
+    assert call(capsys, "inspect", built, "--random", 3, "--png", three, "--json").json["kind"] == "plans"
+    with Image.open(one) as first, Image.open(three) as second:
+        assert first.width == second.width
+        assert second.height > 3 * PANEL > first.height
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--plan", "x", "--sample", "y"], ["--plan and --sample"]),
+        (["--random", 1, "--sql", "select 1"], ["--random and --sql"]),
+        (["--disease", "Edema", "--rejects", 2], ["--disease", "--rejects"]),
+        (["--png", "x.png"], ["--png", "--plan"]),
+        (["--sql", "select 1", "--png", "x.png"], ["--png"]),
+        (["--random", 41, "--png", "x.png"], ["40 plans"]),
+        (["--worst", 1, "--by", "beauty"], ["--by"]),
+        (["--worst", 0], ["--worst"]),
+        (["--random", 1, "--png", "/nowhere/x.png"], ["/nowhere/x.png"]),
+        (["--sql", "selekt 1"], ["selekt", "plans, samples, sentences, rejects"]),
+        (["--sql", ""], ["select * from plans"]),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_in_one_line(capsys, built, options, words):
+    refused(call(capsys, "inspect", built, *options), 2, *words)
+
+
+def test_what_is_not_there_is_told_with_what_is(capsys, built, plans):
+    refused(call(capsys, "inspect", built, "--sample", "nobody"), 1, "no sample nobody", "one that there is")
+    refused(call(capsys, "inspect", built, "--worst", 2, "--disease", "Gout"), 2, "Gout", "Pleural Effusion")
