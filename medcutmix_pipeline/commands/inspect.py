@@ -76,7 +76,7 @@ def inspect(
     from medcutmix_pipeline.dataset import Dataset
     from medcutmix_pipeline.dataset.open import telling_damage
 
-    asked = {"--plan": plan, "--sample": sample, "--random": random, "--worst": worst}
+    asked: dict[str, object] = {"--plan": plan, "--sample": sample, "--random": random, "--worst": worst}
     asked |= {"--rejects": rejects, "--sql": sql, "--html": html}
     what = _one_of([name for name, value in asked.items() if value is not None], disease, png)
     dataset = Dataset(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import itertools
 import logging
@@ -217,12 +218,12 @@ def _check_dashboard() -> None:
 
 
 def _join(address: str) -> Any:
-    options = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
+    join = functools.partial(ray.init, address=address, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        return ray.init(**options)
+        return join()
     except ConnectionAbortedError:
         # A Ray client's server is started for each driver, and now and then dies while it forks: the next one serves.
-        return ray.init(**options)
+        return join()
 
 
 def _listens(address: str) -> bool:

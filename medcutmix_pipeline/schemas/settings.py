@@ -36,11 +36,11 @@ def validated(settings: Mapping[str, Any], overrides: Sequence[tuple[str, Any]],
     Args:
         file: where the settings stood, for messages.
     """
-    settings = copy.deepcopy(dict(settings))
+    whole: dict[str, Any] = copy.deepcopy(dict(settings))
     for key, value in overrides:
-        _assign(settings, key, value)
+        _assign(whole, key, value)
     try:
-        return Config.model_validate(settings)
+        return Config.model_validate(whole)
     except ValidationError as error:
         raise UsageError(_explain(error, file)) from None
 
