@@ -71,9 +71,7 @@ def page(dataset: Dataset, folder: Path, most: int) -> Told:
         "bytes": written.bytes,
     }
     told = f"{shown} {written.of:,} plans are in the gallery ({written.bytes / 1e6:,.1f} MB): open {written.page}"
-    line = telling.text(told)
-    line.no_wrap, line.overflow = True, "ignore"  # a path is to be copied
-    return facts, lambda: Group(line)
+    return facts, lambda: telling.text(told)
 
 
 def one_sample(dataset: Dataset, sample: str) -> Told:

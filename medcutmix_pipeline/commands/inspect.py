@@ -97,7 +97,7 @@ def inspect(
     if as_json:
         tell_json(facts)
         return
-    out_console().print(tell(), highlight=False)
+    out_console().print(tell(), highlight=False, soft_wrap=what == "--html")  # a path is to be copied whole
     if png is not None:
         out_console().print(f"drawn into {png}", highlight=False, markup=False, soft_wrap=True)
 

@@ -175,9 +175,14 @@ const watcher = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "400px" });
 
+let drawing = Promise.resolve();
+
+/** Draw a card when it is its turn: one at a time, so that a key or a click is never kept waiting for more than one. */
 async function drawCard(card) {
   const i = Number(card.dataset.plan);
   const plan = await loadPlan(i);
+  drawing = drawing.then(() => new Promise((next) => setTimeout(next)));
+  await drawing;
   if (!card.isConnected) return;
   const [over, mix] = card.querySelectorAll("canvas");
   drawHeat(over, plan.donor, plan.donorMap);
@@ -211,9 +216,8 @@ function cardOf(i) {
   return make("li", {}, card);
 }
 
-/** Show the page's plans anew. `why` names the measurement that the browser's performance tools keep. */
-function show(why) {
-  const started = performance.now();
+/** Show the page's plans anew. `why` names the measurement that the browser's performance tools keep from `since`. */
+function show(why, since = performance.now()) {
   if (why !== "page") {
     matching = filtered();
     page = 0;
@@ -232,5 +236,5 @@ function show(why) {
     button.disabled = back ? page === 0 : page === pages - 1;
   }
   // what a person waits for ends when the next frame is painted
-  requestAnimationFrame(() => setTimeout(() => performance.measure(why, { start: started, end: performance.now() })));
+  requestAnimationFrame(() => setTimeout(() => performance.measure(why, { start: since, end: performance.now() })));
 }

@@ -43,18 +43,18 @@ function toAddress() {
   history.replaceState(null, "", `#gallery?${told}`);
 }
 
-function takeForm(why) {
+function takeForm(why, since) {
   for (const name of Object.keys(state)) state[name] = form.elements[name].value;
   if (!(state.sort in ORDERS)) state.sort = form.elements.sort.value = "odd";
-  show(why);
+  show(why, since);
 }
 
 let typing = 0;
 form.addEventListener("input", (event) => {
   clearTimeout(typing);
-  const take = () => { takeForm("filter"); toAddress(); };
-  // while a word is being typed, wait for the rest of it
-  if (event.target.type === "search" || event.target.type === "number") typing = setTimeout(take, 120);
+  const take = () => { takeForm("filter", event.timeStamp); toAddress(); };
+  // while a word is being typed, wait a moment for the rest of it
+  if (event.target.type === "search" || event.target.type === "number") typing = setTimeout(take, 60);
   else take();
 });
 form.addEventListener("submit", (event) => event.preventDefault());
