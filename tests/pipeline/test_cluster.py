@@ -98,9 +98,9 @@ def free_ports(count):
         return [one.getsockname()[1] for one in held]
 
 
-def start_node(arguments, environment):
+def start_node(arguments, environment, within=()):
     """A node of one CPU that lives as long as its process."""
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1", *arguments]
+    command = [*within, sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1", *arguments]
     command += ["--object-store-memory=100000000", "--disable-usage-stats"]
     node = subprocess.Popen(
         command,
