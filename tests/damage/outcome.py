@@ -34,11 +34,12 @@ _COLUMNS = (
 
 @dataclass
 class Findings:
-    """Outcomes by kind, and everything that is wrong, in words."""
+    """Outcomes by kind, and everything that is wrong, in words; `must` are the kinds that have to get in."""
 
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     good: int = 0
+    must: set[str] = field(default_factory=set)
 
     @property
     def inputs(self) -> int:
@@ -60,6 +61,8 @@ def judge(tree: Tree, damaged: Path, good: Path, key: bytes, same_bytes: bool) -
     for one in tree.inputs:
         outcome = _outcome(one, names, samples, rejects)
         found.outcomes.setdefault(one.kind, Counter())[outcome] += 1
+        if one.codes == {SAMPLE}:
+            found.must.add(one.kind)
         if outcome not in one.codes:
             found.wrong.append(f"{one.kind} ({one.study}): {outcome} instead of {' or '.join(sorted(one.codes))}")
     _compare(found, {r["sample_id"]: r for r in samples}, rows(Dataset(good), "samples"))

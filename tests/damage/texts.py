@@ -38,7 +38,9 @@ REPORTS = [
     kind("report with lines of Windows", SAMPLE, lambda g, r: g.report.replace("\n", "\r\n").encode()),
     *(
         Kind(
-            k.name.replace("file", "report"), frozenset(c.replace("image-", "report-") for c in k.codes), place=k.place
+            k.name.replace("file ", "report "),
+            frozenset(c.replace("image-", "report-") for c in k.codes),
+            place=k.place,
         )
         for k in PLACES
     ),
@@ -69,7 +71,7 @@ XMLS = [
     kind("XML cut", _UNREADABLE, lambda g, r: cut(g.xml.encode(), r), share=4),
     kind(
         "XML with bits turned",
-        f"{_UNREADABLE} {SAMPLE} image-missing report-empty",
+        f"{_UNREADABLE} {SAMPLE} image-missing report-empty study-without-usable-image",
         lambda g, r: flipped(g.xml.encode(), r),
         share=4,
     ),

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
-import warnings
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +14,11 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, 
 from medcutmix_pipeline.stages.ingest.dicom_pixels import decoder_of, stored_values
 from medcutmix_pipeline.stages.ingest.dicom_view import named_view
 from medcutmix_pipeline.stages.ingest.greyscale import show
+from medcutmix_pipeline.stages.ingest.quiet import quiet
 from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
 from medcutmix_pipeline.stages.ingest.scaling import blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pydicom import Dataset
 
     from medcutmix_pipeline.schemas.config import IngestConfig
@@ -37,23 +33,9 @@ def is_dicom(data: bytes) -> bool:
     return data[128:132] == b"DICM" or data[:2] in (b"\x08\x00", b"\x02\x00")
 
 
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Pydicom's warnings and log lines quote values, which may be a patient's; nobody gets to see them."""
-    logger = logging.getLogger("pydicom")
-    before = logger.disabled
-    logger.disabled = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.disabled = before
-
-
 def decode_dicom(data: bytes, config: IngestConfig) -> npt.NDArray[np.uint8]:
     """The picture as uint8 [H, W]; see `decode`. Raises ImageReject."""
-    with _silence():
+    with quiet():
         try:
             ds = _read(data)
             _check(ds, data, config)
@@ -70,7 +52,7 @@ def dicom_view(data: bytes) -> View | None:
     Raises:
         ImageReject: `view-unsupported` where it names a projection that no sample has, `image-undecodable`.
     """
-    with _silence():
+    with quiet():
         try:
             return named_view(_read(data, header_only=True))
         except ImageReject:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from medcutmix_pipeline.stages.ingest.quiet import quiet
 from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
 from medcutmix_pipeline.stages.ingest.scaling import blocks, stretch
 
@@ -64,8 +64,7 @@ def _own_limits() -> Iterator[None]:
 def decode_picture(data: bytes, config: IngestConfig, at_least: int | None = None) -> npt.NDArray[np.uint8]:
     """The picture as uint8 [H, W]; see `decode`. Raises ImageReject."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             return _decoded(data, config, at_least)
     except ImageReject:
         raise

@@ -23,6 +23,7 @@ _CONTROL = re.compile(
 )
 _ASCII_CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), " ") | {13: "\n"}
 _GRADE = re.compile(r"\bSUMMARY: ?\d ?-[^\n]*")  # of CheXpert Plus: the urgency, in a few fixed phrases
+_SLOT = re.compile(r"\[\*\*[^\[\]]{0,300}\*\*\]")  # what stands in one may still tell of the patient
 _LONG = re.compile(rf"\S{{{LONGEST_WORD},}}")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _MARKER = re.compile(r"\(?\d{1,2}[.)]\s|[-*•·]\s")
@@ -71,6 +72,8 @@ class ReportCleaner:
         text = text.translate(_ASCII_CONTROL) if ascii_only else _CONTROL.sub(" ", text.replace("\r", "\n"))
         if "SUMMARY:" in text:
             text = _GRADE.sub("", text)
+        if "[**" in text:
+            text = _SLOT.sub("___", text)
         if "<" in text:
             text = _TAG.sub("", _LINE_TAG.sub("\n", text))
         if _LONG.search(text):

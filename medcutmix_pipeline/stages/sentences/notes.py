@@ -18,7 +18,7 @@ _DATE = (
 )
 _NOON = r" ?[ap]\.?m\b(?:\.(?! ?[A-Z]|$))?"
 _TIME = rf"(?:\d{{1,2}}:\d\d(?::\d\d)?(?:{_NOON})?(?: hours)?|\d{{1,2}}{_NOON})"
-_HIDDEN = r"(?:_{2,}|\bXXXX\b|\[\*\*[^\]\n]{0,40}\*\*\])(?:,? (?:19|20)\d\d\b)?"
+_HIDDEN = r"(?:_{2,}|\bXXXX\b)(?:,? (?:19|20)\d\d\b)?"
 _WHEN = rf"(?:{_DATE}|{_HIDDEN})(?:,? (?:at )?(?:{_TIME}))?"
 _STUDY = r"(?:study|studies|exams?|examinations?|radiographs?|films?|x-rays?|ct|images?|priors?|comparison)"
 
@@ -44,7 +44,7 @@ _DATE_RULES = (
     (re.compile(rf",? ?\bat (?:approximately )?{_TIME}", re.I), ""),
     (re.compile(rf"\b{_DATE}", re.I), "___"),
 )
-_HIDDEN_SIGNS = ("XXXX", "__", "[**")
+_HIDDEN_SIGNS = ("XXXX", "__")
 _BEFORE_DATE = ("dated ", " of ", " from ", " on ", " to ", " with ", "since ")
 _ANY_DATE = re.compile(r"\d(?:[/:-]\d| ?[apAP]\.?[mM]\b|\d{3}\b)")
 _COMMON = frozenset(
