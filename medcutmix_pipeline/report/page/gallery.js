@@ -79,9 +79,10 @@ function frequency(values) {
 function eachDonorOnce(list) {
   const met = new Map();
   const rounds = list.map((i) => {
-    const map = `${data.plans.donor[i]} ${data.plans.donorMap[i]}`;
-    met.set(map, (met.get(map) ?? -1) + 1);
-    return met.get(map);
+    const map = data.plans.donor[i] * 1000 + data.plans.donorMap[i];
+    const round = (met.get(map) ?? -1) + 1;
+    met.set(map, round);
+    return round;
   });
   return list.map((_, at) => at).sort((a, b) => rounds[a] - rounds[b] || a - b).map((at) => list[at]);
 }
