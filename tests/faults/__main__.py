@@ -1,8 +1,8 @@
 """The soak: builds that are killed, starved and lied to, until every promise about crashes has been tried.
 
 `python -m tests.faults` (or `make soak`) prints what was tried and what survived, and ends with 1 where anything was
-lost. `--seed` draws other moments; `--points N` takes only so many fault points, `--kills N` so many kills on Ray; with 0 that
-part is left out.
+lost. `--seed` draws other moments; `--points N` takes only so many fault points, `--kills N` so many kills on Ray; with
+0 that part is left out.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def _on_ray(bench: Bench, server: Server, draw: random.Random, tally: Tally, kil
     rays = on_ray.Rays(bench, server, draw, tally)
     for number in range(kills):
         _say(f"kills on Ray, {number + 1} of {kills}")
-        on_ray.kill_what_it_outlives(rays, "worker", 2, number)
-        on_ray.kill_what_it_outlives(rays, "encoder actor", 2, number)
+        on_ray.kill_what_it_outlives(rays, ["worker", "worker", "encoder actor"], 2 * number)
+        on_ray.kill_what_it_outlives(rays, ["worker", "encoder actor", "encoder actor"], 2 * number + 1)
         for victim in ("driver", "raylet"):
             on_ray.kill_what_ends_it(rays, victim, number)
     for number, (point, action) in enumerate(_WORKER_POINTS[: 2 * kills]):

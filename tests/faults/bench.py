@@ -50,13 +50,14 @@ class Bench:
     folder: Path
     studies: Path
     reference: dict[str, str]
+    settings: dict[str, Any]
     starts: list[Start] = field(default_factory=list)
 
     def call(self, out: Path, **changes: Any) -> list[object]:
         """The arguments of a build."""
         file = self.folder / f"{out.name}.json"
         source = {"kind": "phantom", "root": str(self.studies)}
-        file.write_text(json.dumps(merged(SETTINGS, source=source, **changes)))
+        file.write_text(json.dumps(merged(self.settings, source=source, **changes)))
         return ["build", file, "--out", out]
 
     def begin(self, out: Path, start: str) -> Path:
@@ -87,11 +88,11 @@ class Bench:
             raise LostError(f"left in the making {when}: {left}")
 
 
-def set_up(folder: Path, server: Server, studies: int = 36) -> Bench:
-    """Generate studies, build them undisturbed, and note the points that are reached."""
+def set_up(folder: Path, server: Server, studies: int = 36, **changes: Any) -> Bench:
+    """Generate studies, build them undisturbed, and note the points that are reached; `changes` are of SETTINGS."""
     root = folder / "studies"
     generate(root, studies, seed=3, size=64)
-    bench = Bench(folder, root, {})
+    bench = Bench(folder, root, {}, merged(SETTINGS, **changes))
     other, first = folder / "other", folder / STARTS[0]
     undisturbed(server, bench, other, **OTHER)
     bench.starts.append(Start(STARTS[0], undisturbed(server, bench, first)))

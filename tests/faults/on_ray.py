@@ -17,7 +17,7 @@ from tests.faults.processes import REPOSITORY, VICTIMS, Process, Run, all_gone, 
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.faults.server import Server
 
@@ -40,15 +40,15 @@ class Rays:
         return Run([*self.bench.call(out), *_ON_RAY, *arguments], out, **{**_ENVIRONMENT, **environment})
 
     @contextmanager
-    def judged(self, table: str, kind: str, tried: int = 1) -> Iterator[None]:
-        """Count a block as survived, unless a promise is broken in it."""
+    def judged(self, table: str, *kinds: str) -> Iterator[None]:
+        """Count each kind of fault as survived, unless a promise is broken in the block."""
         outcome = "survived"
         try:
             yield
         except LostError as why:
             outcome = "lost"
-            self.tally.lost.append(f"{table}, {kind}: {why}")
-        for _ in range(tried):
+            self.tally.lost.append(f"{table}, {', '.join(kinds)}: {why}")
+        for kind in kinds:
             self.tally.count(table, kind, outcome)
 
     def moment(self, run: Run) -> None:
@@ -78,14 +78,15 @@ def kill_what_ends_it(rays: Rays, victim: str, number: int) -> None:
         again(rays.bench, rays.server, run.out)
 
 
-def kill_what_it_outlives(rays: Rays, victim: str, kills: int, number: int) -> None:
-    """Kill workers or encoders, some in one build, which completes nevertheless."""
-    run = rays.start(f"{victim.replace(' ', '-')}-{number}")
-    hits = 0
-    for _ in range(kills):
+def kill_what_it_outlives(rays: Rays, victims: Sequence[str], number: int) -> None:
+    """Kill workers and encoders, one after the other in one build, which completes nevertheless."""
+    run = rays.start(f"outliving-{number}")
+    hits = []
+    for victim in victims:
         rays.moment(run)
-        hits += run.kill(victim, rays.draw)
-    with rays.judged("killed at a random moment, on Ray", victim, hits):
+        if run.kill(victim, rays.draw):
+            hits.append(victim)
+    with rays.judged("killed at a random moment, on Ray", *hits):
         completes(rays, run)
 
 

@@ -39,7 +39,7 @@ class Trial:
 
 
 def trials(bench: Bench, draw: random.Random) -> list[Trial]:
-    """A SIGKILL at every point, then an error at every one whose calls can fail; which time, and over what, is drawn."""
+    """A SIGKILL at every point, then an error where calls can fail; at which time, and over what, is drawn."""
     points = sorted(set().union(*(start.reached for start in bench.starts)))
     made = []
     for point in points:

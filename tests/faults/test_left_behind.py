@@ -1,5 +1,6 @@
 """What a killed build leaves running, and what a disk does to finished files, taints nothing."""
 
+import shutil
 import subprocess
 import sys
 
@@ -11,12 +12,14 @@ from medcutmix_pipeline.pipeline import engine
 from medcutmix_pipeline.pipeline.lock import exclusive
 from medcutmix_pipeline.pipeline.work import read_part
 from tests.builds import digests, run_build
+from tests.pipeline import fitted_once
 
 CHANGES = {
     "source": {"limit": 30},
     "attention": {"fit": {"image_size": 32, "steps": 2, "batch": 8, "width": 16, "max_images": 16, "threads": 1}},
     "shards": {"samples_per_shard": 40, "image_size": 40, "pixel": True},
 }
+WITHOUT_FIT = {**CHANGES, "attention": {"encoder": fitted_once.NAME}}
 OTHER = {**CHANGES, "plans": {"alpha": 3.0}, "ingest": {"studies_per_part": 40}}
 
 
@@ -79,24 +82,37 @@ def test_work_that_outlives_its_build_changes_nothing(studies, tmp_path, work_se
     assert digests(out) == digests(tmp_path / "new")
 
 
+@pytest.fixture
+def fitted(built, monkeypatch):
+    """An encoder that was really fitted, once for all of these builds."""
+    monkeypatch.setenv(fitted_once.FOLDER, str(built / "encoder"))
+
+
 def flip_a_bit(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
 
-def test_a_bit_that_flips_in_a_finished_file_is_noticed_and_the_file_made_again(studies, tmp_path):
+def test_a_bit_that_flips_in_a_finished_file_is_noticed_and_the_file_made_again(studies, fitted, tmp_path):
     out = tmp_path / "out"
-    run_build(studies, out, **CHANGES)
+    run_build(studies, out, **WITHOUT_FIT)
     content = digests(out)
     shard = Dataset(out).manifest.shards[0].name
-    for name in ("sentences/part-00000.parquet", f"shards/{shard}.tar", f"pixel/{shard}.tar", "encoder/config.json"):
+    for name in ("sentences/part-00000.parquet", f"shards/{shard}.tar", f"pixel/{shard}.tar"):
         flip_a_bit(out / name)
         assert digests(out) != content
-        _, told = run_build(studies, out, **CHANGES)
-        if not name.startswith("encoder"):
-            assert f"{name} is gone or not as it was written: it is made again" in told
+        _, told = run_build(studies, out, **WITHOUT_FIT)
+        assert f"{name} is gone or not as it was written: it is made again" in told
         assert digests(out) == content
+
+
+def test_an_encoder_in_which_a_bit_flips_is_fitted_again(studies, built, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    flip_a_bit(out / "encoder" / "model.safetensors")
+    run_build(studies, out)
+    assert digests(out) == digests(built)
 
 
 HOLD = """
@@ -138,7 +154,7 @@ def test_the_lock_of_a_killed_build_is_free_even_if_its_number_lives_on(studies,
         assert "process 1 " not in lock.read_text()
 
 
-def test_an_output_that_a_build_had_no_time_to_take_is_free(studies, tmp_path):
+def test_an_output_that_a_build_had_no_time_to_take_is_free(studies, fitted, tmp_path):
     (tmp_path / "out" / ".build").mkdir(parents=True)
-    manifest, _ = run_build(studies, tmp_path / "out", **CHANGES)
+    manifest, _ = run_build(studies, tmp_path / "out", **WITHOUT_FIT)
     assert manifest.counts.samples
