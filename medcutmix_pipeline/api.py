@@ -43,7 +43,7 @@ def build(
 
     Args:
         config: a configuration file, settings by section, or a `Config`; None for the defaults.
-        out: folder for the dataset.
+        out: folder for the dataset, or an URL such as s3://bucket/prefix (then `engine.work_dir` is needed, too).
         source: kind of source, instead of the configuration's; `medcutmix-pipeline sources` lists them.
         root: where the source's data are, instead of the configuration's.
         limit: take only the first studies, instead of the configuration's.
@@ -69,7 +69,7 @@ def build(
     # Plain lines, also where there is a terminal: bars would be drawn over what a notebook or a script prints itself.
     console = Console(file=io.StringIO() if quiet else sys.stdout, force_terminal=False, force_jupyter=False, width=120)
     with Reporter(console) as reporter:
-        run_build(resolved, Path(out), reporter, fresh=fresh)
+        run_build(resolved, str(out), reporter, fresh=fresh)
     return Dataset(out)
 
 

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from medcutmix_pipeline.commands.shape import complete_finding
 from medcutmix_pipeline.commands.tell import DatasetFolder, JsonOption, out_console, tell_json
 from medcutmix_pipeline.errors import UsageError
 
@@ -26,7 +25,6 @@ def inspect(
         typer.Option(
             metavar="FINDING",
             help="Tell of one finding; with --random or --worst: only its plans.",
-            autocompletion=complete_finding,
             show_default=False,
         ),
     ] = None,

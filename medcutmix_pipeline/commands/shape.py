@@ -68,15 +68,3 @@ def complete_setting(incomplete: str) -> list[str]:
     from medcutmix_pipeline.schemas.settings import known_keys
 
     return [f"{key}=" for key in known_keys() if key.startswith(incomplete)]
-
-
-def complete_finding(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Findings of the dataset named before that begin so."""
-    from medcutmix_pipeline.dataset import Dataset
-    from medcutmix_pipeline.errors import PipelineError
-
-    try:
-        known = Dataset(ctx.params["out"]).manifest.counts.plans_by_disease
-    except (PipelineError, KeyError, TypeError):
-        return []
-    return [name for name in known if name.lower().startswith(incomplete.lower())]

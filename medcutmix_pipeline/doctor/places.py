@@ -127,6 +127,6 @@ def _folder(config: Config, out: str | None) -> Path | None:
 
 
 def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that there is."""
+    """The path, or the nearest above it that there is."""
     path = path.absolute()
-    return next(p for p in (path, *path.parents) if p.is_dir())
+    return next(p for p in (path, *path.parents) if p.exists())

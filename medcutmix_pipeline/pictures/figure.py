@@ -37,8 +37,8 @@ def plan_figure(view: PlanView) -> Figure:
         ) from None
     row = view.row
     figure = Figure(figsize=(13, 5.4), layout="constrained")
-    upper, lower = figure.add_gridspec(2, 1, height_ratios=(2, 1))
-    images, words = figure.add_subfigure(upper), figure.add_subfigure(lower)
+    grid = figure.add_gridspec(2, 1, height_ratios=(2, 1))
+    images, words = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
     host, donor, mapped, mix = images.subplots(1, 4)
     _show(host, view.host, f"host\npresence {row['host_score']:.2f}")
     _show(donor, view.donor, f"donor\npresence {row['donor_score']:.2f}")

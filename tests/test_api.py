@@ -1,0 +1,104 @@
+"""From Python: what the commands do, and nothing imported before it is asked for."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import medcutmix_pipeline
+from medcutmix_pipeline import Dataset, build
+from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.schemas.config import Config
+from tests.builds import SETTINGS, digests
+
+HEAVY = ("duckdb", "matplotlib", "numpy", "pyarrow", "pydantic", "ray", "rich", "spacy", "torch", "transformers")
+LIGHT = f"""
+import sys
+import medcutmix_pipeline
+assert set(dir(medcutmix_pipeline)) == {{"Dataset", "__version__", "build"}}
+print(*sorted(set({HEAVY!r}) & set(sys.modules)))
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pyarrow":
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Blocked())
+try:
+    from medcutmix_pipeline import Dataset
+except ImportError as why:
+    print(why)
+"""
+
+
+def test_importing_the_package_imports_nothing_heavy_and_says_what_is_missing_when_it_is_used():
+    told = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert told[0] == ""
+    assert told[1] == "Dataset needs pyarrow, which is not installed: pip install 'medcutmix-pipeline[build]'"
+
+
+def test_an_unknown_name_is_no_name_of_the_package():
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = medcutmix_pipeline.nothing
+
+
+@pytest.mark.parametrize("form", ["mapping", "file", "config"])
+def test_build_takes_settings_in_each_form_and_makes_what_the_command_makes(built, studies, tmp_path, form, capsys):
+    out = shutil.copytree(built, tmp_path / "dataset")  # so that little is left to be done
+    file = tmp_path / "settings.yaml"
+    file.write_text(str(SETTINGS))
+    config = {"mapping": SETTINGS, "file": file, "config": Config.model_validate(SETTINGS)}[form]
+    dataset = build(config, out, source="phantom", root=studies, quiet=form == "file")
+    assert digests(out) == digests(built)
+    assert len(dataset.plans) == dataset.manifest.counts.plans > 0
+    told = capsys.readouterr().out
+    assert "already done" in told if form != "file" else told == ""
+    assert "\x1b" not in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"out": "x"}, "source= and root="),
+        ({"source": "phantom", "root": "."}, "out="),
+        ({"config": {"sead": 1}, "out": "x", "source": "phantom", "root": "."}, "did you mean seed"),
+        ({"config": "nowhere.yaml", "out": "x"}, "nowhere.yaml"),
+    ],
+)
+def test_a_wrong_call_is_told_before_anything_is_written(arguments, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=words):
+        build(**arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_that_were_handed_over_are_left_as_they_were(tmp_path):
+    settings = {"source": {"kind": "openi", "root": "nowhere"}}
+    with pytest.raises(UsageError):
+        build(settings, tmp_path / "x", source="phantom")
+    assert settings == {"source": {"kind": "openi", "root": "nowhere"}}
+
+
+def test_a_plot_shows_images_and_both_reports(built, tmp_path):
+    dataset = Dataset(built)
+    plan = next(plan for plan in dataset.plans if any(edit["text"] for edit in plan["edits"]))
+    figure = dataset.plot(plan["plan_id"])
+    axes = [axes for sub in figure.subfigs for axes in sub.axes]
+    shown = [np.asarray(a.images[0].get_array()) for a in axes if a.images]
+    assert np.array_equal(shown[0], dataset.image(plan["host_id"]))
+    assert np.array_equal(shown[1], dataset.image(plan["donor_id"]))
+    assert np.array_equal(shown[3], dataset.mix(plan["plan_id"]))
+    words = " ".join(text.get_text() for a in axes for text in a.texts).split()
+    put_in = next(edit["text"] for edit in plan["edits"] if edit["text"])
+    assert f"+{put_in.strip()}" in " ".join(words)
+    figure.savefig(tmp_path / "plan.png")
+    assert (tmp_path / "plan.png").stat().st_size > 10_000
+
+
+def test_without_matplotlib_the_message_says_what_to_install(built, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    dataset = Dataset(built)
+    with pytest.raises(UsageError, match=r"pip install 'medcutmix-pipeline\[inspect\]'"):
+        dataset.plot(next(iter(dataset.plans))["plan_id"])
