@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path(__file__).resolve().parents[2]
-_TABLES = {"parameters": "argument", "attributes": "attribute", "raises": "raises", "other parameters": "argument"}
+_TABLES = {
+    "parameters": "| argument | meaning |",
+    "other parameters": "| argument | meaning |",
+    "attributes": "| attribute | meaning |",
+    "raises": "| raises | when |",
+}
 
 
 def api(*paths: str) -> str:
@@ -91,7 +96,7 @@ def _docstring(thing: Any) -> Iterator[str]:
         if kind == "text":
             yield from (section.value, "")
         elif kind in _TABLES:
-            yield from (f"| {_TABLES[kind]} | |", "|---|---|", *(_row(item) for item in section.value), "")
+            yield from (_TABLES[kind], "|---|---|", *(_row(item) for item in section.value), "")
         elif kind in ("returns", "yields"):
             yield from (f"**{kind.capitalize()}** " + " ".join(_line(item.description) for item in section.value), "")
         elif kind == "admonition":  # any other heading with an indented text below it

@@ -32,7 +32,7 @@ def _command(command: Any, parent: Any, name: str) -> Iterator[str]:
         rows = [
             f"| `{_line(named)}` | {_line(told).replace('|', chr(92) + '|')} |" for named, told in filter(None, records)
         ]
-        yield from ("| | |", "|---|---|", *rows, "")
+        yield from ("| option | meaning |", "|---|---|", *rows, "")
         if command.epilog:
             yield from (re.sub(r"^Example: (.*)$", r"Example: `\1`", command.epilog), "")
 
