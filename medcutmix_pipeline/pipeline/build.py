@@ -66,7 +66,7 @@ def build(
         if mirror:
             stack.enter_context(mirror.held())
         engine = stack.enter_context(closing(_engine(config)))
-        engine.check(context, must_share=True)
+        engine.check(context, must_share=mirror is None)
         layout.clear() if fresh else layout.tidy()  # only now: no mistake in the call may cost a dataset
         context.staging.mkdir(parents=True)
         reporter.keep_log(layout.build / "run.log")

@@ -17,6 +17,7 @@ import ray
 import ray.exceptions
 
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.pipeline.carry import carried, unpacking
 from medcutmix_pipeline.pipeline.ray_nodes import ask_nodes
 from medcutmix_pipeline.pipeline.ray_tasks import (
     BAKE_UNIT,
@@ -35,6 +36,7 @@ from medcutmix_pipeline.pipeline.reach import Reached, judge, look, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from medcutmix_pipeline.pipeline.layout import Outcome
     from medcutmix_pipeline.pipeline.pixel import PixelTask
@@ -62,6 +64,7 @@ class RayEngine:
         self._open, self._closed = threading.Lock(), False
         self._joined_before = ray.is_initialized()
         self._own = not self._joined_before and config.ray_address is None
+        self._shares = True
         self.dashboard = "" if self._joined_before else _start(config)
         resources = ray.cluster_resources()
         self.workers = config.workers or max(1, int(resources.get("CPU", 1)))
@@ -93,34 +96,45 @@ class RayEngine:
         sign.touch()
         try:
             wish = wanted(context.config, context.out, sign.relative_to(context.out).as_posix())
-            judge(ask_nodes(look, wish, Reached("none that this one knows", False)), wish, must_share)
+            told = ask_nodes(look, wish, Reached("none that this one knows", False))
+            self._shares = judge(told, wish, must_share)
         finally:
             sign.unlink()
+        if not self._shares:
+            self.description += "; files travel, because not all nodes share the working folder"
+
+    def _sent(self, context: Context, paths: Iterable[Path]) -> ray.ObjectRef[Any]:
+        """The context for a piece of work that reads these files."""
+        return ray.put(context if self._shares else carried(context, paths))
 
     def parts(self, context: Context, tasks: Iterable[PartTask]) -> Iterator[Outcome]:
         """See `Engine.parts`."""
         with breakdown_told():
-            shared = ray.put(context)
-            for task, ref in self._ended(READ_PART, shared, tasks):
-                yield part_outcome(shared, task, ref)
+            for task, sent, ref in self._ended(READ_PART, context, tasks, lambda t: [context.layout.listing(t.part)]):
+                yield part_outcome(sent, task, ref)
 
     def pixel(self, context: Context, tasks: Iterable[PixelTask]) -> Iterator[Outcome]:
         """See `Engine.pixel`."""
         with breakdown_told():
-            for task, ref in self._ended(BAKE_UNIT, ray.put(context), tasks):
+            for task, _, ref in self._ended(BAKE_UNIT, context, tasks, lambda t: [context.layout.shard(t.unit)]):
                 yield baked_outcome(task, ref)
 
     def _ended(
-        self, remote: Any, shared: ray.ObjectRef[Any], tasks: Iterable[Task]
-    ) -> Iterator[tuple[Task, ray.ObjectRef[Any]]]:
-        """Run a Ray function over tasks, a window of them at a time; each task when it has ended, well or not."""
+        self, remote: Any, context: Context, tasks: Iterable[Task], reads: Callable[[Task], Iterable[Path]]
+    ) -> Iterator[tuple[Task, ray.ObjectRef[Any], ray.ObjectRef[Any]]]:
+        """Run a Ray function over tasks, a window of them at a time; each task, with the context that was sent for it
+        and its result, when it has ended, well or not.
+        """
         waiting = iter(tasks)
-        pending = {remote.remote(shared, task): task for task in itertools.islice(waiting, self.workers * 2)}
-        while pending:
+        pending: dict[ray.ObjectRef[Any], tuple[Task, ray.ObjectRef[Any]]] = {}
+        while True:
+            for task in itertools.islice(waiting, self.workers * 2 - len(pending)):
+                sent = self._sent(context, reads(task))
+                pending[remote.remote(sent, task)] = task, sent
+            if not pending:
+                return
             [ref] = ray.wait(list(pending), num_returns=1)[0]
-            task = pending.pop(ref)
-            pending.update((remote.remote(shared, more), more) for more in itertools.islice(waiting, 1))
-            yield task, ref
+            yield *pending.pop(ref), ref
 
     def units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[Outcome]:
         """See `Engine.units`."""
@@ -128,9 +142,10 @@ class RayEngine:
             yield from self._units(context, tasks)
 
     def _units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[Outcome]:
-        shared = ray.put(context)
+        folder = context.encoder_folder
+        encoder = self._sent(context, sorted(folder.iterdir()) if folder else [])
         pool = [
-            EncoderActor.options(num_gpus=self._gpus).remote(context)  # type: ignore[attr-defined]  # added by @ray.remote
+            EncoderActor.options(num_gpus=self._gpus).remote(encoder)  # type: ignore[attr-defined]  # added by @ray.remote
             for _ in range(self._encoders)
         ]
         turn = itertools.cycle(pool)
@@ -139,7 +154,8 @@ class RayEngine:
         waiting = iter(tasks)
         while True:
             for task in itertools.islice(waiting, window - len(flights)):
-                flight = Flight(shared, task, task.ingest(context.layout), next(turn))
+                sent = self._sent(context, [context.layout.placed(task.unit)])
+                flight = Flight(sent, task, task.ingest(context.layout), next(turn))
                 flights[flight.done] = flight
             if not flights:
                 return
@@ -154,19 +170,22 @@ class RayEngine:
     def ingest(self, context: Context, tasks: Iterable[IngestTask]) -> Iterator[Ingested]:
         """See `Engine.ingest`."""
         with breakdown_told():
-            shared = ray.put(context)
             waiting = iter(tasks)
-            queue = [(task, INGEST.remote(shared, task)) for task in itertools.islice(waiting, self.workers * 2)]
-            while queue:
-                task, refs = queue.pop(0)
-                yield whole(shared, task, refs)
-                queue.extend((task, INGEST.remote(shared, task)) for task in itertools.islice(waiting, 1))
+            queue: list[tuple[IngestTask, ray.ObjectRef[Any], Any]] = []
+            while True:
+                for task in itertools.islice(waiting, self.workers * 2 - len(queue)):
+                    sent = self._sent(context, [task.table])
+                    queue.append((task, sent, INGEST.remote(sent, task)))
+                if not queue:
+                    return
+                first, sent, refs = queue.pop(0)
+                yield whole(sent, first, refs)
 
     def call(self, work: Callable[[Context, Task], Result], context: Context, task: Task) -> Result:
         """See `Engine.call`."""
         with breakdown_told():
-            remote = ray.remote(num_gpus=self._gpus, max_retries=TRIES)(work)
-            made: Result = result(remote.remote(context, ray.put(task)))
+            remote: Any = ray.remote(num_gpus=self._gpus, max_retries=TRIES)(unpacking(work))
+            made: Result = result(remote.remote(self._sent(context, []), ray.put(task)))
             return made
 
     def close(self) -> None:

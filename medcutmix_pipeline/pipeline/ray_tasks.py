@@ -9,6 +9,7 @@ import ray
 import ray.exceptions
 
 from medcutmix_pipeline.errors import DataError, PipelineError
+from medcutmix_pipeline.pipeline.carry import Carried, received, unpacked, unpacking
 from medcutmix_pipeline.pipeline.pixel import PixelTask, bake_unit
 from medcutmix_pipeline.pipeline.recovery import crashed, crashed_study, joined, merged
 from medcutmix_pipeline.pipeline.work import (
@@ -87,11 +88,12 @@ class Flight:
 class EncoderActor:
     """An encoder that stays loaded in a process of its own."""
 
-    def __init__(self, context: Context) -> None:
-        self._mass = context.config.attention.mass
+    def __init__(self, context: Context | Carried) -> None:
+        self._mass = own_context(context).config.attention.mass
         self._failure: Exception | None = None
         try:
-            self._encoder = load_encoder(context.config.attention, context.encoder_folder)
+            with unpacked(context) as own:
+                self._encoder = load_encoder(own.config.attention, own.encoder_folder)
         except Exception as why:  # out of a constructor Ray would tell it as the death of the actor
             self._failure = why
 
@@ -116,12 +118,12 @@ def _write(
     return write_unit(context, task, ingested, draft, attended)
 
 
-READ_PART = ray.remote(max_retries=1)(read_part)
-_READ_STUDIES = ray.remote(max_retries=1)(read_studies)
-BAKE_UNIT = ray.remote(max_retries=TRIES)(bake_unit)
-INGEST: Any = ray.remote(max_retries=1, num_returns=2)(_ingest)
-_DRAFT = ray.remote(max_retries=TRIES)(draft_unit)
-_WRITE = ray.remote(max_retries=TRIES)(_write)
+READ_PART = ray.remote(max_retries=1)(unpacking(read_part))
+_READ_STUDIES = ray.remote(max_retries=1)(unpacking(read_studies))
+BAKE_UNIT = ray.remote(max_retries=TRIES)(unpacking(bake_unit))
+INGEST: Any = ray.remote(max_retries=1, num_returns=2)(unpacking(_ingest))
+_DRAFT = ray.remote(max_retries=TRIES)(unpacking(draft_unit))
+_WRITE = ray.remote(max_retries=TRIES)(unpacking(_write))
 
 
 @contextlib.contextmanager
@@ -137,10 +139,15 @@ def breakdown_told() -> Iterator[None]:
         ) from None
 
 
+def own_context(context: Context | Carried) -> Context:
+    """The context of this process."""
+    return context.context if isinstance(context, Carried) else context
+
+
 def result(ref: ray.ObjectRef[Any]) -> Any:
-    """The value of a task; an error of ours that it raised comes out as itself."""
+    """The value of a task, its files here; an error of ours that it raised comes out as itself."""
     try:
-        return ray.get(ref)
+        return received(ray.get(ref))
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
         if isinstance(cause, PipelineError | OSError):
@@ -156,7 +163,7 @@ def part_outcome(context: ray.ObjectRef[Any], task: PartTask, ref: ray.ObjectRef
         outcome: Outcome = result(ref)
         return outcome
     except _CRASHES:
-        own: Context = ray.get(context)
+        own = own_context(ray.get(context))
         images = [len(study.images) for study in listed_studies(own, task)]
         return write_part(own, task, _bisect_part(context, task, images, range(len(images))))
 
@@ -179,7 +186,7 @@ def _bisect_part(context: ray.ObjectRef[Any], task: PartTask, images: list[int],
     `images` is how many images each study of the part lists.
     """
     if len(places) == 1:
-        return crashed_study(ray.get(context), task, places.start)
+        return crashed_study(own_context(ray.get(context)), task, places.start)
     half = len(places) // 2
     first, second = (_read_some(context, task, images, some) for some in (places[:half], places[half:]))
     return joined(first, second, sum(images[i] for i in places[:half]))
@@ -209,8 +216,7 @@ def whole(context: ray.ObjectRef[Any], task: IngestTask, refs: Sequence[ray.Obje
 def _bisect(context: ray.ObjectRef[Any], task: IngestTask) -> Ingested:
     """Ingest rows that kill their process: halve them until the sample that does so stands alone, and reject it."""
     if len(task.rows) == 1:
-        own: Context = ray.get(context)
-        return crashed(own, task)
+        return crashed(own_context(ray.get(context)), task)
     first, second = task.halves()
     # One crash is enough to halve again; only a sample that stands alone is tried twice before it is blamed.
     halves = [INGEST.options(max_retries=int(len(half.rows) == 1)).remote(context, half) for half in (first, second)]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import subprocess
 import tempfile
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.pipeline.reach import Reached, judge, look, sight, wanted
 from medcutmix_pipeline.schemas.config import Config
-from tests.builds import run_cli
+from tests.builds import SETTINGS, digests, merged, run_cli
+from tests.cluster.s3 import S3
 from tests.pipeline.test_cluster import free_ports, start_node
 
 SIGN = ".build/sign"
@@ -81,42 +85,70 @@ def test_many_nodes_are_counted_and_other_releases_told(studies, place):
         judge(told, asked, must_share=True)
 
 
-@pytest.mark.slow
-def test_a_real_node_that_mounts_nothing_stops_the_build_before_it_begins(studies, tmp_path):
+@pytest.fixture
+def cluster():
+    """The head of a cluster, how to add a node that sees an empty folder in the place of another, and how to join."""
     if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode:
         pytest.skip("this kernel lets nobody make namespaces, so that no node can be given other mounts")
-    folder, out = tempfile.mkdtemp(dir="/tmp"), tmp_path / "shared" / "dataset"
-    out.parent.mkdir()
+    folder = tempfile.mkdtemp(dir="/tmp")  # paths of sockets have to be short
     environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
     [port] = free_ports(1)
+    head = ["--head", f"--port={port}", f"--temp-dir={folder}", "--include-dashboard=false"]
     nodes = []
+
+    def without(hidden):
+        script = f'mount -t tmpfs none "{hidden}" && exec "$@"'
+        within = ["unshare", "-rm", "bash", "-c", script, "bash"]
+        nodes.append(start_node([f"--address=127.0.0.1:{port}"], environment, within))
+        return nodes[-1]
+
     try:
-        nodes.append(
-            start_node(["--head", f"--port={port}", f"--temp-dir={folder}", "--include-dashboard=false"], environment)
-        )
-        for hidden, words in (
-            (studies, "sees another content in the source"),
-            (out.parent, "cannot write to the output"),
-        ):
-            nodes.append(start_node_without(hidden, [f"--address=127.0.0.1:{port}"], environment))
-            call = ("--source", "phantom", "--root", studies, "--out", out, "--ray-address", f"127.0.0.1:{port}")
-            result = run_cli("build", *call, **environment)
-            assert result.returncode == 2, result.stdout + result.stderr
-            assert words in result.stderr
-            assert not (out / "shards").exists()
-            end(nodes.pop())
+        nodes.append(start_node(head, environment))
+        yield f"127.0.0.1:{port}", environment, without
     finally:
         for node in reversed(nodes):
             end(node)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def start_node_without(hidden, arguments, environment):
-    """A node that sees an empty folder in the place of another."""
-    script = f'mount -t tmpfs none "{hidden}" && exec "$@"'
-    return start_node(arguments, environment, ["unshare", "-rm", "bash", "-c", script, "bash"])
-
-
 def end(node):
     node.terminate()
     node.communicate(timeout=60)
+
+
+@pytest.mark.slow
+def test_a_real_node_that_mounts_nothing_stops_the_build_before_it_begins(studies, cluster, tmp_path):
+    address, environment, without = cluster
+    out = tmp_path / "shared" / "dataset"
+    out.parent.mkdir()
+    for hidden, words in ((studies, "sees another content in the source"), (out.parent, "cannot write to the output")):
+        node = without(hidden)
+        call = ("--source", "phantom", "--root", studies, "--out", out, "--ray-address", address)
+        result = run_cli("build", *call, **environment)
+        assert result.returncode == 2, result.stdout + result.stderr
+        assert words in result.stderr
+        assert not (out / "shards").exists()
+        end(node)
+
+
+@pytest.mark.slow
+def test_into_an_object_store_nodes_that_share_nothing_make_the_bytes_of_one_process(studies, built, cluster, tmp_path):
+    address, environment, without = cluster
+    work = tmp_path / "driver" / "work"
+    work.parent.mkdir()
+    without(work.parent)
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(json.dumps(merged(SETTINGS, engine={"kind": "ray"})))
+    server = S3()
+    try:
+        bucket = server.bucket("apart")
+        call = ("--source", "phantom", "--root", studies, "--out", f"s3://{bucket}", "--work", work)
+        result = run_cli("build", settings, *call, "--ray-address", address, **environment, **server.environment())
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert "files travel" in result.stdout
+        objects = server.objects(bucket)
+    finally:
+        server.close()
+    made = {n: sha256(c).hexdigest() for n, c in objects.items() if not n.startswith(".build/") and n != "run.json"}
+    assert made == digests(built)
+    assert not list(Path(tempfile.gettempdir()).glob("medcutmix-pipeline-work-*"))
