@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.report import Written
 
+DARK = {"color_scheme": "dark"}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
 
@@ -64,20 +65,28 @@ def test_it_opens_from_the_disk_alone_and_without_a_word_in_the_console(browser:
     assert len(seen.asked) > 4
 
 
+SOME = {"include": [["header"], ["#verdict"], ["#findings"], ["#filters"]]}
+
+
 @pytest.mark.parametrize(
-    ("look", "bright"),
-    [({}, True), ({"color_scheme": "dark"}, False), pytest.param(PHONE, True, marks=pytest.mark.slow)],
-    ids=["light", "dark", "phone"],
+    ("look", "part"),
+    [
+        ({}, None),
+        (DARK, SOME),
+        pytest.param(DARK, None, marks=pytest.mark.slow),
+        pytest.param(PHONE, None, marks=pytest.mark.slow),
+    ],
+    ids=["light", "dark-in-part", "dark", "phone"],
 )
 def test_axe_finds_no_fault_in_the_page_nor_in_a_plan_seen_close(
-    browser: Browser, written: Written, look: dict, bright: bool
+    browser: Browser, written: Written, look: dict, part: dict | None
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed").Axe()
-    rules = {} if bright else {"runOnly": ["color-contrast"]}  # only colours differ in the dark
+    rules = {"runOnly": ["color-contrast"]} if look is DARK else {}  # only colours differ in the dark
     with opened(browser, written.page, **look) as seen:
         brightness = np.asarray(Image.open(io.BytesIO(seen.page.screenshot())).convert("L")).mean()
-        assert brightness > 200 if bright else brightness < 60
-        assert axe.run(seen.page, options=rules).response["violations"] == []
+        assert brightness < 60 if look is DARK else brightness > 200
+        assert axe.run(seen.page, context=part, options=rules).response["violations"] == []
         seen.page.locator(".card").first.click()
         seen.page.wait_for_selector("dialog[open]")
         assert axe.run(seen.page, context="dialog", options=rules).response["violations"] == []
