@@ -49,11 +49,14 @@ def _make_own_key(path: Path) -> None:
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Made whole under another name and linked, so that two first builds at a time agree on one key.
-            fresh = path.with_name(f"{path.name}.{os.getpid()}")
+            # Made whole under another name and linked, so that two first builds at a time agree on one key. The name
+            # is nobody else's: a build that was killed right here has left its own, and numbers of processes return.
+            fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as out:
                 out.write(secrets.token_bytes(_LEAST_BYTES))
+                out.flush()
+                os.fsync(out.fileno())
             try:
                 os.link(fresh, path)
             except FileExistsError:

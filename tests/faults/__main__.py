@@ -8,13 +8,16 @@ lost. `--seed` draws other moments; `--points N` takes only so many fault points
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medcutmix_pipeline.pipeline.secrets import KEY_VARIABLE
 from tests.faults import on_ray, serial
 from tests.faults.bench import Tally, set_up
 from tests.faults.cluster import lose_a_node
@@ -43,7 +46,10 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="builds in one process at a time (default 2)")
     asked = parser.parse_args()
     tally, draw, began = Tally(), random.Random(asked.seed), time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder, served() as server:
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder, ExitStack() as stack:
+        os.environ[KEY_VARIABLE] = str(Path(folder) / "pseudonym.key")  # not that of the person who runs this
+        Path(os.environ[KEY_VARIABLE]).write_bytes(bytes(range(32)))
+        server = stack.enter_context(served())
         bench = set_up(Path(folder).resolve(), server)
         chosen = serial.trials(bench, draw)[: asked.points]
         _say(f"{len(chosen)} faults at {len({t.point for t in chosen})} points")

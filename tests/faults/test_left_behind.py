@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from medcutmix_pipeline.dataset.open import Dataset
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.pipeline import engine
 from medcutmix_pipeline.pipeline.lock import exclusive
+from medcutmix_pipeline.pipeline.secrets import KEY_VARIABLE, load_key
 from medcutmix_pipeline.pipeline.work import read_part
 from tests.builds import digests, run_build
 from tests.pipeline import fitted_once
@@ -158,3 +160,21 @@ def test_an_output_that_a_build_had_no_time_to_take_is_free(studies, fitted, tmp
     (tmp_path / "out" / ".build").mkdir(parents=True)
     manifest, _ = run_build(studies, tmp_path / "out", **WITHOUT_FIT)
     assert manifest.counts.samples
+
+
+def test_a_first_build_that_is_killed_while_it_makes_a_key_does_not_keep_the_next_from_making_one(
+    tmp_path, monkeypatch
+):
+    """In a container the next process may well have the same number."""
+    monkeypatch.delenv(KEY_VARIABLE)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.link", killed)
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            load_key(None)
+    assert load_key(None) == load_key(None)
