@@ -28,7 +28,7 @@ def api(*paths: str) -> str:
 @cache
 def _package() -> Any:
     # Two parameters may share a line, which griffe would warn of.
-    options = {"warn_unknown_params": False, "warn_missing_types": False}
+    options: griffe.GoogleOptions = {"warn_unknown_params": False, "warn_missing_types": False}
     loader = griffe.GriffeLoader(search_paths=[_ROOT], docstring_parser="google", docstring_options=options)
     package = loader.load("medcutmix_pipeline")
     loader.resolve_aliases(external=False)

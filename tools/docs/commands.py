@@ -17,7 +17,7 @@ _MARKUP = re.compile(r"\[/?[a-z]*\]")
 
 def commands() -> str:
     """Markdown: a heading, a synopsis and a table of options for each command."""
-    group = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)
     with group.make_context("medcutmix-pipeline", [], resilient_parsing=True) as context:
         names = group.list_commands(context)
         return "\n".join(line for name in names for line in _command(group.get_command(context, name), context, name))

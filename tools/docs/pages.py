@@ -11,6 +11,7 @@ from tools.docs.commands import commands
 from tools.docs.settings import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _MARKER = re.compile(r"^<!-- generated: (?P<what>\w+)(?P<names>[^>]*?) *-->$", re.M)
@@ -46,7 +47,7 @@ def _filled(text: str, docs: Path, linked: set[str]) -> str:
 
 
 def _generated(what: str, names: list[str]) -> str:
-    makers = {"settings": settings, "commands": commands, "api": lambda: api(*names)}
+    makers: dict[str, Callable[[], str]] = {"settings": settings, "commands": commands, "api": lambda: api(*names)}
     if what not in makers:
         raise ValueError(f"no generated part is called {what!r}; there are {', '.join(makers)}")
     return makers[what]()
