@@ -122,7 +122,7 @@ _LAYOUT = """## Structure
 
 `shards/*.tar` hold image, text, record and maps of each sample; a trainer that knows only image and text reads those
 and ignores the rest. `plans/`, `samples/`, `sentences/` and `rejects/` are Parquet tables of the same
-content for people and tools. `dataset.json` has the configuration, the counts, and the sha256 of every file.
+content for people and tools. `dataset.json` has the configuration, the counts, and the sha256 of every shard and table.
 
 `datasets.load_dataset(FOLDER)` reads the pairs, `medcutmix_pipeline.loader.MixLoader(FOLDER, 64)` batches with plans.
 """
