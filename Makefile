@@ -4,7 +4,7 @@ DEMO ?= demo
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint docs pictures readers trainers bench soak clean
+.PHONY: help setup demo test lint audit damage docs pictures readers trainers bench soak clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
@@ -30,10 +30,19 @@ demo: setup  ## generate studies, build a dataset from them, check it and show i
 test: setup  ## run the tests
 	$(RUN)/pytest -n auto --dist loadfile
 
-lint: setup  ## check style and types
+lint: setup  ## check style, types and what a linter knows of security
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+	$(RUN)/bandit -q -r medcutmix_pipeline
+
+audit:  ## look for known vulnerabilities in what constraints.txt pins; needs the service of pypi.org
+	test -d $(VENV)-audit || { $(PYTHON) -m venv $(VENV)-audit && $(VENV)-audit/bin/pip install -q 'pip-audit==2.10.1'; }
+	$(VENV)-audit/bin/pip-audit --strict --disable-pip --no-deps -r constraints.txt --progress-spinner off
+
+damage: setup  ## build over a thousand damaged inputs and tell what became of each kind; search a build on Ray for canaries
+	$(RUN)/python -m tests.damage
+	$(RUN)/pytest -m slow tests/privacy
 
 docs: setup  ## build the documentation's site into build/docs/site; a warning is a failure
 	$(RUN)/python -m tools.docs build/docs
@@ -62,4 +71,4 @@ soak: setup  ## kill builds at every step, fill their disk, let their calls fail
 	$(RUN)/python -m tests.faults
 
 clean:  ## remove what the targets above made
-	rm -rf $(VENV) $(VENV)-readers $(VENV)-trainers $(DEMO) bench build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-readers $(VENV)-trainers $(DEMO) bench build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

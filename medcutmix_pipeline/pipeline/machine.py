@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
+import subprocess  # nosec B404  # one call, without a shell
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,7 +123,8 @@ def gpus_now() -> tuple[Gpu, ...]:
     """
     call = ["nvidia-smi", f"--query-gpu={_GPU_QUERY}", "--format=csv,noheader,nounits"]
     try:
-        told = subprocess.run(call, capture_output=True, text=True, timeout=_GPU_PATIENCE, check=True)  # noqa: S603  # no shell, nothing of the user's in it
+        # no shell, and nothing of the user's in it
+        told = subprocess.run(call, capture_output=True, text=True, timeout=_GPU_PATIENCE, check=True)  # noqa: S603  # nosec B603
         return tuple(_gpu(line) for line in told.stdout.splitlines() if line.strip())
     except (OSError, subprocess.SubprocessError, ValueError):
         return ()

@@ -51,7 +51,7 @@ class Remembered:
         view = memoryview(data)
         samples = []
         # It was packed by this very object, in this process or the one that it was copied from.
-        for place, (key, image_at, maps_at, *told) in enumerate(marshal.loads(packed)):  # noqa: S302
+        for place, (key, image_at, maps_at, *told) in enumerate(marshal.loads(packed)):  # noqa: S302  # nosec B302
             samples.append(Sample(key, name, place, view, image_at, maps_at, *told))
             pause()
         return Shard(name, samples, headers)
