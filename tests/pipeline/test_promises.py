@@ -37,7 +37,7 @@ def encoder(built, monkeypatch):
 
 
 def test_every_promise_holds_over_random_manifests(encoder):
-    made = 0
+    made, tempted = 0, 0
 
     @given(manifests.manifests())
     @settings(
@@ -47,10 +47,12 @@ def test_every_promise_holds_over_random_manifests(encoder):
         phases=[Phase.generate],  # a build takes too long for shrinking
     )
     def check(entries):
-        nonlocal made
-        made += holds(entries)
+        nonlocal made, tempted
+        done = holds(entries)
+        made, tempted = made + done, tempted + (done and could_leak(entries))
 
     check()
+    assert tempted >= 5, "hardly a patient stood in two splits, or a report in two patients' studies"
     assert made >= 8, "most of the manifests could not be mixed, so that hardly anything was checked"
 
 
@@ -68,6 +70,7 @@ def holds(entries):
         assert could_be_mixed(entries), "plans came out of studies that nothing connects"
         assert validate(Dataset(out)) == []
         partners_belong_together(out)
+        no_patient_is_in_two_splits(out)
         mixed_texts_are_the_edits_of_their_hosts(out)
         every_image_stands_in_one_shard(out)
         nothing_vanished(root, out)
@@ -103,6 +106,23 @@ def partners_belong_together(out):
         for column in ("split", "view", "shard"):
             assert host[column] == donor[column] == plan[column]
         assert dict(host["labels"])[plan["disease"]] == dict(donor["labels"])[plan["disease"]] == "present"
+
+
+def no_patient_is_in_two_splits(out):
+    """Read from the tables alone."""
+    splits = {}
+    for row in rows(out, "samples"):
+        splits.setdefault(row["patient_id"], set()).add(row["split"])
+    assert all(len(own) == 1 for own in splits.values())
+
+
+def could_leak(entries):
+    """Whether the source puts a patient into two splits, and gives two patients the very same report."""
+    splits, told = {}, {}
+    for entry in entries:
+        splits.setdefault(entry.patient, set()).add(entry.split)
+        told.setdefault(entry.report, set()).add(entry.patient)
+    return any(len(own) > 1 for own in splits.values()) or any(len(own) > 1 for own in told.values())
 
 
 def mixed_texts_are_the_edits_of_their_hosts(out):
