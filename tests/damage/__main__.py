@@ -203,8 +203,8 @@ def _tell(found: Findings) -> None:
     print(f"\nby code: {', '.join(f'{code} {n}' for code, n in codes.most_common())}")
     odd = sum(found.outcomes[kind].total() for kind in found.must)
     print(
-        f"{found.inputs} inputs of {len(found.outcomes)} kinds: {found.inputs - codes[SAMPLE]} rejected; {odd} odd ones "
-        f"that can be used, and are; {codes[SAMPLE] - odd} with bits turned that no format can tell from others; "
+        f"{found.inputs} inputs of {len(found.outcomes)} kinds: {found.inputs - codes[SAMPLE]} rejected; {odd} odd "
+        f"ones that can be used, and are; {codes[SAMPLE] - odd} with bits turned that no format can tell from others; "
         f"{found.good} good samples unharmed"
     )
     for wrong in found.wrong:
