@@ -55,7 +55,9 @@ def left_behind():
     return list(Path(tempfile.gettempdir()).glob("medcutmix-pipeline-work-*"))
 
 
-def test_work_that_sees_only_what_travels_makes_the_same_bytes_and_leaves_nothing(studies, tmp_path, monkeypatch):
+def test_work_that_sees_only_what_travels_makes_the_same_bytes_and_leaves_nothing(
+    studies, built, tmp_path, monkeypatch
+):
     monkeypatch.setattr(building, "_engine", lambda config: Apart())
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     run_build(studies, tmp_path / "apart")

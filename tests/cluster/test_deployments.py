@@ -38,7 +38,7 @@ def test_every_command_and_option_exists(where, call):
             assert word.split("=")[0] in known, f"{where}: {word}"
 
 
-def test_the_builds_among_them_name_settings_and_places_that_a_build_accepts(tmp_path):
+def test_the_builds_among_them_name_settings_and_places_that_a_build_accepts():
     builds = [call for _, call in commands() if call[:2] == ["medcutmix-pipeline", "build"]]
     assert len(builds) >= 4
     for call in builds:
@@ -68,7 +68,7 @@ def test_images_hold_the_tested_versions_and_run_as_nobody_in_particular():
 def test_all_files_name_the_same_image_and_ray():
     images = {i for path in DOCKER.iterdir() for i in re.findall(r"medcutmix-pipeline:[\w.-]+", path.read_text())}
     assert images == {f"medcutmix-pipeline:{__version__}", f"medcutmix-pipeline:{__version__}-gpu"}
-    [job, _] = load("kuberay.yaml")
+    [job] = load("kuberay.yaml")
     assert job["spec"]["rayClusterSpec"]["rayVersion"] == PINS["ray"]
 
 
@@ -91,26 +91,30 @@ def test_in_compose_every_node_sees_the_same_places_and_lets_only_those_with_the
     assert services["head"]["healthcheck"]["test"][1:3] == ["ray", "health-check"]
 
 
-def test_in_kubernetes_every_pod_has_the_volumes_it_mounts_and_the_key_it_names():
-    job, claim = load("kuberay.yaml")
+def test_in_kubernetes_every_pod_has_the_volumes_it_mounts_and_only_the_head_has_the_key():
+    [job] = load("kuberay.yaml")
     cluster = job["spec"]["rayClusterSpec"]
     assert cluster["authOptions"] == {"mode": "token"}
-    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
-    for group in groups:
+    head = cluster["headGroupSpec"]
+    made = set(re.findall(r"kubectl create secret generic (\S+)", (DOCKER / "kuberay.yaml").read_text()))
+    named = set()
+    for group in (head, *cluster["workerGroupSpecs"]):
         pod = group["template"]["spec"]
         [container] = pod["containers"]
-        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
         mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
         assert mounts.keys() == volumes.keys()
-        assert volumes["work"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
-        [key] = [e["value"] for e in container["env"] if e["name"] == "MEDCUTMIX_KEY_FILE"]
-        assert key.startswith(mounts["keys"])
+        assert ("keys" in mounts) == (group is head)
         assert pod["securityContext"]["runAsUser"] == 1000
         assert container["resources"]["requests"] == container["resources"]["limits"]
-        named = [volumes["keys"]["secret"]["secretName"], container["envFrom"][0]["secretRef"]["name"]]
-        made = re.findall(r"kubectl create secret generic (\S+)", (DOCKER / "kuberay.yaml").read_text())
-        assert named == made
-    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+        named |= {container["envFrom"][0]["secretRef"]["name"]}
+        named |= {volume["secret"]["secretName"] for volume in volumes.values() if "secret" in volume}
+        environment = {e["name"]: e["value"] for e in container["env"]}
+        assert ("MEDCUTMIX_KEY_FILE" in environment) == (group is head)
+        assert "AWS_DEFAULT_REGION" in environment
+        if group is head:
+            assert environment["MEDCUTMIX_KEY_FILE"].startswith(mounts["keys"])
+    assert named == made
     entrypoint = job["spec"]["entrypoint"]
     [work] = re.findall(r"--work (\S+)", entrypoint)
     assert work.startswith("/work/")
