@@ -81,6 +81,10 @@ def ensure_fitted(
     gathering = reporter.stage("gather", "images")
     material = _gather(engine, context, gathering.reached)
     gathering.end()
+    if not len(material.images):
+        raise DataError(
+            "not one of the images chosen to fit an encoder on can be used: may they be read, and are they images?"
+        )
     if not any(p.sentence for p in material.pairs):
         raise DataError(
             "no train image has a sentence that asserts a finding, so there is nothing to fit an encoder on: "
