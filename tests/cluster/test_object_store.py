@@ -16,6 +16,7 @@ from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.loader.reading.sources import find_shards, read_shard_bytes
 from medcutmix_pipeline.pipeline.storage import lease
 from medcutmix_pipeline.pipeline.storage.store import Store
+from medcutmix_pipeline.sources.reading import filesystem
 from tests.builds import digests, run_build
 from tests.cluster.s3 import S3, forget_clients
 
@@ -237,5 +238,7 @@ def test_studies_are_read_from_the_store_as_from_a_folder(s3, bucket, build, bui
         run_build(f"s3://{bucket}/studies", tmp_path / "denied")
     with pytest.raises(UsageError, match="no folder"):
         run_build(f"s3://{bucket}/nothing", tmp_path / "nothing")
+    filesystem.cache_clear()  # with its listings, which a new process does not have
+    forget_clients()
     with s3.refuse(lambda method, _: method == "GET"), pytest.raises(DataError, match="access is denied"):
         run_build(f"s3://{bucket}/studies", tmp_path / "nothing")
