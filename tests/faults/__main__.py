@@ -78,6 +78,7 @@ def _on_ray(bench: Bench, server: Server, draw: random.Random, tally: Tally, kil
     on_ray.outlive(rays, 0)
     _say("a node is lost")
     lose_a_node(rays)
+    rays.orphans_end()
 
 
 def _say(text: str) -> None:

@@ -72,7 +72,7 @@ def wait_until(true: Callable[[], bool], patience: float = _PATIENCE) -> bool:
     return holds
 
 
-def all_gone(processes: Iterable[Process], patience: float = 60.0) -> bool:
+def all_gone(processes: Iterable[Process], patience: float = _PATIENCE) -> bool:
     """Whether all of these end."""
     left = list(processes)
     return wait_until(lambda: not any(p.lives() for p in left), patience)
