@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -10,7 +13,7 @@ def main() -> None:
     try:
         from medcutmix_pipeline.cli import run
     except KeyboardInterrupt:  # before there is anybody to say more
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith("medcutmix_pipeline"):
             raise
@@ -18,7 +21,10 @@ def main() -> None:
             f"medcutmix-pipeline needs {missing.name}, which is not installed: its own dependencies come with "
             "`pip install 'medcutmix-pipeline[build]'` (without it, only medcutmix_pipeline.loader works)"
         )
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == _INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who presses twice must not disturb what is being ended
+    sys.exit(code)
 
 
 if __name__ == "__main__":
