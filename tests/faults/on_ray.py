@@ -60,7 +60,7 @@ class Rays:
 
     def adopt(self, run: Run) -> None:
         """Note what a killed run leaves running: Ray's agents look only once a minute whether they are still needed."""
-        self.orphans += [p for p in run.seen.values() if p.lives()]
+        self.orphans.extend(p for p in run.seen.values() if p.lives())
 
     def orphans_end(self) -> None:
         """Wait for them to end by themselves, at last."""
