@@ -81,7 +81,7 @@ def ensure_fitted(
     gathering = reporter.stage("gather", "images")
     material = _gather(engine, context, gathering.reached)
     gathering.end()
-    if not len(material.images):
+    if gathering.done and not len(material.images):
         raise DataError(
             "not one of the images chosen to fit an encoder on can be used: may they be read, and are they images?"
         )

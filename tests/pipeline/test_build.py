@@ -63,20 +63,20 @@ def test_a_changed_setting_redoes_what_it_touches_and_gives_what_a_fresh_build_g
 
 
 def build_with_signal(studies, out, settings, stage: str, number: signal.Signals) -> subprocess.CompletedProcess[str]:
-    """Run `build` in a process that sends itself a signal when a stage first tells its progress."""
+    """Run `build` in a process that sends itself a signal when a stage first moves on."""
     script = f"""
 import os, signal, sys
 from medcutmix_pipeline.pipeline.progress import Stage
 from medcutmix_pipeline.cli import run
 
-tell = Stage._tell
+move = Stage._move
 
-def tell_and_die(stage):
-    tell(stage)
+def move_and_die(stage):
+    move(stage)
     if stage.name == {stage!r} and stage.done > stage.skipped:
         os.kill(os.getpid(), {int(number)})
 
-Stage._tell = tell_and_die
+Stage._move = move_and_die
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs tests in its background ignores it
 sys.exit(run(sys.argv[1:]))
 """
@@ -121,6 +121,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_no_dataset(studies, tmp_path, engin
     assert not (out / "dataset.json").exists()
 
 
+@pytest.mark.slow  # each try costs a new worker; the halving itself is tried in test_recovery.py
 def test_a_sample_that_kills_its_decoder_is_found_and_costs_nothing_else(studies, tmp_path, monkeypatch):
     # Ray's workers import this module when they start; it makes one image deadly, as a decoder with a bug would.
     victim = sorted((studies / "images").iterdir())[17]
