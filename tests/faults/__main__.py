@@ -42,7 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Kill builds, fill their disk, let their calls fail; build again.")
     parser.add_argument("--seed", type=int, default=1, help="draws moments and orders (default 1)")
     parser.add_argument("--points", type=int, help="so many fault points only (default all)")
-    parser.add_argument("--kills", type=int, default=4, help="builds on Ray for each kind of victim (default 4)")
+    parser.add_argument("--kills", type=int, default=2, help="rounds of kills on Ray (default 2)")
     parser.add_argument("--jobs", type=int, default=2, help="builds in one process at a time (default 2)")
     asked = parser.parse_args()
     tally, draw, began = Tally(), random.Random(asked.seed), time.monotonic()
