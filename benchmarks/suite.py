@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import time
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from benchmarks.machine import machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 WORK = HERE.parent / "bench"
 RESULTS = HERE / "results"
-PACKAGES = ("torch", "numpy", "pillow", "pyarrow", "ray", "spacy", "webdataset", "pydicom")
 
 
 @dataclass(frozen=True)
@@ -96,19 +95,10 @@ def run(part: str, measure: Callable[[argparse.Namespace], list[Figure]], doc: s
         part: its name, under which its result is kept.
         measure: measures and returns the lines of the table; gets the parsed options.
         doc: the text for `--help`.
-        more: further options, by name with a default: `studies=2000` makes `--studies`.
+        more: further options, by name with a default: `studies=2000` makes `--studies`, `openi=None` takes a path, and
+            `compare=True` makes `--compare` and `--no-compare`.
     """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m benchmarks.{part}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--size", choices=("small", "full"), default="small", help="small: minutes on two cores")
-    parser.add_argument("--rounds", type=int, help="repeats of each way; the part's own choice if not given")
-    parser.add_argument("--work", type=Path, default=WORK / part, help="folder for data that is made once and kept")
-    parser.add_argument("--json", type=Path, help="write the result here")
-    for name, default in more.items():
-        kind = Path if default is None else type(default)
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default)
-    told = parser.parse_args()
+    told = options(part, doc, more)
     told.work = told.work.resolve()
     told.work.mkdir(parents=True, exist_ok=True)
     load, start = os.getloadavg()[0], time.perf_counter()
@@ -119,28 +109,46 @@ def run(part: str, measure: Callable[[argparse.Namespace], list[Figure]], doc: s
         told.json.parent.mkdir(parents=True, exist_ok=True)
         result = {
             "part": part,
-            "command": f"python -m benchmarks.{part} --size {told.size}",
+            "command": command(part, told, more),
             "size": told.size,
             "seconds": round(seconds, 1),
             "load before": round(load, 2),
-            "machine": machine(),
-            "figures": [asdict(figure) for figure in figures],
+            "machine": machine(part),
+            "figures": [asdict(figure) | {"target": figure.target, "met": figure.met} for figure in figures],
         }
         told.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def machine() -> dict[str, Any]:
-    """What a figure depends on: processor, cores, memory, system, versions."""
-    cpu = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
-    memory = next((line for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), "0 0 kB")
-    return {
-        "processor": cpu.split(":", 1)[-1].strip(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory GiB": round(int(memory.split()[1]) / 2**20),
-        "system": f"{platform.system()} {platform.release().split('-')[0]}",
-        "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in PACKAGES if _installed(name)},
-    }
+def options(part: str, doc: str | None, more: Mapping[str, Any]) -> argparse.Namespace:
+    """What the command line says: the options that every part has, and the part's own."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{part}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", choices=("small", "full"), default="small", help="small: minutes on two cores")
+    parser.add_argument("--rounds", type=int, help="repeats of each way; the part's own choice if not given")
+    parser.add_argument("--work", type=Path, default=WORK / part, help="folder for data that is made once and kept")
+    parser.add_argument("--json", type=Path, help="write the result here")
+    for name, default in more.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(default, bool):
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=default)
+        else:
+            parser.add_argument(flag, type=Path if default is None else type(default), default=default)
+    return parser.parse_args()
+
+
+def command(part: str, told: argparse.Namespace, more: Mapping[str, Any]) -> str:
+    """The command that repeats this: what was said beyond the defaults, a folder by the name of its option."""
+    words = [f"python -m benchmarks.{part} --size {told.size}"]
+    for name, default in {"rounds": None, **more}.items():
+        said, flag = getattr(told, name), name.replace("_", "-")
+        if said == default:
+            continue
+        if isinstance(default, bool):
+            words.append(f"--{flag}" if said else f"--no-{flag}")
+        else:
+            words.append(f"--{flag} {'ROOT' if isinstance(said, Path) else said}")
+    return " ".join(words)
 
 
 def table(figures: list[Figure]) -> str:
@@ -150,8 +158,14 @@ def table(figures: list[Figure]) -> str:
         spread = "" if f.low is None or f.high is None else f"{number(f.low)}–{number(f.high)}"
         met = "" if f.met is None else "met" if f.met else "missed"
         remark = "; ".join(part for part in (met, f.note) if part)
-        lines.append(f"| {f.what} | {number(f.value)} {f.unit} | {spread} | {f.target} | {remark} |")
+        lines.append(f"| {f.what} | {shown(f)} {f.unit} | {spread} | {f.target} | {remark} |")
     return "\n".join(lines)
+
+
+def shown(figure: Figure) -> str:
+    """The figure's value; one digit more where a value that misses its target would read like it."""
+    told, target = number(figure.value), figure.target.split(" ")[-1]
+    return f"{figure.value:.4g}" if figure.met is False and told == target else told
 
 
 def number(value: float) -> str:
@@ -159,18 +173,6 @@ def number(value: float) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text(encoding="utf-8").splitlines() if Path(path).exists() else []
-
-
-def _installed(name: str) -> bool:
-    try:
-        metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 if __name__ == "__main__":
