@@ -17,6 +17,9 @@ _NEVER = frozenset(
     )
 )  # fmt: skip
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]$|^[A-Z]$")
+_TAIL = 4
+_SLOW_TAILS = frozenset(word[-_TAIL:] for word in _NEVER if len(word) >= _TAIL)
+"""Ends of words behind which a full stop has to be looked at closely."""
 LOOK_BACK = 24
 REMEMBERED_LENGTH = 4000
 """Sections up to this length are remembered for a while: cleaning splits them, and reading does so again."""
@@ -37,10 +40,11 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[t
     full stop without a space behind it does where a capital follows ("PTX.No effusion"), and so does the next number of
     a running list whose items have no full stop. Time linear in the text.
     """
-    stop = len(text) if end is None else end
-    body = text[start:stop]
+    body = text[start:end]
+    start += len(body) - len(body.lstrip())
+    body = body.strip()
     spans = _remembered(body) if len(body) <= REMEMBERED_LENGTH else _split(body)
-    return [(start + first, start + last) for first, last in spans]
+    return [(start + first, start + last) for first, last in spans] if start else list(spans)
 
 
 def _split(text: str) -> tuple[tuple[int, int], ...]:
@@ -75,6 +79,8 @@ def forget_sections() -> None:
 def _cut(text: str, begin: int, at: int, stop: int, number: int) -> int | None:
     """Where the sentence that began at `begin` ends because of what stands at `at`; None where it goes on."""
     mark = text[at]
+    if mark == "." and at - begin > _TAIL and _plain_stop(text, at):
+        return at + 1
     if mark == "\n":
         return at if _BREAK.match(text, at) else None
     if mark.isdigit():
@@ -87,6 +93,14 @@ def _cut(text: str, begin: int, at: int, stop: int, number: int) -> int | None:
     if mark == "?":
         return after if _question(text, begin, at, after, stop) else None
     return after if after >= stop or text[after].isspace() else None
+
+
+def _plain_stop(text: str, at: int) -> bool:
+    """Whether the full stop is one beyond doubt: a word of some letters before it, a space and a word behind it."""
+    if text[at + 1 : at + 2] != " " or not text[at + 2 : at + 3].isalnum():
+        return False
+    tail = text[at - _TAIL : at]
+    return tail.isalpha() and tail.lower() not in _SLOW_TAILS
 
 
 def _full_stop(text: str, begin: int, at: int, after: int, stop: int) -> bool:

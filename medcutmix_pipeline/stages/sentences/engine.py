@@ -77,7 +77,7 @@ class SentenceEngine:
     def _find(self, words: Words) -> Hits:
         if not self._findings.names_any(words):
             return ()
-        return tuple(self._findings.find(self._structure(words)))
+        return tuple(self._findings.find(words, lambda: self._structure(words)))
 
     def _decide(self, words: Words, hits: Hits) -> tuple[Verdict, ...]:
         return tuple(decide(self._structure(words), hits, self._wider))

@@ -9,7 +9,7 @@ from medcutmix_pipeline.stages.sentences.measures import MeasureMatcher
 from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, each_spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from medcutmix_pipeline.schemas.records import Assertion
     from medcutmix_pipeline.stages.sentences.clauses import Structure
@@ -48,16 +48,24 @@ class FindingMatcher:
         """Whether any word could begin a finding or a structure; cheap, and most often the last question to ask."""
         return not self._openers.isdisjoint(words)
 
-    def find(self, sentence: Structure) -> list[Hit]:
-        """All hits in reading order; a term counts before a measure on the same words."""
-        hits = [hit for start, end, names in self._terms.find(sentence.words) for hit in _named(start, end, names)]
+    def find(self, words: Sequence[str], structure: Callable[[], Structure]) -> list[Hit]:
+        """All hits in reading order; a term counts before a measure on the same words.
+
+        `structure` gives the sentence's clauses; it is asked only where a measure may be told.
+        """
+        hits = [hit for start, end, names in self._terms.find(words) for hit in _named(start, end, names)]
+        if not self._measures.names_any(words):
+            return sorted(hits, key=_in_reading_order)
         taken = {(hit.finding, i) for hit in hits for i in range(hit.start, hit.end)}
-        for found in self._measures.find(sentence):
+        for found in self._measures.find(structure()):
             if not any((found.finding, i) in taken for i in range(found.start, found.end)):
                 rule = f"{found.look.assertion} look: {found.look.phrase}"
                 hits.append(Hit(found.finding, found.start, found.end, found.anchor, found.look.assertion, rule))
-        hits.sort(key=lambda hit: (hit.start, hit.end, hit.finding))
-        return hits
+        return sorted(hits, key=_in_reading_order)
+
+
+def _in_reading_order(hit: Hit) -> tuple[int, int, str]:
+    return hit.start, hit.end, hit.finding
 
 
 def _named(start: int, end: int, names: _Names) -> Iterable[Hit]:

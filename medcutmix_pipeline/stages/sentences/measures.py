@@ -62,6 +62,10 @@ class MeasureMatcher:
         """The words with which structures begin."""
         return self._structures.openers()
 
+    def names_any(self, words: Sequence[str]) -> bool:
+        """Whether the words name a structure and say a look at all."""
+        return bool(self._structures.find(words)) and bool(self._looks.find(words))
+
     def find(self, sentence: Structure) -> Iterable[Measured]:
         """Each structure of which something is said, in reading order."""
         structures = self._structures.find(sentence.words)

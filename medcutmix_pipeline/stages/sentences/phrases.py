@@ -113,10 +113,15 @@ class PhraseTree(Generic[T]):
         if openers.keys().isdisjoint(words):
             return []
         found: list[tuple[int, int, T]] = []
-        end = 0
+        end, last = 0, len(words) - 1
         for start in [i for i, word in enumerate(words) if word in openers]:
             if start < end:
                 continue
+            node = openers[words[start]]
+            if node.value is None:  # most often the next word already says that no phrase begins here
+                following = words[start + 1] if start < last else ""
+                if following not in node.children and following not in fillers:
+                    continue
             best = self._longest(words, start, fillers)
             if best is not None:
                 found.append(best)

@@ -8,17 +8,17 @@ from medcutmix_pipeline.schemas.records import STRENGTH, Labels, Report, Sentenc
 from medcutmix_pipeline.stages.sentences.boundaries import forget_sections
 from medcutmix_pipeline.stages.sentences.cleaning import ReportCleaner
 from medcutmix_pipeline.stages.sentences.components import FindingComponent
+from medcutmix_pipeline.stages.sentences.direct import DirectReader
 from medcutmix_pipeline.stages.sentences.engine import shared_engine
 from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon, part_of, sha256, shown_as
 from medcutmix_pipeline.stages.sentences.parsing import reading_of
 from medcutmix_pipeline.stages.sentences.phrases import split_phrase
 from medcutmix_pipeline.stages.sentences.pipeline import build_pipeline, read_sentences
+from medcutmix_pipeline.stages.sentences.sections import shared_finder
 from medcutmix_pipeline.stages.sentences.wording import WordingReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from spacy.tokens import Doc
 
     from medcutmix_pipeline.schemas.config import SentencesConfig
 
@@ -39,9 +39,11 @@ class ReportReader:
         self._cleaner = ReportCleaner(layers)
         self._wording = WordingReader(layers)
         self._engine = shared_engine(layers)
-        self._plain = config.model is None
         self._nlp = build_pipeline(config)
         self._components = [component for _, component in self._nlp.pipeline]
+        self._direct: DirectReader | None = None
+        if config.model is None:  # nothing but our own components, which need no Doc
+            self._direct = DirectReader(self._nlp.tokenizer, shared_finder(layers), self._engine, self._wording)
 
     def clean(self, raw: str) -> str:
         """Findings and impression of a raw report, tidied (see `ReportCleaner.clean`)."""
@@ -49,18 +51,15 @@ class ReportReader:
 
     def read(self, text: str) -> Report:
         """Sentences, mentions and labels of a clean or mixed text; every `sentence.text == text[start:end]`."""
-        if not self._plain:
-            return self._report(self._nlp(text))
-        doc = self._nlp.tokenizer(text)
-        for component in self._components:
-            doc = component(doc)
-        return self._report(doc)
+        sentences = self._direct.sentences(text) if self._direct is not None else None
+        if sentences is None:
+            doc = self._nlp(text)
+            text, sentences = reading_of(doc).text, tuple(read_sentences(doc, self._wording))
+        return Report(text, sentences, self._labels(sentences))
 
     def read_many(self, texts: Iterable[str]) -> list[Report]:
         """The same for many texts, in order."""
-        if self._plain:  # Language.pipe is for batches, which our components have no use for
-            return [self.read(text) for text in texts]
-        return [self._report(doc) for doc in self._nlp.pipe(texts)]
+        return [self.read(text) for text in texts]
 
     def forget(self) -> None:
         """Empty the memory of sentences already seen; nothing but time and memory depends on it."""
@@ -68,6 +67,8 @@ class ReportReader:
         self._wording.forget()
         self._cleaner.forget()
         forget_sections()
+        if self._direct is not None:
+            self._direct.forget()
         for component in self._components:
             if isinstance(component, FindingComponent):
                 component.forget()
@@ -91,10 +92,6 @@ class ReportReader:
                 if host.labels.get(name) in (None, "absent") or (denial.unless and denial.forbids(words)):
                     return True
         return False
-
-    def _report(self, doc: Doc) -> Report:
-        sentences = tuple(read_sentences(doc, self._wording))
-        return Report(reading_of(doc).text, sentences, self._labels(sentences))
 
     def _labels(self, sentences: tuple[Sentence, ...]) -> Labels:
         """The strongest assertion of each finding, in the lexicon's order; No Finding where the text shows none."""

@@ -93,6 +93,11 @@ class SectionFinder:
     def _before_colon(self, text: str, floor: int, colon: int) -> tuple[int, Kind] | None:
         """The header that this colon ends: from the start of a line or sentence, or the capitals just before it."""
         low = max(floor, colon - LONGEST_HEADER)
+        line = text.rfind("\n", low, colon) + 1
+        if line > low or line == floor:  # by far the most common: a known name alone before its colon
+            known = self._kinds.get(text[line:colon].lower())
+            if known is not None:
+                return line, known
         begin = low
         for mark in _SENTENCE_STARTS:
             at = text.rfind(mark, low, colon)
