@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import importlib
 import itertools
-import logging
-import os
-import socket
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +14,7 @@ import ray.exceptions
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.pipeline.carry import carried, unpacking
 from medcutmix_pipeline.pipeline.ray_nodes import ask_nodes
+from medcutmix_pipeline.pipeline.ray_start import start_or_join
 from medcutmix_pipeline.pipeline.ray_tasks import (
     BAKE_UNIT,
     INGEST,
@@ -47,8 +43,6 @@ if TYPE_CHECKING:
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_PATIENCE = 10.0  # seconds
-
 
 class RayEngine:
     """Ray tasks over parts and units; the driver keeps a bounded window of them in flight and only their outcomes.
@@ -57,7 +51,7 @@ class RayEngine:
     and left as it is.
 
     Raises:
-        UsageError: no Ray answers at the address.
+        UsageError: no Ray answers at the address, or none can be started here.
     """
 
     def __init__(self, config: EngineConfig, attention: AttentionConfig) -> None:
@@ -65,7 +59,7 @@ class RayEngine:
         self._joined_before = ray.is_initialized()
         self._own = not self._joined_before and config.ray_address is None
         self._shares = True
-        self.dashboard = "" if self._joined_before else _start(config)
+        self.dashboard = "" if self._joined_before else start_or_join(config)
         resources = ray.cluster_resources()
         self.workers = config.workers or max(1, int(resources.get("CPU", 1)))
         gpus = 0.0 if attention.device == "cpu" else resources.get("GPU", 0.0)
@@ -194,71 +188,3 @@ class RayEngine:
             self._closed = True
             if not self._joined_before:
                 ray.shutdown()
-
-
-def _start(config: EngineConfig) -> str:
-    """Start or join a Ray; returns the address of its dashboard, empty where it has none.
-
-    Raises:
-        UsageError: nothing answers at the configured address, or the dashboard that is asked for is not installed.
-    """
-    if config.dashboard and config.ray_address is None:
-        _check_dashboard()
-    if config.ray_address is not None and not _listens(config.ray_address):
-        raise _no_ray(config.ray_address, "nothing listens there")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # the first error is told; others only follow from it
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's coming default; keeps it from warning
-    try:
-        if config.ray_address is None:
-            # Without an address Ray would join what RAY_ADDRESS names, or any Ray that runs on this machine.
-            joined = ray.init(
-                address="local",
-                num_cpus=config.workers or os.cpu_count(),
-                include_dashboard=config.dashboard,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        else:
-            joined = _join(config.ray_address)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        if config.ray_address is None:
-            raise
-        raise _no_ray(config.ray_address, type(error).__name__) from None
-    address = getattr(joined, "dashboard_url", None)
-    return f"http://{address}" if address else ""
-
-
-def _check_dashboard() -> None:
-    try:
-        importlib.import_module("ray.dashboard.optional_deps")  # what Ray itself tries
-    except ImportError:
-        raise UsageError("engine.dashboard is on, but not installed: pip install 'ray[default]'") from None
-
-
-def _join(address: str) -> Any:
-    join = functools.partial(ray.init, address=address, log_to_driver=False, logging_level=logging.ERROR)
-    try:
-        return join()
-    except ConnectionAbortedError:
-        # A Ray client's server is started for each driver, and now and then dies while it forks: the next one serves.
-        return join()
-
-
-def _listens(address: str) -> bool:
-    """Whether something answers at HOST:PORT, where Ray itself would try for minutes; True without a port."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit():
-        return True
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
-    except OSError:
-        return False
-    return True
-
-
-def _no_ray(address: str, why: str) -> UsageError:
-    return UsageError(
-        f"no Ray answers at {address} ({why}): start one with `ray start --head`, set RAY_AUTH_MODE=token if it asks "
-        "for a token, or leave --ray-address out for a local Ray"
-    )
