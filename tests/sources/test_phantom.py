@@ -83,6 +83,15 @@ def test_same_call_gives_same_bytes_and_a_larger_corpus_begins_with_the_smaller(
         assert (tmp_path / "more" / name).read_bytes().startswith((tmp_path / "a" / name).read_bytes())
 
 
+def test_several_processes_draw_the_same_corpus_as_one(tmp_path):
+    seen = []
+    alone = generate(tmp_path / "alone", 70, 3, size=64)  # more than the processes take at a time
+    shared = generate(tmp_path / "shared", 70, 3, size=64, workers=2, progress=seen.append)
+    assert files(tmp_path / "shared") == files(tmp_path / "alone")
+    assert (shared.studies, shared.images, shared.findings) == (alone.studies, alone.images, alone.findings)
+    assert seen == [1] * 70
+
+
 def test_another_seed_gives_other_studies():
     one, other = study(1, 0, 64), study(2, 0, 64)
     assert one.report != other.report

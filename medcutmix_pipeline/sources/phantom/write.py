@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import multiprocessing
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from PIL import Image
 
@@ -17,11 +20,13 @@ from .scene import NORMAL, PREVALENCE
 from .study import PhantomStudy, study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 STUDY_COLUMNS = ("image", "report_path", "study_id", "patient_id", "view")
 TRUTH_COLUMNS = ("study", "image", "finding", "assertion", "x0", "y0", "x1", "y1", "width", "height")
+
+_CHUNK = 32  # studies that a process draws before it asks for more
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,27 @@ class PhantomSummary:
     findings: dict[str, int]
 
 
+class _Job(NamedTuple):
+    """What is the same for all studies of a corpus."""
+
+    directory: Path
+    seed: int
+    image_format: str
+    size: int
+    contrast: float
+    prevalence: dict[str, float]
+    normal: float
+
+
+class _Told(NamedTuple):
+    """What the tables and the summary tell of one study."""
+
+    patient: str
+    listing: list[tuple[Any, ...]]
+    truth: list[tuple[Any, ...]]
+    present: set[str]
+
+
 def generate(
     directory: Path,
     studies: int,
@@ -46,19 +72,24 @@ def generate(
     prevalence: Mapping[str, float] | None = None,
     normal: float = NORMAL,
     progress: Callable[[int], None] | None = None,
+    workers: int = 1,
 ) -> PhantomSummary:
     """Write `studies` phantom studies into `directory`, which must be empty or not exist.
 
     `studies.csv` lists the images in the columns of the `manifest` source, paths relative to the directory. `truth.csv`
     has the findings that each report names and, for those asserted, boxes in pixels of the image file (`x1`, `y1` are
     the first beyond; `width`, `height` are the image's). The same arguments give the same bytes, and a study does not
-    depend on how many there are. `progress` is called with 1 after each study.
+    depend on how many there are. `progress` is called with 1 after each study. With `workers` above 1, so many
+    processes draw them, which are started anew: a script that asks for them needs its `if __name__ == "__main__"`.
 
     Raises UsageError for an argument out of range, DataError where the directory cannot be written or is not empty.
     """
     shares = dict(PREVALENCE if prevalence is None else prevalence)
     _check(studies, size, contrast, shares, normal)
+    if workers < 1:
+        raise UsageError("phantoms are drawn by at least 1 process")
     _prepare(directory)
+    job = _Job(directory, seed, image_format, size, contrast, shares, normal)
     findings: Counter[str] = Counter()
     patients: set[str] = set()
     images = 0
@@ -66,16 +97,41 @@ def generate(
         listing, truth = (_table(stack, directory / name) for name in ("studies.csv", "truth.csv"))
         listing.writerow(STUDY_COLUMNS)
         truth.writerow(TRUTH_COLUMNS)
-        for index in range(studies):
-            one = study(seed, index, size, contrast, prevalence=shares, normal=normal)
-            paths = _write_files(directory, one, image_format, seed)
-            _write_rows(one, paths, size, listing, truth)
-            findings.update({row.finding for row in one.truth if row.assertion == "present"})
-            patients.add(one.patient_id)
-            images += len(paths)
+        for told in _drawn(stack, job, studies, workers):
+            listing.writerows(told.listing)
+            truth.writerows(told.truth)
+            findings.update(told.present)
+            patients.add(told.patient)
+            images += len(told.listing)
             if progress:
                 progress(1)
     return PhantomSummary(directory, studies, len(patients), images, dict(sorted(findings.items())))
+
+
+def _drawn(stack: ExitStack, job: _Job, studies: int, workers: int) -> Iterator[_Told]:
+    """Every study in order, drawn here or in processes of a pool that ends with the stack."""
+    if workers == 1:
+        return map(partial(_draw, job), range(studies))
+    # Not forked: whoever calls may hold threads, and a forked child would inherit their locks.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    stack.callback(pool.shutdown, cancel_futures=True)
+    return pool.map(partial(_draw, job), range(studies), chunksize=_CHUNK)
+
+
+def _draw(job: _Job, index: int) -> _Told:
+    """Draw a study and write its files."""
+    one = study(job.seed, index, job.size, job.contrast, prevalence=job.prevalence, normal=job.normal)
+    paths = _write_files(job.directory, one, job.image_format, job.seed)
+    report = f"reports/{one.study_id}.txt"
+    return _Told(
+        one.patient_id,
+        [(paths[image.image_id], report, one.study_id, one.patient_id, image.view) for image in one.images],
+        [
+            (one.study_id, paths[row.image_id], row.finding, row.assertion, *(row.box or ("",) * 4), job.size, job.size)
+            for row in one.truth
+        ],
+        {row.finding for row in one.truth if row.assertion == "present"},
+    )
 
 
 def _check(studies: int, size: int, contrast: float, shares: Mapping[str, float], normal: float) -> None:
@@ -120,12 +176,3 @@ def _write_files(directory: Path, one: PhantomStudy, image_format: str, seed: in
             Image.fromarray(image.pixels).save(directory / name, compress_level=1)
         paths[image.image_id] = name
     return paths
-
-
-def _write_rows(one: PhantomStudy, paths: Mapping[str, str], size: int, listing: Any, truth: Any) -> None:
-    for image in one.images:
-        report = f"reports/{one.study_id}.txt"
-        listing.writerow((paths[image.image_id], report, one.study_id, one.patient_id, image.view))
-    for row in one.truth:
-        box = row.box or ("", "", "", "")
-        truth.writerow((one.study_id, paths[row.image_id], row.finding, row.assertion, *box, size, size))
