@@ -15,6 +15,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.loader.epochs.ahead import ahead
 from medcutmix_pipeline.loader.epochs.assemble import Texts, Transform, Wishes
+from medcutmix_pipeline.loader.epochs.coming import ComingEpoch
 from medcutmix_pipeline.loader.epochs.epoch import EpochLayout
 from medcutmix_pipeline.loader.epochs.pool import Chance
 from medcutmix_pipeline.loader.epochs.ranks import rank_and_world, threads_for
@@ -59,7 +60,8 @@ class MixLoader(IterableDataset["MixBatch"]):
         last: "drop" leaves out the samples that fill no batch on every rank (other ones in each epoch; `left_out`
             counts them); "pad" fills the last batches with samples that `batch.repeated` marks.
         pool_shards: shards that are shuffled together; at most `pool_bytes` of them. The next pool is read meanwhile,
-            so twice as much is in memory.
+            so twice as much is in memory. Where epochs are told with `set_epoch`, the first pool of the next one is
+            read while the last of this one is decoded; `close()` lets go of it.
         remember_bytes: texts and plans that were read are remembered from epoch to epoch, up to so many bytes (some
             1.5 kB a sample); 0 reads them anew each time.
         rank, world_size: None: from torch.distributed where it is initialised, else from RANK and WORLD_SIZE, else 0
@@ -135,6 +137,7 @@ class MixLoader(IterableDataset["MixBatch"]):
         # (epoch, epoch in which to go on, batch at which to go on), seen by workers that are kept from epoch to epoch
         self._clock = torch.tensor([0, -1, 0]).share_memory_()
         self._read_to_the_end = -1
+        self._coming, self._epochs_are_told = ComingEpoch(), False
         if self._share(0) > 0 and not shuffle:
             raise UsageError("shuffle=False keeps the order of the shards and pairs nothing: give mix=0 with it")
         if len(self) == 0:
@@ -151,6 +154,11 @@ class MixLoader(IterableDataset["MixBatch"]):
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next: other pairs, other λ, another order."""
         self._clock[_READING] = epoch
+        self._epochs_are_told = True
+
+    def close(self) -> None:
+        """Let go of what has been read ahead for another epoch; the loader can still be used."""
+        self._coming.close()
 
     def __len__(self) -> int:
         """Batches in an epoch, the same on every rank."""
@@ -191,13 +199,19 @@ class MixLoader(IterableDataset["MixBatch"]):
         epoch, start = self.epoch, int(self.state_dict()["batch"])
         if worker is None:
             self._warn_of_repetition(epoch)
-        step, first = (worker.num_workers, worker.id) if worker else (1, 0)
-        layout = self._layout(epoch)
-        run = EpochRun(layout, self._chance(epoch), self.rank)
-        reader = ShardReader(self._refs, self._largest, self._unverified, self._remembered, self._skip)
-        numbers = range(start + first, layout.batches, step)
-        fingerprint = self._fingerprint(epoch)
-        made = run.batches(numbers, reader, self._wishes, threads_for(self._threads, step))
+        step, offset = (worker.num_workers, worker.id) if worker else (1, 0)
+        run, fingerprint = self._run(epoch), self._fingerprint(epoch)
+        opened = self._coming.take((epoch, fingerprint)) if worker is None and start == 0 else None
+        reader = opened.reader if opened else self._reader()
+        numbers = range(start + offset, run.layout.batches, step)
+        made = run.batches(
+            numbers,
+            reader,
+            self._wishes,
+            threads_for(self._threads, step),
+            opened.pool if opened else None,
+            lambda: self._open(epoch + 1) if worker is None else None,
+        )
         with contextlib.closing(ahead(made, self._prefetch)) as batches:
             for number, batch in zip(numbers, batches, strict=True):
                 batch.state.update(epoch=epoch, batch=number + 1, fingerprint=fingerprint)
@@ -207,6 +221,20 @@ class MixLoader(IterableDataset["MixBatch"]):
         if worker is None:
             self._clock[_RESUMING] = -1
             self._read_to_the_end = epoch
+
+    def _run(self, epoch: int) -> EpochRun:
+        return EpochRun(self._layout(epoch), self._chance(epoch), self.rank)
+
+    def _reader(self) -> ShardReader:
+        return ShardReader(self._refs, self._largest, self._unverified, self._remembered, self._skip)
+
+    def _open(self, epoch: int) -> None:
+        """Read the first pool of an epoch ahead, where the user tells of epochs and so will ask for it."""
+        if not self._epochs_are_told:
+            return
+        with contextlib.suppress(Exception):  # a function for `mix` need not know an epoch that may never come
+            key = epoch, self._fingerprint(epoch)
+            self._coming.open(key, self._run(epoch), self._reader(), self._wishes)
 
     def _share(self, epoch: int) -> float:
         share = float(self._mix(epoch) if callable(self._mix) else self._mix)

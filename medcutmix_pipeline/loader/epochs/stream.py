@@ -15,12 +15,20 @@ from medcutmix_pipeline.loader.reading.courtesy import Courtesy, at_full_speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from concurrent.futures import Future
 
     from medcutmix_pipeline.loader.batch import MixBatch
     from medcutmix_pipeline.loader.epochs.epoch import EpochLayout
     from medcutmix_pipeline.loader.reading.reader import ShardReader
 
 _DECODED_AT_ONCE = 3
+
+Pool = tuple[list[list[Row]], Common]
+"""A pool's batches, and what its samples share."""
+
+
+def _nothing() -> None:
+    """Nobody waits for the last pool."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +40,23 @@ class EpochRun:
     rank: int
 
     def batches(
-        self, numbers: Sequence[int], reader: ShardReader, wishes: Wishes, threads: int
+        self,
+        numbers: Sequence[int],
+        reader: ShardReader,
+        wishes: Wishes,
+        threads: int,
+        first: Future[Pool] | None = None,
+        at_last_pool: Callable[[], None] = _nothing,
     ) -> Generator[MixBatch, None, None]:
-        """The rank's batches of these (rising) numbers, decoded on `threads` threads. Closes the reader at the end."""
+        """The rank's batches of these (rising) numbers, decoded on `threads` threads. Closes the reader at the end.
+
+        `first` is the first pool that they need, where it has been begun; `at_last_pool` is called when all are read.
+        """
         executor = ThreadPoolExecutor(threads, thread_name_prefix="decoder")
         pending: deque[tuple[int, Pending]] = deque()
         buffers = Buffers()
-        pools = self._pools(list(dict.fromkeys(n // self.layout.pool for n in numbers)), reader, wishes)
+        wanted = list(dict.fromkeys(n // self.layout.pool for n in numbers))
+        pools = self._pools(wanted, reader, wishes, first, at_last_pool)
         pool, common = -1, Common()
         rows: list[list[Row]] = []
         try:
@@ -60,17 +78,24 @@ class EpochRun:
             reader.close()
 
     def _pools(
-        self, numbers: Sequence[int], reader: ShardReader, wishes: Wishes
-    ) -> Generator[tuple[list[list[Row]], Common], None, None]:
+        self,
+        numbers: Sequence[int],
+        reader: ShardReader,
+        wishes: Wishes,
+        first: Future[Pool] | None,
+        at_last_pool: Callable[[], None],
+    ) -> Generator[Pool, None, None]:
         """These pools in their order; while one is decoded, the next is read, paired and dealt to batches."""
         background = ThreadPoolExecutor(1, thread_name_prefix="pool")
         try:
-            coming = background.submit(self._pool, numbers[0], reader, wishes, at_full_speed)
+            coming = first or background.submit(self.pool, numbers[0], reader, wishes, at_full_speed)
             for following in numbers[1:]:
                 ready = coming.result()
-                coming = background.submit(self._pool, following, reader, wishes, Courtesy())
+                coming = background.submit(self.pool, following, reader, wishes, Courtesy())
                 yield ready
-            yield coming.result()
+            ready = coming.result()
+            at_last_pool()
+            yield ready
         finally:
             background.shutdown(wait=False, cancel_futures=True)
 
@@ -78,10 +103,8 @@ class EpochRun:
         number, first = pending.popleft()
         return finish_batch(first, wishes, self.chance, number)
 
-    def _pool(
-        self, pool: int, reader: ShardReader, wishes: Wishes, pause: Callable[[], None]
-    ) -> tuple[list[list[Row]], Common]:
-        """A pool's batches, and what its samples share."""
+    def pool(self, pool: int, reader: ShardReader, wishes: Wishes, pause: Callable[[], None]) -> Pool:
+        """Read, pair and deal a pool, on this thread; `pause` is called again and again."""
         pieces = self.layout.pool_pieces(self.rank, pool)
         reader.want(piece.shard for piece in pieces)
         read = [(piece, reader.get(piece.shard, pause)) for piece in pieces]

@@ -1,0 +1,63 @@
+"""The first pool of the epoch that comes next, read and paired while the last of this one is decoded."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medcutmix_pipeline.loader.reading.courtesy import Courtesy
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from medcutmix_pipeline.loader.epochs.assemble import Wishes
+    from medcutmix_pipeline.loader.epochs.stream import EpochRun, Pool
+    from medcutmix_pipeline.loader.reading.reader import ShardReader
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An epoch's reader, and its first pool once it is made."""
+
+    reader: ShardReader
+    pool: Future[Pool]
+
+
+class ComingEpoch:
+    """Holds at most one epoch that was opened before it is asked for. Copied or pickled it is empty."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[Hashable, Opened] | None = None
+
+    def __reduce__(self) -> tuple[type[ComingEpoch], tuple[()]]:
+        return ComingEpoch, ()
+
+    def open(self, key: Hashable, run: EpochRun, reader: ShardReader, wishes: Wishes) -> None:
+        """Begin to make an epoch's first pool, in a thread that leaves the decoders their turn."""
+        self.close()
+        opened = Opened(reader, Future())
+        self._kept = key, opened
+        threading.Thread(target=_make, args=(opened, run, wishes), name="coming", daemon=True).start()
+
+    def take(self, key: Hashable) -> Opened | None:
+        """The epoch that was opened under this key, for the caller to use and close; any other is let go."""
+        if self._kept is not None and self._kept[0] == key:
+            opened, self._kept = self._kept[1], None
+            return opened
+        self.close()
+        return None
+
+    def close(self) -> None:
+        """Let go of what was read."""
+        if self._kept is not None:
+            self._kept[1].reader.close()
+            self._kept = None
+
+
+def _make(opened: Opened, run: EpochRun, wishes: Wishes) -> None:
+    try:
+        opened.pool.set_result(run.pool(0, opened.reader, wishes, Courtesy()))
+    except BaseException as why:  # whatever it is, who takes the pool gets it
+        opened.pool.set_exception(why)
