@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.schemas.records import STRENGTH, Labels, Report, Sentence
@@ -18,12 +21,13 @@ from medcutmix_pipeline.stages.sentences.sections import shared_finder
 from medcutmix_pipeline.stages.sentences.wording import WordingReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from medcutmix_pipeline.schemas.config import SentencesConfig
 
 NO_FINDING = "No Finding"
 SUPPORT_DEVICES = "Support Devices"
+READ_AT_ONCE = 512
 
 
 class ReportReader:
@@ -59,7 +63,14 @@ class ReportReader:
 
     def read_many(self, texts: Iterable[str]) -> list[Report]:
         """The same for many texts, in order."""
-        return [self.read(text) for text in texts]
+        reports: list[Report] = []
+        waiting = iter(texts)
+        while True:
+            with _collector_paused():
+                read = [self.read(text) for text in islice(waiting, READ_AT_ONCE)]
+            if not read:
+                return reports
+            reports += read
 
     def forget(self) -> None:
         """Empty the memory of sentences already seen; nothing but time and memory depends on it."""
@@ -106,3 +117,15 @@ class ReportReader:
         if sentences and not shown:
             labels[NO_FINDING] = "present"
         return labels
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No garbage collection meanwhile: records and memories have no cycles, and it would walk all of them in vain."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
