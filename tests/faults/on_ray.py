@@ -144,10 +144,15 @@ def interrupt(rays: Rays, number: int) -> None:
 
 
 def outlive(rays: Rays, number: int) -> None:
-    """A worker sleeps while its driver is killed and another build completes; then it wakes up and goes on."""
+    """A worker sleeps while its driver is killed and another build completes; then it wakes up and goes on.
+
+    The raylet is killed too: in time it would end the worker, and nobody would be left to wake up.
+    """
     run = rays.start(f"outlived-{number}")
     sleeper = _asleep(rays, run)
     run.kill("driver", rays.draw)
+    for process in filter(VICTIMS["raylet"], run.seen.values()):
+        process.kill()
     run.wait()
     with rays.judged("worker that outlives its build, on Ray", "stopped in the middle of its work"):
         if sleeper is None:
@@ -155,6 +160,8 @@ def outlive(rays: Rays, number: int) -> None:
         rays.adopt(run)
         rays.server.run(rays.bench.call(run.out, **OTHER), rays.bench.folder / "outlived.log")
         before = _everything(run.out)
+        if not sleeper.lives():
+            raise LostError("the worker was ended in its sleep, so that nothing was tried")
         os.kill(sleeper.pid, signal.SIGCONT)
         if not all_gone([sleeper]):
             raise LostError("the worker stays")
