@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import logging
@@ -17,9 +18,12 @@ import ray
 from medcutmix_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from medcutmix_pipeline.schemas.config import EngineConfig
 
 _PATIENCE = 10.0  # seconds
+_TRIES_VARIABLE = "RAY_gcs_server_port_wait_time_s"  # for who joins, Ray takes it for a number of tries
 _TOLD = 200  # characters of what Ray says of a failure, which may be twenty lines of its logs
 
 
@@ -76,13 +80,29 @@ def _join(address: str) -> Any:
         raise _no_ray(address, "nothing listens there")
     join = functools.partial(ray.init, address=address, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        try:
-            return join()
-        except ConnectionAbortedError:
-            # A Ray client's server is started for each driver, and now and then dies while it forks: the next serves.
-            return join()
+        with _few_tries():
+            try:
+                return join()
+            except ConnectionAbortedError:
+                # A Ray client's server is made for each driver, and now and then dies while it forks: the next serves.
+                return join()
     except Exception as error:
         raise _no_ray(address, _said(error)) from None
+
+
+@contextlib.contextmanager
+def _few_tries() -> Iterator[None]:
+    """For the length of the block, Ray gives up after two tries of half a minute, and not after its twenty.
+
+    Something listens at the address; what does not answer then is no Ray, such as a dashboard's port.
+    """
+    given = os.environ.get(_TRIES_VARIABLE)
+    os.environ.setdefault(_TRIES_VARIABLE, "2")
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[_TRIES_VARIABLE]
 
 
 def _listens(address: str) -> bool:
