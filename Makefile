@@ -64,8 +64,8 @@ trainers: setup  ## train with open_clip, unchanged and with the mix, and with L
 	$(VENV)-trainers/bin/pip install -q -r examples/trainers/requirements.txt
 	TRAINERS_PYTHON=$(abspath $(VENV)-trainers/bin/python) $(RUN)/pytest -m 'slow or not slow' tests/examples
 
-bench: setup  ## measure attention, encoder, loader and mix; language, views and sides with OPENI=folder of Open-I
-	$(RUN)/python -m benchmarks $(if $(OPENI),--openi $(OPENI))
+bench: setup  ## measure everything beside what people would use instead, small: ten minutes; SIZE=full, OPENI=folder of Open-I
+	$(RUN)/python -m benchmarks --size $(or $(SIZE),small) $(if $(OPENI),--openi $(OPENI))
 
 soak: setup  ## kill builds at every step, fill their disk, let their calls fail, lose workers and a node; build again, compare
 	$(RUN)/python -m tests.faults

@@ -1,7 +1,7 @@
 """Whether the pipeline keeps its encoder busy: images a second inside a build, beside a bare loop over decoded batches.
 
-python benchmarks/attend.py                        a small CLIP with random weights, 600 generated studies
-python benchmarks/attend.py --encoder FOLDER       a checkpoint of your own, on a GPU where there is one
+    python -m benchmarks.attend                        a small CLIP with random weights on generated studies
+    python -m benchmarks.attend --encoder FOLDER       a checkpoint of your own, on a GPU where there is one
 
 The build's rate is taken between the first shard and the last, so that starting processes does not count; both rates
 are of images that are asked about. Decoding, pairing and writing run beside the encoder, on the other cores.
@@ -9,15 +9,13 @@ are of images that are asked about. Decoding, pairing and writing run beside the
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
-import statistics
+import shutil
 import tarfile
-import tempfile
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,6 +28,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 
+from benchmarks.suite import Figure, run, side_by_side
 from medcutmix_pipeline.pipeline.build import build
 from medcutmix_pipeline.pipeline.progress import Reporter
 from medcutmix_pipeline.schemas.config import Config
@@ -37,8 +36,20 @@ from medcutmix_pipeline.sources.phantom import generate
 from medcutmix_pipeline.stages.attention.encoder import load_encoder
 from medcutmix_pipeline.stages.ingest.squares import resized
 
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
 
-def save_clip(folder: Path, reports: list[str], width: int, layers: int) -> None:
+    from medcutmix_pipeline.stages.attention.encoder import Encoder
+
+Questions = tuple[np.ndarray, list[int], list[str]]
+STUDIES, ROUNDS, SIDE = {"small": 250, "full": 1000}, {"small": 2, "full": 5}, 256
+WIDTH, LAYERS = 256, 8
+"""Of the small CLIP's image encoder."""
+AT_LEAST = {"CPU": 0.9, "GPU": 0.85}
+
+
+def save_clip(folder: Path, reports: list[str]) -> None:
     """A CLIP of random weights that reads 224 px in patches of 16, with a tokenizer of the reports' words."""
     words = sorted({word for report in reports for word in report.lower().replace(".", " . ").split()})
     tokenizer = Tokenizer(WordLevel({w: n for n, w in enumerate(["<pad>", "<unk>", "<s>", "</s>", *words])}, "<unk>"))
@@ -48,9 +59,9 @@ def save_clip(folder: Path, reports: list[str], width: int, layers: int) -> None
         tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", bos_token="<s>", eos_token="</s>"
     ).save_pretrained(folder)
     shape = {
-        "hidden_size": width,
-        "intermediate_size": 4 * width,
-        "num_hidden_layers": layers,
+        "hidden_size": WIDTH,
+        "intermediate_size": 4 * WIDTH,
+        "num_hidden_layers": LAYERS,
         "num_attention_heads": 4,
     }
     text = {**shape, "num_hidden_layers": 2, "vocab_size": len(words) + 4, "eos_token_id": 3, "bos_token_id": 2}
@@ -60,7 +71,7 @@ def save_clip(folder: Path, reports: list[str], width: int, layers: int) -> None
     ).save_pretrained(folder)
 
 
-def questions(shard: Path, side: int) -> tuple[np.ndarray, list[int], list[str]]:
+def questions(shard: Path, side: int) -> Questions:
     """A shard's images that were asked about, uint8 [N, side, side], and the sentences with their images."""
     images, index, sentences = [], [], []
     with tarfile.open(shard) as tar:
@@ -75,7 +86,8 @@ def questions(shard: Path, side: int) -> tuple[np.ndarray, list[int], list[str]]
     return np.stack(images), index, sentences
 
 
-def bare_rate(encoder, shards: list[tuple[np.ndarray, list[int], list[str]]]) -> float:
+def bare_rate(encoder: Encoder, shards: list[Questions]) -> float:
+    """Images a second of the encoder alone."""
     started = time.perf_counter()
     for images, index, sentences in shards:
         encoder.attend(images, index, sentences)
@@ -83,57 +95,56 @@ def bare_rate(encoder, shards: list[tuple[np.ndarray, list[int], list[str]]]) ->
 
 
 def build_rate(config: Config, out: Path, asked: dict[str, int]) -> float:
+    """Images a second of a build on Ray, between its first shard and its last."""
     with Reporter(Console(file=io.StringIO())) as reporter:
         build(config, out, reporter, fresh=True)
     ended = sorted((p.stat().st_mtime, p.stem) for p in (out / "shards").glob("*.tar"))
     return sum(asked[name] for _, name in ended[1:]) / (ended[-1][0] - ended[0][0])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="How busy the pipeline keeps its encoder.")
-    parser.add_argument("--encoder", help="a checkpoint; default a small CLIP of random weights")
-    parser.add_argument("--studies", type=int, default=600)
-    parser.add_argument("--width", type=int, default=256, help="of the small CLIP")
-    parser.add_argument("--layers", type=int, default=8, help="of the small CLIP")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+def measure(told: argparse.Namespace) -> list[Figure]:
     # Ray lowers the priority of its workers, which on a machine with other work measures that work.
     os.environ.setdefault("RAY_worker_niceness", "0")
-    with tempfile.TemporaryDirectory() as folder:
-        root, out = Path(folder) / "studies", Path(folder) / "out"
-        generate(root, asked.studies, seed=0, size=256)
-        encoder = asked.encoder
-        if encoder is None:
-            encoder = str(Path(folder) / "clip")
-            save_clip(Path(encoder), [p.read_text() for p in (root / "reports").iterdir()], asked.width, asked.layers)
-        config = Config.model_validate(
-            {
-                "source": {"kind": "phantom", "root": str(root)},
-                "attention": {"encoder": encoder},
-                "shards": {"samples_per_shard": 32, "image_size": 256},
-                "engine": {"encoders": 1},
-            }
-        )
-        with Reporter(Console(file=io.StringIO())) as reporter:
-            build(config, out, reporter)
-        loaded = load_encoder(config.attention, None)
-        shards = {p.stem: questions(p, loaded.image_size) for p in sorted((out / "shards").glob("*.tar"))}
-        counts = {name: len(images) for name, (images, _, _) in shards.items()}
-        bare_rate(loaded, list(shards.values())[:2])
-        bare, inside = [], []
-        for _ in range(asked.repeats):
-            bare.append(bare_rate(loaded, list(shards.values())))
-            inside.append(build_rate(config, out, counts))
-    ratios = [i / b for i, b in zip(inside, bare, strict=True)]
-    device = "GPU" if torch.cuda.is_available() else f"one thread of {os.cpu_count()} cores"
-    print(f"{sum(counts.values())} images in {len(counts)} shards, encoder on {device}")
-    print(f"bare loop          {statistics.median(bare):7.1f} images/s ({min(bare):.1f} to {max(bare):.1f})")
-    print(f"inside the build   {statistics.median(inside):7.1f} images/s ({min(inside):.1f} to {max(inside):.1f})")
-    print(f"ratio              {statistics.median(ratios):7.2f} ({min(ratios):.2f} to {max(ratios):.2f}), goal 0.9")
-    if asked.json:
-        asked.json.write_text(json.dumps({"bare": bare, "inside": inside}))
+    config, out = prepared(told), told.work / "out"
+    with Reporter(Console(file=io.StringIO())) as reporter:
+        build(config, out, reporter, fresh=True)
+    encoder = load_encoder(config.attention, None)
+    shards = {p.stem: questions(p, encoder.image_size) for p in sorted((out / "shards").glob("*.tar"))}
+    counts = {name: len(images) for name, (images, _, _) in shards.items()}
+    bare_rate(encoder, list(shards.values())[:2])
+    rates = side_by_side(
+        {"bare": lambda: bare_rate(encoder, list(shards.values())), "inside": lambda: build_rate(config, out, counts)},
+        told.rounds or ROUNDS[told.size],
+    )
+    shutil.rmtree(out)
+    on = "GPU" if torch.cuda.is_available() else "CPU"
+    asked = sum(len(sentences) for _, _, sentences in shards.values()) / sum(counts.values())
+    return [
+        rates["inside"].over(rates["bare"]).figure(f"inside the build ÷ bare loop, {on}", "×", at_least=AT_LEAST[on]),
+        rates["bare"].figure("bare loop over decoded batches, one encoder", "images/s"),
+        rates["inside"].figure("inside the build, one encoder", "images/s"),
+        Figure("images that are asked about", sum(counts.values()), ""),
+        Figure("sentences asked of an image", asked, ""),
+    ]
+
+
+def prepared(told: argparse.Namespace) -> Config:
+    """Studies, a small CLIP where no encoder is given, and the configuration of a build with one encoder."""
+    root, clip = told.work / f"studies-{STUDIES[told.size]}", told.work / "clip"
+    if not (root / "studies.csv").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        generate(root, STUDIES[told.size], seed=0, size=SIDE)
+    if not told.encoder:
+        save_clip(clip, [path.read_text(encoding="utf-8") for path in (root / "reports").iterdir()])
+    return Config.model_validate(
+        {
+            "source": {"kind": "phantom", "root": str(root)},
+            "attention": {"encoder": told.encoder or str(clip)},
+            "shards": {"samples_per_shard": 32, "image_size": SIDE},
+            "engine": {"encoders": 1},
+        }
+    )
 
 
 if __name__ == "__main__":
-    main()
+    run("attend", measure, __doc__, encoder="")

@@ -1,179 +1,118 @@
 """How fast batches come: the loader beside webdataset, litData, mosaicml-streaming and bare decoding.
 
-python benchmarks/loader.py --work FOLDER             all of them; FOLDER keeps what is made once
-python benchmarks/loader.py --work FOLDER --no-peers  without litData and mosaicml-streaming
+    python -m benchmarks.loader                 four shards, two rounds
+    python -m benchmarks.loader --size full     sixteen shards, five rounds
+    python -m benchmarks.loader --no-peers      without litData and mosaicml-streaming
 
-Some sixteen shards of 512 grey JPEGs of 448 px, quality 90, with plans of generated studies. Every way runs in a
-process of its own, in another order in each round; rates are medians over rounds with the lowest and highest.
+Shards of 512 grey JPEGs of 448 px as `build` writes them, with plans of generated studies; their grain gives them as
+many bytes as radiographs have. Every way runs in a process of its own, in another order in each round. Three epochs in
+each process: the first, in which the loader reads records and compares every shard's sha256, is told apart.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import io
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import venv
-from pathlib import Path
+import tarfile
+from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-from rich.console import Console
+from benchmarks import peers
+from benchmarks.loader_data import SIDE, make_dataset
+from benchmarks.suite import HERE, Figure, Measured, run, side_by_side
 
-from medcutmix_pipeline.pipeline.build import build
-from medcutmix_pipeline.pipeline.progress import Reporter
-from medcutmix_pipeline.schemas.config import Config
-from medcutmix_pipeline.sources.phantom import generate
-from medcutmix_pipeline.stages.shards.tar import read_tar, write_tar
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
 
-HERE = Path(__file__).parent
-SAMPLES, SIDE = 512, 448
-STUDIES = 5600
-SETTINGS = {
-    "splits": {"train": 0.98, "validate": 0.02},
-    "attention": {"fit": {"image_size": 64, "steps": 20, "batch": 16, "width": 16}},
-    "shards": {"samples_per_shard": SAMPLES, "image_size": 96},
-    "engine": {"kind": "serial"},
+ROUNDS, EPOCHS, BATCH = {"small": 2, "full": 5}, 3, 64
+PEERS = {"litdata": "litData, 2 workers", "streaming": "mosaicml-streaming, 2 workers"}
+TOLD = {
+    "MixLoader": "MixLoader",
+    "webdataset": "webdataset, 2 workers",
+    "bare": "bare decoding on all cores, images dropped",
+    "undecoded": "MixLoader that decodes nothing: all its other work",
+    **PEERS,
 }
-PEERS = ("litdata", "streaming")
+AT_LEAST = {"webdataset": 2.2, "bare": 0.95, "litdata": 1.0, "streaming": 1.0}
+"""What the loader's rate is to be, of each other's."""
 
 
-def make_dataset(work: Path) -> None:
-    """Small generated studies are built as ever; then their images are enlarged and given a film's grain."""
-    if (work / "dataset" / "dataset.json").exists():
-        return
-    shutil.rmtree(work / "small", ignore_errors=True)
-    generate(work / "small" / "studies", STUDIES, seed=7, size=96)
-    config = {**SETTINGS, "source": {"kind": "phantom", "root": str(work / "small" / "studies")}}
-    with Reporter(Console(stderr=True)) as reporter:
-        build(Config.model_validate(config), work / "small" / "dataset", reporter)
-    manifest = json.loads((work / "small" / "dataset" / "dataset.json").read_text())
-    (work / "dataset" / "shards").mkdir(parents=True, exist_ok=True)
-    shards = [shard for shard in manifest["shards"] if shard["split"] == "train"]
-    for number, shard in enumerate(shards):
-        samples = read_tar(work / "small" / "dataset" / "shards" / f"{shard['name']}.tar")
-        rng = np.random.Generator(np.random.Philox(number))
-        for _, files in samples:
-            files["jpg"] = grained(files["jpg"], rng)
-        out = io.BytesIO()
-        write_tar(out, samples)
-        (work / "dataset" / "shards" / f"{shard['name']}.tar").write_bytes(out.getvalue())
-        shard["bytes"], shard["sha256"]["tar"] = len(out.getvalue()), hashlib.sha256(out.getvalue()).hexdigest()
-    (work / "dataset" / "dataset.json").write_text(json.dumps({**manifest, "shards": shards}))
-    shutil.rmtree(work / "small")
+def measure(told: argparse.Namespace) -> list[Figure]:
+    work = told.work / told.size
+    make_dataset(work, told.size)
+    pythons: dict[str, Path | str] = {way: sys.executable for way in TOLD if way not in PEERS}
+    if told.peers:
+        pythons |= {way: peers.python("streams") for way in PEERS}
+        as_peers_want_them(work, pythons["litdata"])
+    first: dict[str, list[float]] = {way: [] for way in pythons}
+
+    def later(way: str) -> float:
+        """Samples a second of the epochs behind the first."""
+        rates = measured(pythons[way], way, work)
+        first[way].append(rates[0])
+        return statistics.median(rates[1:])
+
+    ways = {way: lambda way=way: later(way) for way in pythons}
+    rates = side_by_side(ways, told.rounds or ROUNDS[told.size])
+    shards = list((work / "dataset" / "shards").iterdir())
+    return [*figures(rates, {way: Measured(tuple(first[way])) for way in ways}), *about(shards)]
 
 
-def grained(data: bytes, rng: np.random.Generator) -> bytes:
-    """The image at 448 px with noise, as JPEG: as many bytes as a radiograph of that size has."""
-    image = Image.open(io.BytesIO(data)).convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    noisy = np.asarray(image, np.float32) + 4.5 * rng.standard_normal((SIDE, SIDE), np.float32)
-    out = io.BytesIO()
-    Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(out, "JPEG", quality=90)
-    return out.getvalue()
-
-
-def peers_python(work: Path) -> Path:
-    """The Python of an environment with litData and mosaicml-streaming and the images as they want them."""
-    python = work / "peers" / "bin" / "python"
-    if not python.exists():
-        venv.create(work / "peers", with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-r", HERE / "requirements-peers.txt"], check=True)
-    if not (work / "streaming" / "index.json").exists():
-        run = [python, HERE / "loader_runs.py", "prepare", "--work", work]
-        subprocess.run(run, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return python
-
-
-def measured(python: Path | str, way: str, told: argparse.Namespace) -> list[float]:
-    """Samples per second of each epoch."""
-    command = [
-        python,
-        HERE / "loader_runs.py",
-        way,
-        "--work",
-        told.work,
-        "--batch",
-        told.batch,
-        "--epochs",
-        told.epochs,
+def figures(later: dict[str, Measured], first: dict[str, Measured]) -> list[Figure]:
+    ours, unit = later["MixLoader"], "samples/s"
+    others = [way for way in later if way in AT_LEAST]
+    return [
+        *(ours.over(later[way]).figure(f"MixLoader ÷ {TOLD[way]}", "×", at_least=AT_LEAST[way]) for way in others),
+        first["MixLoader"].over(first["webdataset"]).figure("MixLoader ÷ webdataset, first epoch", "×"),
+        later["bare"].over(later["webdataset"]).figure("bare decoding ÷ webdataset: what decoding alone allows", "×"),
+        *(rates.figure(TOLD[way], unit) for way, rates in later.items()),
+        *(first[way].figure(f"{TOLD[way]}: first epoch", unit) for way in later),
     ]
-    path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")]) if way == "MixLoader" else ""
-    done = subprocess.run(
-        list(map(str, command)),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+
+
+def about(shards: list[Path]) -> list[Figure]:
+    samples, held = 0, 0
+    for path in shards:
+        for size in jpegs(path):
+            samples, held = samples + 1, held + size
+    return [
+        Figure("images", samples, ""),
+        Figure("shards", len(shards), ""),
+        Figure(f"bytes a pixel of an image of {SIDE} px", held / samples / SIDE**2, "B"),
+    ]
+
+
+def jpegs(shard: Path) -> list[int]:
+    with tarfile.open(shard) as tar:
+        return [member.size for member in tar if member.name.endswith(".jpg")]
+
+
+def as_peers_want_them(work: Path, python: Path | str) -> None:
+    """The images in the formats of litData and mosaicml-streaming, made once."""
+    if not (work / "streaming" / "index.json").exists():
+        command = [python, HERE / "loader_runs.py", "prepare", "--work", work]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(
+                f"the images could not be written as litData and streaming want them:\n{done.stderr[-2000:]}"
+            )
+
+
+def measured(python: Path | str, way: str, work: Path) -> list[float]:
+    """Samples per second of each epoch."""
+    script = [python, HERE / "loader_runs.py", way, "--work", work, "--batch", BATCH, "--epochs", EPOCHS]
+    # The peers' environments have not the project, nor may they see it: what they do is all theirs.
+    path = "" if way in PEERS else os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(list(map(str, script)), capture_output=True, text=True, check=False, timeout=600, env=env)
     if done.returncode:
         raise SystemExit(f"{way} failed:\n{done.stderr[-2000:]}")
     rates: list[float] = json.loads(done.stdout.strip().splitlines()[-1])
     return rates
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True, help="folder for the dataset and the peers' environment")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=3, help="epochs in each process; the first is told apart")
-    parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--json", type=Path)
-    told = parser.parse_args()
-    told.work = told.work.resolve()
-    told.work.mkdir(parents=True, exist_ok=True)
-    make_dataset(told.work)
-    pythons: dict[str, Path | str] = dict.fromkeys(["MixLoader", "webdataset", "bare"], sys.executable)
-    if not told.no_peers:
-        pythons |= dict.fromkeys(PEERS, peers_python(told.work))
-    load = os.getloadavg()[0]
-    rates: dict[str, list[list[float]]] = {way: [] for way in pythons}
-    for turn in range(told.rounds):
-        order = list(pythons)
-        shift = turn % len(order)
-        for way in order[shift:] + order[:shift]:
-            rates[way].append(measured(pythons[way], way, told))
-    report = summary(rates)
-    images = [path.stat().st_size for path in (told.work / "dataset" / "shards").iterdir()]
-    print(f"{os.cpu_count()} cores, load {load:.2f} before; {len(images)} shards, {sum(images) >> 20} MiB")
-    show(report)
-    if told.json:
-        told.json.write_text(json.dumps({"load": load, "rates": rates, "summary": report}, indent=1))
-
-
-def summary(rates: dict[str, list[list[float]]]) -> dict[str, dict[str, float]]:
-    """Of each way: medians of first and later epochs, spread, and the median ratio to others of the same round."""
-    made = {}
-    for way, rounds in rates.items():
-        first, later = [r[0] for r in rounds], [statistics.median(r[1:]) for r in rounds]
-        made[way] = {
-            "first": statistics.median(first),
-            "later": statistics.median(later),
-            "lowest": min(later),
-            "highest": max(later),
-        }
-        for other in ("webdataset", "bare"):
-            beside = [statistics.median(r[1:]) for r in rates[other]]
-            made[way][f"to {other}"] = statistics.median(a / b for a, b in zip(later, beside, strict=True))
-    return made
-
-
-def show(report: dict[str, dict[str, float]]) -> None:
-    print(
-        f"{'samples/s':12} {'1st epoch':>10} {'later':>8} {'(lowest–highest)':>18} {'× webdataset':>13} {'× bare':>7}"
-    )
-    for way, m in report.items():
-        spread = f"({m['lowest']:.0f}–{m['highest']:.0f})"
-        print(
-            f"{way:12} {m['first']:10.0f} {m['later']:8.0f} {spread:>18} {m['to webdataset']:13.2f} {m['to bare']:7.2f}"
-        )
-
-
 if __name__ == "__main__":
-    main()
+    run("loader", measure, __doc__, peers=True)

@@ -50,6 +50,14 @@ def mix_loader(work: Path, batch: int):
     return epoch
 
 
+def undecoded(work: Path, batch: int):
+    """The loader whose images stay black: what it does besides decoding."""
+    from medcutmix_pipeline.loader.epochs import assemble
+
+    assemble.decode_into = lambda *_, **__: None
+    return mix_loader(work, batch)
+
+
 def web_dataset(work: Path, batch: int):
     import webdataset
 
@@ -138,7 +146,14 @@ def let_torchvision_in() -> None:
 
 
 _KEPT: list[torch.library.Library] = []
-WAYS = {"MixLoader": mix_loader, "webdataset": web_dataset, "bare": bare, "litdata": lit_data, "streaming": mosaic}
+WAYS = {
+    "MixLoader": mix_loader,
+    "undecoded": undecoded,
+    "webdataset": web_dataset,
+    "bare": bare,
+    "litdata": lit_data,
+    "streaming": mosaic,
+}
 
 
 def main() -> None:

@@ -1,37 +1,38 @@
 """What the mix costs: a training step without it, with it, and with a second forward pass of the donors' images.
 
-    python -m benchmarks.mixing                        ResNet-50 at 224 px and ViT-S/16, on the CPU and a GPU if there
-    python -m benchmarks.mixing --models vit --batch 32 --steps 20 --device cpu
+    python -m benchmarks.mixing                 ResNet-50 at 224 px and ViT-S/16, on the CPU and a GPU if there is one
+    python -m benchmarks.mixing --models vit --batch 32 --device cpu
 
-A step is forward, loss and backward on random images; every row of the batch is mixed. The three kinds of step follow
-each other in turns, each round in another order; printed are medians, quartiles, and the median over rounds of the
-ratio to the step without the mix in the same round, by the clock and in CPU time, which other work on the machine
-disturbs less (with OMP_NUM_THREADS=1: waiting threads count as well). The naive way runs the donors' images through
-the encoder up to the mixing layer, with gradients, to have features that stand in the same batch already. The target
-is a ratio of 1.03.
+A step is forward, loss and backward on random images; every row of the batch is mixed. The kinds of step follow each
+other in turns, each round in another order; ratios are of steps of the same round. The second pass runs the donors'
+images through the encoder up to the mixing layer, with gradients, to have features that stand in the same batch
+already. On the CPU torch has one thread, so that no step waits for a core that another process holds.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import statistics
 import time
 from typing import TYPE_CHECKING
 
 import torch
 import transformers
 
+from benchmarks.suite import run, side_by_side
 from medcutmix_pipeline.loader.batch import MixPlan
 from medcutmix_pipeline.loader.mixing.mix import AttentiveManifoldMix
 from medcutmix_pipeline.loader.mixing.weights import mix_weights
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
     from torch import Tensor, nn
 
-TARGET = 1.03
+    from benchmarks.suite import Figure
+
+SIDE = 224
+BATCH = {"cpu": 4, "cuda": 64}
+ROUNDS = {"cpu": {"small": 8, "full": 30}, "cuda": {"small": 50, "full": 200}}
 
 
 class _Reached(Exception):  # noqa: N818 -- no error: it ends a forward pass at the mixing layer
@@ -103,71 +104,52 @@ def spread(features: Tensor, plan: MixPlan) -> Tensor:
     return torch.nn.functional.pad(weights.flatten(1), (1, 0))[..., None].expand_as(features)
 
 
-def timed(step: Callable[[], Tensor], model: nn.Module, device: str) -> tuple[float, float]:
-    """Seconds by the clock, and of CPU time."""
+def timed(step: Callable[[], Tensor], model: nn.Module, device: str) -> float:
+    """Seconds of a step with its backward pass."""
     model.zero_grad(set_to_none=True)
-    clock, cpu = time.perf_counter(), time.process_time()
+    start = time.perf_counter()
     step().float().square().mean().backward()
     if device == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - clock, time.process_time() - cpu
+    return time.perf_counter() - start
 
 
-def measure(kind: str, size: int, batch: int, steps: int, device: str) -> None:
+def steps_of(kind: str, told: argparse.Namespace, device: str) -> list[Figure]:
+    """The figures of one model on one device."""
     torch.manual_seed(0)
     title, make = MODELS[kind]
-    model, layer = make(size)
+    model, layer = make(SIDE)
     model.train().to(device)
-    images, plan = torch.randn(batch, 3, size, size, device=device), plan_of(batch, device)
+    batch = told.batch or BATCH[device]
+    images, plan = torch.randn(batch, 3, SIDE, SIDE, device=device), plan_of(batch, device)
     mix = AttentiveManifoldMix(model, layer)
-
-    def plain() -> Tensor:
-        return encoded(model, images)
 
     def mixed() -> Tensor:
         with mix(plan):
             return encoded(model, images)
 
-    ways = {"without mix": plain, "with mix": mixed, "second pass": lambda: naive(model, layer, images, plan)}
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for round_ in range(-2, steps):
-        names = list(ways)
-        turn = round_ % len(names)
-        # Forwards and backwards in turn, so that no way always follows the same other.
-        for name in (names[turn:] + names[:turn])[:: 1 if round_ % 2 else -1]:
-            seconds = timed(ways[name], model, device)
-            if round_ >= 0:
-                taken[name].append(seconds)
-    print(f"\n{title}, {size} px, batch {batch}, {device}, mixed at {layer}, {steps} rounds")
-    for name, both in taken.items():
-        low, middle, high = (1000 * q for q in statistics.quantiles([clock for clock, _ in both], n=4))
-        by_clock, by_cpu = (_ratio(both, taken["without mix"], which) for which in (0, 1))
-        print(
-            f"  {name:12s} {middle:9.1f} ms (quartiles {low:.1f} to {high:.1f})   "
-            f"× {by_clock} by the clock   × {by_cpu} in CPU time"
-        )
+    steps: dict[str, Callable[[], Tensor]] = {
+        "plain": lambda: encoded(model, images),
+        "mixed": mixed,
+        "second": lambda: naive(model, layer, images, plan),
+    }
+    ways = {name: lambda step=step: timed(step, model, device) for name, step in steps.items()}
+    side_by_side(ways, 2)  # the first steps allocate
+    taken = side_by_side(ways, told.rounds or ROUNDS[device][told.size])
+    where = f"{title}, {SIDE} px, batch {batch}, {'GPU' if device == 'cuda' else 'one CPU thread'}"
+    return [
+        taken["mixed"].over(taken["plain"]).figure(f"step with the mix ÷ without, {where}", "×", at_most=1.03),
+        taken["second"].over(taken["plain"]).figure(f"step with a second pass for the donors ÷ without, {where}", "×"),
+        taken["plain"].figure(f"step without the mix, {where}", "s"),
+    ]
 
 
-def _ratio(ours: list[tuple[float, float]], plain: list[tuple[float, float]], which: int) -> str:
-    """The median over rounds of the ratio within a round, with its quartiles."""
-    low, middle, high = statistics.quantiles([a[which] / b[which] for a, b in zip(ours, plain, strict=True)], n=4)
-    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="What the mix costs in a training step.")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=12, help="rounds")
-    parser.add_argument("--device", nargs="+", default=["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])
-    options = parser.parse_args()
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}")
-    for device in options.device:
-        for kind in options.models:
-            measure(kind, options.size, options.batch, options.steps, device)
-    print(f"\nload {os.getloadavg()[0]:.1f} at the end; the target for the step with the mix is × {TARGET}")
+def measure(told: argparse.Namespace) -> list[Figure]:
+    torch.set_num_threads(1)
+    devices = [told.device] if told.device else ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    models = told.models.split(",") if told.models else list(MODELS)
+    return [figure for device in devices for kind in models for figure in steps_of(kind, told, device)]
 
 
 if __name__ == "__main__":
-    main()
+    run("mixing", measure, __doc__, models="", batch=0, device="")

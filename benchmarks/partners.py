@@ -1,20 +1,29 @@
 """Who meets whom: over some epochs of the loader, how many donors a host takes from, and how well samples are shuffled.
 
-python benchmarks/partners.py DATASET                 a dataset that `build` made, ten epochs
-python benchmarks/partners.py DATASET --epochs 20 --json out.json
+python -m benchmarks.partners --openi ROOT        builds Open-I with the default settings, ten epochs
+python -m benchmarks.partners --dataset DIR       a dataset that `build` made
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections import Counter, defaultdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.dataset as pads
+from rich.console import Console
 
+from benchmarks.suite import Figure, run
 from medcutmix_pipeline.loader import MixLoader
+from medcutmix_pipeline.pipeline.build import build
+from medcutmix_pipeline.pipeline.progress import Reporter
+from medcutmix_pipeline.schemas.config import Config
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+SPLIT, BATCH = "train", 64
 
 
 def plans_of(dataset: Path, split: str) -> dict[str, set[str]]:
@@ -27,9 +36,10 @@ def plans_of(dataset: Path, split: str) -> dict[str, set[str]]:
     return donors
 
 
-def measure(dataset: Path, split: str, batch: int, epochs: int, pool_shards: int) -> dict[str, float]:
-    allowed = plans_of(dataset, split)
-    loader = MixLoader(dataset, batch, split=split, mix=1.0, image_size=16, pool_shards=pool_shards)
+def meetings(dataset: Path, epochs: int) -> list[Figure]:
+    """Who met whom over some epochs in which every matched pair is mixed."""
+    allowed = plans_of(dataset, SPLIT)
+    loader = MixLoader(dataset, BATCH, split=SPLIT, mix=1.0, image_size=16)
     met, matched, displaced = defaultdict(set), Counter(), []
     place: dict[str, int] = {}
     rows = 0
@@ -45,34 +55,29 @@ def measure(dataset: Path, split: str, batch: int, epochs: int, pool_shards: int
         before, place = place, {key: i for i, key in enumerate(keys)}
         displaced += [abs(place[key] - i) / len(keys) for key, i in before.items() if key in place]
     possible = [min(matched[host], len(allowed[host])) for host in met]
-    return {
-        "hosts with a plan": len(allowed),
-        "mixed in an epoch, of hosts with a plan": sum(matched.values()) / epochs / len(allowed),
-        "mixed rows, of all": sum(matched.values()) / rows,
-        "epochs in which a host was mixed": float(np.mean([matched[host] for host in met])),
-        "distinct donors that a host met": float(np.mean([len(donors) for donors in met.values()])),
-        "distinct donors that its plans name": float(np.mean([len(allowed[host]) for host in met])),
-        "met, of what epochs and plans allow": float(np.sum([len(met[h]) for h in met]) / np.sum(possible)),
-        "hosts with a plan that were never mixed": len(allowed.keys() - met.keys()),
-        "mean move from epoch to epoch, of a full shuffle's": float(np.mean(displaced)) * 3,
-    }
+    return [
+        Figure("hosts with a plan", len(allowed), ""),
+        Figure("epochs", epochs, ""),
+        Figure("mixed in an epoch, of hosts with a plan", 100 * sum(matched.values()) / epochs / len(allowed), "%"),
+        Figure("mixed rows, of all", 100 * sum(matched.values()) / rows, "%"),
+        Figure("distinct donors that a host met", float(np.mean([len(donors) for donors in met.values()])), ""),
+        Figure("distinct donors that its plans name", float(np.mean([len(allowed[host]) for host in met])), ""),
+        Figure("met, of what plans and epochs allow", float(np.sum([len(met[h]) for h in met]) / np.sum(possible)), ""),
+        Figure("hosts with a plan that were never mixed", len(allowed.keys() - met.keys()), ""),
+        Figure("mean move from epoch to epoch, of a full shuffle's", float(np.mean(displaced)) * 3, "×"),
+    ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="How many donors a host meets over the epochs.")
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--split", default="train")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--pool-shards", type=int, default=4)
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    asked = parser.parse_args()
-    figures = measure(asked.dataset, asked.split, asked.batch, asked.epochs, asked.pool_shards)
-    for name, value in figures.items():
-        print(f"{name:55} {value:.3f}" if isinstance(value, float) else f"{name:55} {value}")
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=1))
+def measure(told: argparse.Namespace) -> list[Figure]:
+    dataset = told.dataset or told.work / "dataset"
+    if told.dataset is None:
+        if told.openi is None:
+            raise SystemExit("give a finished dataset with --dataset, or the folder of Open-I with --openi")
+        config = Config.model_validate({"source": {"kind": "openi", "root": str(told.openi)}})
+        with Reporter(Console(stderr=True)) as reporter:
+            build(config, dataset, reporter)
+    return meetings(dataset, told.epochs)
 
 
 if __name__ == "__main__":
-    main()
+    run("partners", measure, __doc__, openi=None, dataset=None, epochs=10)

@@ -26,13 +26,14 @@ class Part:
 
 
 PARTS = (
-    Part("images", "Build, image path", 110, peers=("img2dataset",)),
+    Part("images", "Build, image path", 100, peers=("img2dataset", "ray-data")),
     Part("storage", "Storage", 40),
     Part("placing", "Placing and pairing", 60),
-    Part("whole", "Whole build, and resume", 90),
-    Part("sentences", "Reading reports", 60, peers=("language",), openi="better"),
-    Part("loader", "Loader", 100, peers=("streams",)),
-    Part("mixing", "Mixing module", 60),
+    Part("whole", "Whole build, and resume", 80),
+    Part("schedule", "What the stages of a build cost", 50),
+    Part("sentences", "Reading reports", 50, peers=("language",), openi="better"),
+    Part("loader", "Loader", 90, peers=("streams",)),
+    Part("mixing", "Mixing module", 50),
     Part("attend", "Encoder actors", 70),
     Part("language", "How well reports are read", 60, peers=("language",), openi="needed"),
     Part("view", "Frontal or lateral, by the picture alone", 60, openi="needed"),

@@ -170,9 +170,7 @@ def shown(figure: Figure) -> str:
 
 def number(value: float) -> str:
     """A number as people read it: three digits that count, thousands with commas."""
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

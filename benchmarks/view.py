@@ -1,27 +1,30 @@
 """How often the picture alone tells frontal from lateral, measured on a source that names its views.
 
-python benchmarks/view.py --root ROOT [--source openi]
+python -m benchmarks.view --openi ROOT
 """
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
+from typing import TYPE_CHECKING
 
+from benchmarks.suite import Figure, run
 from medcutmix_pipeline.schemas.config import Config, SourceConfig
 from medcutmix_pipeline.sources import open_source, read_bytes
 from medcutmix_pipeline.stages.ingest import ImageReject, decode, image_view, square
 
+if TYPE_CHECKING:
+    import argparse
 
-def main() -> None:
-    """Print the figure for the images as they are, and made square with black bands."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", required=True)
-    parser.add_argument("--source", default="openi")
-    arguments = parser.parse_args()
+KINDS = ("as it is", "narrow and padded")
+"""The images as they are, and with their sides cut off and made square with black bands."""
+
+
+def seen(root: str) -> Counter[tuple[str, str, str | None]]:
+    """(kind, view that the source names, view that the picture tells) → images."""
     config = Config()
-    seen: Counter[tuple[str, str, str | None]] = Counter()
-    for study in open_source(SourceConfig(kind=arguments.source, root=arguments.root)).studies():
+    counts: Counter[tuple[str, str, str | None]] = Counter()
+    for study in open_source(SourceConfig(kind="openi", root=root)).studies():
         for image in study.images:
             if image.view not in ("frontal", "lateral") or image.problem:
                 continue
@@ -29,17 +32,29 @@ def main() -> None:
                 pixels = decode(read_bytes(image.uri, config.ingest.max_bytes), config.ingest, at_least=256)
             except ImageReject:
                 continue
-            seen["as it is", image.view, image_view(pixels)] += 1
+            counts[KINDS[0], image.view, image_view(pixels)] += 1
             bands = pixels[:, pixels.shape[1] // 6 : -(pixels.shape[1] // 6)]
-            seen["narrow and padded", image.view, image_view(square(bands, 256, "pad"))] += 1
-    for kind in ("as it is", "narrow and padded"):
-        total = sum(n for (k, _, _), n in seen.items() if k == kind)
-        said = sum(n for (k, _, guess), n in seen.items() if k == kind and guess is not None)
-        right = sum(n for (k, view, guess), n in seen.items() if k == kind and view == guess)
-        print(f"{kind}: {total} images, {said} told ({said / total:.1%}), {right} of them rightly ({right / said:.2%})")
-        for view in ("frontal", "lateral"):
-            print("  ", view, {g or "none": seen[kind, view, g] for g in ("frontal", "lateral", None)})
+            counts[KINDS[1], image.view, image_view(square(bands, 256, "pad"))] += 1
+    return counts
+
+
+def measure(told: argparse.Namespace) -> list[Figure]:
+    if told.openi is None:
+        raise SystemExit("views are told on Open-I: give its folder with --openi")
+    counts = seen(str(told.openi))
+    figures = []
+    for kind in KINDS:
+        of_kind = {(view, guess): n for (k, view, guess), n in counts.items() if k == kind}
+        total = sum(of_kind.values())
+        said = sum(n for (_, guess), n in of_kind.items() if guess is not None)
+        right = sum(n for (view, guess), n in of_kind.items() if view == guess)
+        figures += [
+            Figure(f"images, {kind}", total, ""),
+            Figure(f"of them told, {kind}", 100 * said / total, "%"),
+            Figure(f"of those told rightly, {kind}", 100 * right / said, "%"),
+        ]
+    return figures
 
 
 if __name__ == "__main__":
-    main()
+    run("view", measure, __doc__, openi=None)

@@ -1,0 +1,108 @@
+"""The tables of benchmarks/README.md and of the pages of docs/, made from the results that are kept in `results/`.
+
+    python -m benchmarks.table            writes them
+    python -m benchmarks.table --check    ends with 1 where they are not what the results give
+
+In benchmarks/README.md the parts stand between `<!-- parts -->` and `<!-- end of parts -->`, each with what
+`notes/PART.md` says of it. A page of docs/ has the table of a part between `<!-- results of PART -->` and
+`<!-- end of results -->`, or with `<!-- results of PART: WORD, WORD -->` those lines that begin with one of the words.
+A paragraph or table written by hand that tells figures is marked, see `benchmarks/told.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.parts import HERE, PARTS
+from benchmarks.suite import RESULTS, Figure, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.parts import Part
+
+README = HERE / "README.md"
+NOTES = HERE / "notes"
+PAGES = [HERE.parent / "README.md", *sorted((HERE.parent / "docs").glob("*.md"))]
+
+_PARTS = re.compile(r"(<!-- parts -->\n).*?(<!-- end of parts -->)", re.S)
+_RESULTS = re.compile(r"(<!-- results of (\w+)(?:: ([^>]+?))? -->\n).*?(<!-- end of results -->)", re.S)
+
+
+def result_of(part: str) -> dict[str, Any] | None:
+    """The kept result of a part, None where there is none."""
+    path = RESULTS / f"{part}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def figures_of(result: dict[str, Any]) -> list[Figure]:
+    """The figures of a result as they were made."""
+    return [Figure(**{k: v for k, v in one.items() if k not in ("target", "met")}) for one in result["figures"]]
+
+
+def section(part: Part) -> str:
+    """What benchmarks/README.md has of a part: heading, notes, how it was measured, table."""
+    notes, result = NOTES / f"{part.name}.md", result_of(part.name)
+    told = [f"### {part.title}"]
+    if notes.is_file():
+        told.append(notes.read_text(encoding="utf-8").strip())
+    if result is None:
+        return "\n\n".join([*told, "Not measured yet."])
+    return "\n\n".join([*told, measured(result), table(figures_of(result))])
+
+
+def measured(result: dict[str, Any]) -> str:
+    """By which command, how long, on what."""
+    on = result["machine"]
+    versions = ", ".join(f"{name} {of}" for name, of in on["versions"].items())
+    beside = ", ".join(f"{name} {of}" for name, of in on.get("peers", {}).items())
+    return (
+        f"`{result['command']}`, {result['seconds']:.0f} s, load {result['load before']} before. {on['processor']}, "
+        f"{on['cores']} cores, {on['memory GiB']} GiB, {on['system']}, Python {on['python']}; {versions}"
+        + (f"; beside {beside}." if beside else ".")
+    )
+
+
+def parts_written(text: str) -> str:
+    """The README with the sections of all parts."""
+    sections = "\n\n".join(map(section, PARTS))
+    return _PARTS.sub(lambda found: f"{found[1]}\n{sections}\n\n{found[2]}", text)
+
+
+def results_written(text: str) -> str:
+    """A page with the tables that it asks for."""
+
+    def lines(found: re.Match[str]) -> str:
+        result = result_of(found[2])
+        if result is None:
+            return f"{found[1]}\nNot measured yet.\n\n{found[4]}"
+        begin = tuple(word.strip() for word in (found[3] or "").split(","))
+        return f"{found[1]}\n{table([f for f in figures_of(result) if f.what.startswith(begin)])}\n\n{found[4]}"
+
+    return _RESULTS.sub(lines, text)
+
+
+def written(page: Path) -> str:
+    """What a page should be."""
+    text = page.read_text(encoding="utf-8")
+    return parts_written(text) if page == README else results_written(text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check = parser.parse_args().check
+    stale = [page for page in [README, *PAGES] if written(page) != page.read_text(encoding="utf-8")]
+    for page in stale:
+        print(f"{page.relative_to(HERE.parent)}: {'is not what the results give' if check else 'written'}")
+        if not check:
+            page.write_text(written(page), encoding="utf-8")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
