@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.pipeline.secrets import KEY_VARIABLE
-from tests.faults import on_ray, serial
+from tests.faults import cluster, on_ray, serial
 from tests.faults.bench import Tally, set_up
-from tests.faults.cluster import lose_a_node
 from tests.faults.points import KILL
 from tests.faults.server import served
 
@@ -73,11 +72,11 @@ def _on_ray(bench: Bench, server: Server, draw: random.Random, tally: Tally, kil
     for number, (point, action) in enumerate(_WORKER_POINTS[: 2 * kills]):
         _say(f"{action} in a worker: {point}")
         on_ray.fail_in_a_worker(rays, point, action, number)
-    _say("Ctrl-C, and a worker that outlives its build")
+    _say("Ctrl-C")
     on_ray.interrupt(rays, 0)
-    on_ray.outlive(rays, 0)
-    _say("a node is lost")
-    lose_a_node(rays)
+    _say("a worker outlives its build, and a node is lost")
+    cluster.outlive(rays)
+    cluster.lose_a_node(rays)
     rays.orphans_end()
 
 

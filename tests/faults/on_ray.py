@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.builds import digests
-from tests.faults.bench import OTHER, Bench, LostError, Tally, again, tells_how_to_go_on
+from tests.faults.bench import Bench, LostError, Tally, again, tells_how_to_go_on
 from tests.faults.points import KILL, VARIABLE, Fault, as_json
-from tests.faults.processes import REPOSITORY, VICTIMS, Process, Run, all_gone, wait_until
+from tests.faults.processes import REPOSITORY, Process, Run, all_gone, wait_until
 
 if TYPE_CHECKING:
     import random
@@ -141,46 +139,3 @@ def interrupt(rays: Rays, number: int) -> None:
             raise LostError("processes are left")
         rays.bench.honest(run.out, "after Ctrl-C")
         again(rays.bench, rays.server, run.out)
-
-
-def outlive(rays: Rays, number: int) -> None:
-    """A worker sleeps while its driver is killed and another build completes; then it wakes up and goes on.
-
-    The raylet is killed too: in time it would end the worker, and nobody would be left to wake up.
-    """
-    run = rays.start(f"outlived-{number}")
-    sleeper = _asleep(rays, run)
-    run.kill("driver", rays.draw)
-    for process in filter(VICTIMS["raylet"], run.seen.values()):
-        process.kill()
-    run.wait()
-    with rays.judged("worker that outlives its build, on Ray", "stopped in the middle of its work"):
-        if sleeper is None:
-            raise LostError("no worker could be stopped")
-        rays.adopt(run)
-        rays.server.run(rays.bench.call(run.out, **OTHER), rays.bench.folder / "outlived.log")
-        before = _everything(run.out)
-        if not sleeper.lives():
-            raise LostError("the worker was ended in its sleep, so that nothing was tried")
-        os.kill(sleeper.pid, signal.SIGCONT)
-        if not all_gone([sleeper]):
-            raise LostError("the worker stays")
-        if digests(run.out) != rays.bench.other or _everything(run.out) != before:
-            raise LostError("the worker has changed what another build made")
-        again(rays.bench, rays.server, run.out)
-
-
-def _asleep(rays: Rays, run: Run) -> Process | None:
-    wanted = rays.draw.randint(0, 3)
-    wait_until(lambda: run.marks() >= wanted or not run.runs)
-    found: list[Process] = []
-    wait_until(lambda: bool(found.extend(p for p in run.below() if VICTIMS["worker"](p)) or found) or not run.runs)
-    if not found:
-        return None
-    os.kill(found[0].pid, signal.SIGSTOP)
-    return found[0]
-
-
-def _everything(out: Path) -> dict[str, int]:
-    """Every file below, `.build` included, with its time of change."""
-    return {str(p.relative_to(out)): p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}

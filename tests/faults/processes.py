@@ -35,10 +35,14 @@ class Process:
         now = _look(self.pid)
         return now is not None and now.started == self.started
 
+    def send(self, number: int) -> None:
+        """Send a signal, if it still runs."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
     def kill(self) -> None:
         """SIGKILL."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+        self.send(signal.SIGKILL)
 
 
 def _look(pid: int) -> Process | None:
