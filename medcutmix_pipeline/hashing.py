@@ -1,10 +1,15 @@
-"""Keyed hashes: all chance is a hash of what is decided and for whom, so that no order of work matters."""
+"""Keyed hashes, of which all chance is made so that no order of work matters; and hashes of files."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import hmac
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 _FIELD = b"\x1f"
 
@@ -14,12 +19,24 @@ def keyed_hash(seed: int, purpose: str, *names: str) -> int:
 
     Names are joined with their lengths, so that ("ab", "c") and ("a", "bc") differ.
     """
-    h = _keyed(seed, purpose).copy()
+    return framed_hashes(seed, purpose, (b"".join(map(framed, names)),))[0]
+
+
+def framed(name: str) -> bytes:
+    """A name behind its length, as names are hashed: for who hashes the same ones again and again."""
+    raw = name.encode("utf-8", "surrogatepass")
+    return len(raw).to_bytes(4, "little") + raw
+
+
+def framed_hashes(seed: int, purpose: str, names: Iterable[bytes]) -> list[int]:
+    """The `keyed_hash` of many names, or of several each, that are framed and joined."""
+    empty = _keyed(seed, purpose)
+    hashes = []
     for name in names:
-        raw = name.encode("utf-8", "surrogatepass")
-        h.update(len(raw).to_bytes(4, "little"))
-        h.update(raw)
-    return int.from_bytes(h.digest(), "little")
+        h = empty.copy()
+        h.update(name)
+        hashes.append(int.from_bytes(h.digest(), "little"))
+    return hashes
 
 
 @functools.lru_cache(maxsize=64)
@@ -40,3 +57,9 @@ def pseudonym(key: bytes, kind: str, identifier: str, length: int = 20) -> str:
     """
     raw = kind.encode() + _FIELD + identifier.encode("utf-8", "surrogatepass")
     return hmac.new(key, raw, hashlib.sha256).hexdigest()[:length]
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, in hex; lets go of Python's lock while it hashes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from medcutmix_pipeline.hashing import keyed_hash
+from medcutmix_pipeline.hashing import framed, framed_hashes
 from medcutmix_pipeline.stages.pairing.partners import partners, rings
 from medcutmix_pipeline.stages.plans.compose import compose
-from medcutmix_pipeline.stages.plans.donors import diagnostic_sentence
+from medcutmix_pipeline.stages.plans.donors import diagnostic_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from medcutmix_pipeline.schemas.config import Config
-    from medcutmix_pipeline.schemas.records import Mix, PlacedSample, Report, Sentence
+    from medcutmix_pipeline.schemas.records import Mix, PlacedSample, Report
     from medcutmix_pipeline.stages.sentences.reader import ReportReader
 
 
-@dataclass(frozen=True, slots=True)
-class DraftPlan:
-    """A mix whose text passes the checks: places in the shard, and places of the two maps among the requests."""
+class DraftPlan(NamedTuple):
+    """A mix whose text passes the checks: places in the shard, and places of the two maps among the requests.
+
+    A tuple, because a frozen dataclass takes four times as long to make, and a sample has some five of them.
+    """
 
     plan_id: str
     disease: str
@@ -54,6 +56,15 @@ class Draft:
     dropped: Counter[str] = field(default_factory=Counter)
 
 
+class _Pair(NamedTuple):
+    """A mix before it has a name: places in the shard."""
+
+    host: int
+    disease: str
+    donor: int
+    mix: Mix
+
+
 def draft_plans(samples: Sequence[PlacedSample], config: Config, reader: ReportReader) -> Draft:
     """Pair the samples of one shard and mix their reports.
 
@@ -67,7 +78,8 @@ class _Drafting:
     def __init__(self, samples: Sequence[PlacedSample], config: Config, reader: ReportReader) -> None:
         self.samples, self.config, self.reader = samples, config, reader
         self.draft = Draft(reader.read_many([s.text for s in samples]))
-        self._request_of: dict[tuple[int, str], int] = {}
+        self._lent = [diagnostic_sentences(report) for report in self.draft.reports]
+        self._pairs: list[_Pair] = []
 
     def run(self) -> Draft:
         allowed = [name for name in self.reader.findings if name not in self.config.pairing.exclude]
@@ -77,59 +89,62 @@ class _Drafting:
         }
         for finding, ring in rings(self.samples, matchable, self.config.seed):
             self._pair_up(finding, ring)
-        self.draft.plans.sort(key=lambda p: (p.host, p.disease, p.donor))
+        self._name_plans()
         return self.draft
 
     def _pair_up(self, disease: str, ring: list[int]) -> None:
         wanted = self.config.pairing.plans_per_host
-        donors: Counter[int] = Counter()
-        for a, b in partners(ring, wanted):
+        donors = dict.fromkeys(ring, 0)
+        for a, b in partners(ring, wanted, donors):
             if self.samples[a].patient_id == self.samples[b].patient_id:
-                continue
-            if donors[a] >= wanted or donors[b] >= wanted:
                 continue
             for host, donor in ((a, b), (b, a)):
                 if self._try(disease, host, donor):
                     donors[host] += 1
 
     def _try(self, disease: str, host: int, donor: int) -> bool:
-        lent = diagnostic_sentence(self.draft.reports[donor], disease)
+        lent = self._lent[donor].get(disease)
         mix = "donor-poor" if lent is None else compose(self.draft.reports[host], lent, disease, self.reader)
-        if isinstance(mix, str) or lent is None:
-            self.draft.dropped[str(mix)] += 1
+        if isinstance(mix, str):
+            self.draft.dropped[mix] += 1
             return False
-        host_id, donor_id = self.samples[host].sample_id, self.samples[donor].sample_id
-        self.draft.plans.append(
-            DraftPlan(
-                plan_id=f"{keyed_hash(0, 'plan', host_id, donor_id, disease):016x}",
-                disease=disease,
-                host=host,
-                donor=donor,
-                host_request=self._request(host, disease),
-                donor_request=self._request(donor, disease),
-                lam=draw_lambda(self.config.plans.alpha, self.config.seed, host_id, donor_id, disease),
-                mix=mix,
-            )
-        )
+        self._pairs.append(_Pair(host, disease, donor, mix))
         return True
 
-    def _request(self, place: int, disease: str) -> int:
-        """One map serves a sample and finding in both roles: as a host's own lesion and as a donor's."""
-        if (place, disease) not in self._request_of:
-            self._request_of[place, disease] = len(self.draft.requests)
-            sentence = own_sentence(self.draft.reports[place], disease)
-            self.draft.requests.append(MapRequest(place, disease, sentence.text))
-        return self._request_of[place, disease]
+    def _name_plans(self) -> None:
+        """Give each plan its name, its λ, and the maps that it needs."""
+        samples = [framed(sample.sample_id) for sample in self.samples]
+        diseases = {name: framed(name) for name in self.reader.findings}
+        names = [samples[pair.host] + samples[pair.donor] + diseases[pair.disease] for pair in self._pairs]
+        ids = framed_hashes(0, "plan", names)
+        lambdas = draw_lambdas(self.config.plans.alpha, framed_hashes(self.config.seed, "lambda", names))
+        # One map serves a sample and finding in both roles: as a host's own lesion and as a donor's.
+        request_of: dict[tuple[int, str], int] = {}
+        for (host, disease, donor, mix), plan_id, lam in zip(self._pairs, ids, lambdas, strict=True):
+            own = request_of.setdefault((host, disease), len(request_of))
+            lent = request_of.setdefault((donor, disease), len(request_of))
+            self.draft.plans.append(DraftPlan(f"{plan_id:016x}", disease, host, donor, own, lent, lam, mix))
+        self.draft.plans.sort(key=lambda plan: (plan.host, plan.disease, plan.donor))
+        self.draft.requests = [MapRequest(place, name, self._own_sentence(place, name)) for place, name in request_of]
+
+    def _own_sentence(self, place: int, disease: str) -> str:
+        """In which a report says best that the finding is present: one that could be lent, else the first."""
+        best = self._lent[place].get(disease)
+        return (best or next(s for s in self.draft.reports[place].sentences if s.asserts(disease))).text
 
 
-def own_sentence(report: Report, disease: str) -> Sentence:
-    """The sentence in which a report says best that the finding is present: one that could be lent, else the first."""
-    best = diagnostic_sentence(report, disease)
-    return best or next(s for s in report.sentences if s.asserts(disease))
+def draw_lambdas(alpha: float, keys: Sequence[int]) -> list[float]:
+    """For each key a λ ~ Beta(α, α) in [0, 1], the share of the host that is kept, which depends on the key alone.
 
-
-def draw_lambda(alpha: float, seed: int, host_id: str, donor_id: str, disease: str) -> float:
-    """λ ~ Beta(α, α) in [0, 1], the share of the host that is kept, from a generator keyed by the plan alone."""
-    key = keyed_hash(seed, "lambda", host_id, donor_id, disease)
-    draw = np.random.Generator(np.random.Philox(key=key)).beta(alpha, alpha)
-    return round(float(draw), 6)
+    One generator is set to each key in turn: to make a Philox for each would take four times as long, for it first asks
+    the system for entropy that a key makes needless.
+    """
+    philox = np.random.Philox(key=0)
+    beta = np.random.Generator(philox).beta
+    state = philox.state
+    lambdas = []
+    for key in keys:
+        state["state"]["key"][0] = key
+        philox.state = state
+        lambdas.append(round(beta(alpha, alpha), 6))
+    return lambdas

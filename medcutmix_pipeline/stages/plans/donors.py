@@ -89,14 +89,21 @@ _NO_NOUN_PHRASE = re.compile(
 )
 
 
-def diagnostic_sentence(report: Report, disease: str) -> Sentence | None:
-    """The sentence of the report that says best that the finding is there; None where none can be lent.
+def diagnostic_sentences(report: Report) -> dict[str, Sentence]:
+    """For each finding that a report asserts, the sentence that says best that it is there, where one can be lent.
 
     Those that compare with a prior study come last, those that name the fewest other findings first; among equals the
     earlier one.
     """
-    able = [s for s in report.sentences if s.diagnostic and s.asserts(disease) and lendable(s)]
-    return min(able, key=lambda s: (s.comparison, len({m.disease for m in s.mentions}), s.start), default=None)
+    best: dict[str, tuple[tuple[bool, int, int], Sentence]] = {}
+    for sentence in report.sentences:
+        told = {m.disease for m in sentence.mentions if m.assertion == "present"} if sentence.diagnostic else ()
+        if told and lendable(sentence):
+            rank = (sentence.comparison, len({m.disease for m in sentence.mentions}), sentence.start)
+            for disease in told:
+                if disease not in best or rank < best[disease][0]:
+                    best[disease] = (rank, sentence)
+    return {disease: sentence for disease, (_, sentence) in best.items()}
 
 
 @lru_cache(maxsize=1 << 14)

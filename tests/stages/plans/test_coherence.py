@@ -6,7 +6,7 @@ import pytest
 
 from medcutmix_pipeline.schemas.config import SentencesConfig
 from medcutmix_pipeline.stages.plans.compose import compose
-from medcutmix_pipeline.stages.plans.donors import diagnostic_sentence
+from medcutmix_pipeline.stages.plans.donors import diagnostic_sentences
 from medcutmix_pipeline.stages.sentences import ReportReader
 
 READER = ReportReader(SentencesConfig())
@@ -14,7 +14,7 @@ READER = ReportReader(SentencesConfig())
 
 def mixed(host: str, donor: str, disease: str) -> str:
     """The mixed text, or the reason why there is none."""
-    sentence = diagnostic_sentence(READER.read(donor), disease)
+    sentence = diagnostic_sentences(READER.read(donor)).get(disease)
     assert sentence is not None, donor
     result = compose(READER.read(host), sentence, disease, READER)
     return result if isinstance(result, str) else result.text

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from medcutmix_pipeline.schemas.config import SentencesConfig
 from medcutmix_pipeline.schemas.records import Mix
 from medcutmix_pipeline.stages.plans.compose import compose
-from medcutmix_pipeline.stages.plans.donors import diagnostic_sentence
+from medcutmix_pipeline.stages.plans.donors import diagnostic_sentences
 from medcutmix_pipeline.stages.plans.edits import apply_edits
 from medcutmix_pipeline.stages.sentences import ReportReader
 
@@ -18,7 +18,7 @@ READER = ReportReader(SentencesConfig())
 
 def mixed(host: str, donor: str, disease: str) -> str:
     """The mixed text, or the reason."""
-    sentence = diagnostic_sentence(READER.read(donor), disease)
+    sentence = diagnostic_sentences(READER.read(donor)).get(disease)
     assert sentence is not None, donor
     result = compose(READER.read(host), sentence, disease, READER)
     if isinstance(result, str):
@@ -145,7 +145,7 @@ def test_no_acute_fracture_allows_an_old_one() -> None:
 )
 def test_a_sentence_that_does_not_stand_alone_is_no_donor(donor: str) -> None:
     report = READER.read(donor)
-    assert diagnostic_sentence(report, "Pleural Effusion") is None
+    assert diagnostic_sentences(report).get("Pleural Effusion") is None
     host = READER.read("Small effusion.")
     assert compose(host, report.sentences[0], "Pleural Effusion", READER) == "donor-poor"
 
@@ -154,7 +154,7 @@ def test_the_best_sentence_is_the_plain_one() -> None:
     report = READER.read(
         "Stable effusion at the left base. Cardiomegaly with effusion. Small left effusion. Right effusion."
     )
-    best = diagnostic_sentence(report, "Pleural Effusion")
+    best = diagnostic_sentences(report).get("Pleural Effusion")
     assert best is not None
     assert best.text == "Small left effusion."
 
@@ -185,7 +185,7 @@ def reports(draw: st.DrawFn) -> str:
 @given(reports(), reports(), st.sampled_from(["Pleural Effusion", "Cardiomegaly", "Edema"]))
 def test_every_mix_keeps_what_the_design_promises(host_text: str, donor_text: str, disease: str) -> None:
     host = READER.read(host_text)
-    donor = diagnostic_sentence(READER.read(donor_text), disease)
+    donor = diagnostic_sentences(READER.read(donor_text)).get(disease)
     if donor is None:
         return
     mix = compose(host, donor, disease, READER)
@@ -229,4 +229,4 @@ def test_an_otherwise_that_still_follows_something_may_stay():
 def test_a_sentence_that_goes_on_from_another_is_not_lent():
     report = READER.read("FINDINGS: The heart is also enlarged.")
     assert report.labels["Cardiomegaly"] == "present"
-    assert diagnostic_sentence(report, "Cardiomegaly") is None
+    assert diagnostic_sentences(report).get("Cardiomegaly") is None

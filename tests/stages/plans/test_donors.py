@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medcutmix_pipeline.schemas.config import SentencesConfig
-from medcutmix_pipeline.stages.plans.donors import diagnostic_sentence
+from medcutmix_pipeline.stages.plans.donors import diagnostic_sentences
 from medcutmix_pipeline.stages.sentences import ReportReader
 
 READER = ReportReader(SentencesConfig())
@@ -42,7 +42,7 @@ KEPT_BACK = {
 @pytest.mark.parametrize("form", KEPT_BACK)
 def test_a_sentence_is_kept_back_for_its_form(form: str) -> None:
     text, disease = KEPT_BACK[form]
-    assert diagnostic_sentence(READER.read(text), disease) is None
+    assert diagnostic_sentences(READER.read(text)).get(disease) is None
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,6 @@ def test_a_sentence_is_kept_back_for_its_form(form: str) -> None:
     ],
 )
 def test_a_whole_sentence_is_lent(text: str, disease: str) -> None:
-    found = diagnostic_sentence(READER.read(text), disease)
+    found = diagnostic_sentences(READER.read(text)).get(disease)
     assert found is not None
     assert found.text == text
