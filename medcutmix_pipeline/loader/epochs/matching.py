@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
 
 from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    import numpy as np
+    from numpy.typing import NDArray
 
     from medcutmix_pipeline.loader.reading.shard import Sample
 
@@ -35,37 +38,62 @@ def match_samples(
             spent on the rare one; the rest is chance.
         pause: called after every draw.
     """
-    usable = [sample.problem is None for sample in samples]
-    edges = [
-        (min(i, donor), max(i, donor), disease)
-        for i, sample in enumerate(samples)
-        for donor, disease in sample.partners()
-        if usable[i] and usable[donor]
-    ]
-    edges = list(dict.fromkeys(edges))
-    edged = {(end, disease) for first, second, disease in edges for end in (first, second)}
-    rarity = Counter(disease for _, disease in edged)
-    last: dict[Atom[int], int] = {}
+    edges = _edges(samples)
+    last = np.full(len(edges.pair), -1)
+    partners: list[Atom[int]] = []
     for time, rng in enumerate(draws):
-        chance = rng.random(len(edges)).tolist()
-        rank = [(last.get(edge[:2], -1), rarity[edge[2]], chance[e]) for e, edge in enumerate(edges)]
-        partners = _greedy(edges[e] for e in sorted(range(len(edges)), key=rank.__getitem__))
-        last.update(dict.fromkeys(partners, time))
+        order = np.lexsort((rng.random(len(edges.pair)), edges.rarity, last[edges.pair]))
+        taken = edges.free_in(order.tolist(), len(samples))
+        last[edges.pair[taken]] = time
+        partners = [(edges.first[e], edges.second[e]) for e in taken]
         pause()
     paired = {i for pair in partners for i in pair}
     atoms: list[Atom[int]] = [*partners, *((i,) for i in range(len(samples)) if i not in paired)]
     return shuffled(sorted(atoms), draws[-1])
 
 
-def _greedy(edges: Iterable[tuple[int, int, str]]) -> list[Atom[int]]:
-    """Pairs in the order of `edges`, each where both ends are still free."""
-    taken: set[int] = set()
-    pairs: list[Atom[int]] = []
-    for first, second, _ in edges:
-        if first not in taken and second not in taken:
-            taken.update((first, second))
-            pairs.append((first, second))
-    return pairs
+@dataclass(frozen=True)
+class _Edges:
+    """Who could be paired, once for each finding that they share, in the order of the plans.
+
+    `pair` numbers the pairs of samples, so that edges of one pair have the same; `rarity` is the number of samples that
+    could be paired by the edge's finding.
+    """
+
+    first: list[int]
+    second: list[int]
+    pair: NDArray[np.int64]
+    rarity: NDArray[np.int64]
+
+    def free_in(self, order: Iterable[int], samples: int) -> list[int]:
+        """The edges, taken in this order, of which both ends are still free."""
+        taken, found = bytearray(samples), []
+        for edge in order:
+            first, second = self.first[edge], self.second[edge]
+            if not (taken[first] or taken[second]):
+                taken[first] = taken[second] = 1
+                found.append(edge)
+        return found
+
+
+def _edges(samples: Sequence[Sample]) -> _Edges:
+    usable = [sample.problem is None for sample in samples]
+    code: dict[str, int] = {}
+    told = [
+        (i, donor, code.setdefault(disease, len(code)))
+        for i, sample in enumerate(samples)
+        if usable[i]
+        for donor, disease in sample.partners()
+        if usable[donor]
+    ]
+    host, donor, finding = np.array(told, np.int64).reshape(-1, 3).T
+    first, second = np.minimum(host, donor), np.maximum(host, donor)
+    both = first * len(samples) + second
+    once = np.sort(np.unique(both * max(1, len(code)) + finding, return_index=True)[1])
+    first, second, both, finding = first[once], second[once], both[once], finding[once]
+    ends = np.unique(np.concatenate([first, second]) * max(1, len(code)) + np.tile(finding, 2)) % max(1, len(code))
+    rarity = np.bincount(ends, minlength=len(code))[finding]
+    return _Edges(first.tolist(), second.tolist(), np.unique(both, return_inverse=True)[1].reshape(-1), rarity)
 
 
 def shuffled(atoms: Sequence[T], rng: np.random.Generator) -> list[T]:
