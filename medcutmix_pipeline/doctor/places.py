@@ -55,10 +55,10 @@ def _source(config: Config, found: Survey) -> Check:
 
 
 def _output(config: Config, out: str) -> Check:
-    from medcutmix_pipeline.pipeline.build import check_place
+    from medcutmix_pipeline.pipeline.output import check_output
 
     try:
-        layout, _ = check_place(config, out)
+        layout, _ = check_output(config, out)
     except PipelineError as why:
         return Check(_GROUP, "output", "problem", str(why), "name another place with --out")
     try:

@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from medcutmix_pipeline.errors import DataError, UsageError
-from medcutmix_pipeline.pipeline.atomic import remove, write_json
+from medcutmix_pipeline.errors import DataError
+from medcutmix_pipeline.pipeline.atomic import write_json
 from medcutmix_pipeline.pipeline.engine import Engine, SerialEngine
 from medcutmix_pipeline.pipeline.finish import Made, finish
 from medcutmix_pipeline.pipeline.fitting import ensure_fitted
 from medcutmix_pipeline.pipeline.identity import part_key, unit_key, with_whole_paths
-from medcutmix_pipeline.pipeline.layout import Layout, Outcome
 from medcutmix_pipeline.pipeline.listing import Listing, list_studies
 from medcutmix_pipeline.pipeline.lock import exclusive
+from medcutmix_pipeline.pipeline.output import check_output
+from medcutmix_pipeline.pipeline.pieces import Pieces
 from medcutmix_pipeline.pipeline.pixel import pixel_tasks
 from medcutmix_pipeline.pipeline.placement import Unit, choose_for_fit, distribute, load_corpus, place_corpus
 from medcutmix_pipeline.pipeline.retry import retry_encoder, retry_parts, retry_units
 from medcutmix_pipeline.pipeline.secrets import load_key
-from medcutmix_pipeline.pipeline.storage.mirror import Mirror
-from medcutmix_pipeline.pipeline.storage.store import Store
 from medcutmix_pipeline.pipeline.work import Context, PartTask, UnitTask
 from medcutmix_pipeline.schemas.manifest import DatasetManifest, EncoderFacts
 from medcutmix_pipeline.sources import Source, describe_sources, open_source
-from medcutmix_pipeline.sources.reading import protocol
 from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_image_size, load_encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from medcutmix_pipeline.pipeline.progress import Reporter, Stage
+    from medcutmix_pipeline.pipeline.progress import Reporter
+    from medcutmix_pipeline.pipeline.storage.mirror import Mirror
     from medcutmix_pipeline.schemas.config import Config
-
-
-Facts = dict[str, Any]
 
 
 def build(
@@ -59,7 +54,7 @@ def build(
     config = with_whole_paths(config)
     source = open_source(config.source)
     check_encoder(config.attention)
-    layout, mirror = check_place(config, out)
+    layout, mirror = check_output(config, out)
     context = Context(layout.out, config, load_key(config.privacy.key_file), source.public_ids, uuid.uuid4().hex)
     _ = context.reader  # a lexicon that cannot be read is to be told before anything is started
     with exclusive(layout.lock), ExitStack() as stack:
@@ -77,44 +72,6 @@ def build(
         if mirror:
             mirror.begin(reporter, fresh)
         return _Build(context, source, engine, reporter, mirror, retry_rejects).run()
-
-
-def check_place(config: Config, out: Path | str) -> tuple[Layout, Mirror | None]:
-    """Where a build into `out` works, and what brings its files to an object store; `out` is left as it is.
-
-    Raises:
-        UsageError: a build may not go there, or cannot.
-    """
-    store = Store(str(out)) if protocol(str(out)) else None
-    layout = Layout(_working_folder(out, config.engine.work_dir, store))
-    mirror = Mirror(store, layout) if store else None
-    _check_output(layout, config.source.root)
-    if mirror:
-        mirror.check()
-    return layout, mirror
-
-
-def _working_folder(out: Path | str, work: str | None, store: Store | None) -> Path:
-    if store is None:
-        return Path(out).resolve()
-    if work is None:
-        raise UsageError(
-            f"a build into {store.url} needs a working folder, as large as the dataset: give --work FOLDER"
-        )
-    return Path(work).resolve()
-
-
-def _check_output(layout: Layout, root: str) -> None:
-    """Make sure that the output folder is new, empty or ours, and that the source does not stand in it."""
-    try:
-        # A build that is killed right at its start leaves no more than an empty folder.
-        taken = layout.out.exists() and any(p != layout.build or any(p.iterdir()) for p in layout.out.iterdir())
-    except OSError as why:
-        raise UsageError(f"cannot write to {layout.out}: {why.strerror}") from None
-    if taken and not layout.is_ours():
-        raise UsageError(f"{layout.out} is not empty and holds no dataset of ours: name a new folder with --out")
-    if root and protocol(root) is None and Path(root).resolve().is_relative_to(layout.out):
-        raise UsageError(f"the source {root} stands inside the output {layout.out}: name another folder with --out")
 
 
 def _engine(config: Config) -> Engine:
@@ -139,8 +96,7 @@ class _Build:
     def __post_init__(self) -> None:
         self.layout = self.context.layout
         self.config = self.context.config
-        self.rejects: Counter[str] = Counter()
-        self.images = 0
+        self.pieces = Pieces(self.layout, self.mirror, self.reporter, self.config.engine.max_reject_rate)
 
     def run(self) -> DatasetManifest:
         self.reporter.log("start", engine=self.engine.description)
@@ -161,7 +117,7 @@ class _Build:
         stage = self.reporter.stage("list", "studies")
         listing = list_studies(self.source, self.config, self.layout, stage.advance)
         stage.end()
-        self.images = listing.images
+        self.pieces.images = listing.images
         return listing
 
     def read(self, listing: Listing) -> None:
@@ -169,14 +125,14 @@ class _Build:
         if self.retry_rejects:
             self._retry(retry_parts, "reports", tasks)
         stage = self.reporter.stage("read", "studies", listing.studies)
-        self._run(self.engine.parts, tasks, stage, "studies")
+        self.pieces.run(partial(self.engine.parts, self.context), tasks, stage, "studies")
 
     def place(self, listing: Listing) -> tuple[list[Unit], str]:
         parts = len(listing.parts)
         corpus = load_corpus(self.layout, parts)
         stage = self.reporter.stage("place", "samples", corpus.split.size)
         if not corpus.split.size:
-            raise DataError(f"no study can be used: {self._told_rejects()}")
+            raise DataError(f"no study can be used: {self.pieces.told_rejects()}")
         if not corpus.pairable():
             raise DataError(
                 "no two studies share a finding, a view and a split, so nothing can be mixed: "
@@ -192,8 +148,8 @@ class _Build:
         if self.config.attention.encoder == "fit":
             if self.retry_rejects:
                 self._retry(retry_encoder, "fit")
-            ensure_fitted(self.engine, self.context, fit_rows, self.reporter, self._begin_writing)
-            self._bring("encoder", self.layout.facts("encoder") or {})
+            ensure_fitted(self.engine, self.context, fit_rows, self.reporter, self.pieces.begin_writing)
+            self.pieces.bring("encoder", self.layout.facts("encoder") or {})
         # Only its name and weights matter here; the driver need not have the device on which it will run.
         on_cpu = self.config.attention.model_copy(update={"device": "cpu"})
         encoder = load_encoder(on_cpu, self.context.encoder_folder)
@@ -206,13 +162,13 @@ class _Build:
         if self.retry_rejects:
             self._retry(retry_units, "images", tasks)
         stage = self.reporter.stage("shards", "samples", sum(u.samples for u in units))
-        self._run(self.engine.units, tasks, stage, "samples")
+        self.pieces.run(partial(self.engine.units, self.context), tasks, stage, "samples")
 
     def bake(self, units: list[Unit]) -> None:
         tasks = list(pixel_tasks(self.context, [u.name for u in units]))
         if tasks:
             stage = self.reporter.stage("pixel", "plans", sum(t.plans for t in tasks))
-            self._run(self.engine.pixel, tasks, stage, "plans")
+            self.pieces.run(partial(self.engine.pixel, self.context), tasks, stage, "plans")
 
     def _retry(self, retry: Callable[..., None], what: str, *tasks: list[Any]) -> None:
         """Look again at what an earlier build rejected."""
@@ -221,68 +177,6 @@ class _Build:
         stage.end()
 
     def write_run_report(self) -> None:
-        rejects = dict(sorted(self.rejects.items()))
+        rejects = dict(sorted(self.pieces.rejects.items()))
         report = {"engine": self.engine.description, **self.reporter.report(), "rejects": rejects}
         write_json(report, self.layout.out / "run.json", self.layout.scratch)
-
-    def _run(
-        self, run: Callable[[Context, Iterable[Any]], Iterator[Outcome]], tasks: list[Any], stage: Stage, unit: str
-    ) -> None:
-        """Run the tasks that are still to be done, and count what all of them say of themselves."""
-        pending = []
-        for task, facts in self._finished(tasks):
-            if facts is None:
-                pending.append(task)
-            else:
-                stage.skip(self._count(facts, unit))
-        self._stop_if_too_many_rejects()
-        if pending:
-            self._begin_writing()
-        for outcome in run(self.context, stage.taking(pending)):
-            facts = self.layout.commit(outcome)
-            self._bring(outcome.name, facts)
-            stage.advance(self._count(facts, unit), sum(facts["rejects"].values()))
-            self._stop_if_too_many_rejects()
-        stage.end()
-
-    def _bring(self, name: str, facts: Facts) -> None:
-        if self.mirror:
-            self.mirror.offer(name, facts["files"])
-
-    def _finished(self, tasks: list[Any]) -> Iterator[tuple[Any, Facts | None]]:
-        """Each task with its facts, where an earlier run has finished it and its files are as they were written."""
-        threads = ThreadPoolExecutor()  # hashing lets go of Python's lock
-        try:
-            yield from zip(tasks, threads.map(self._intact, tasks), strict=True)
-        finally:
-            threads.shutdown(cancel_futures=True)
-
-    def _intact(self, task: Any) -> Facts | None:
-        facts = self.layout.facts(task.name, task.key)
-        damaged = facts and self.layout.damaged(facts)
-        if damaged:
-            self.reporter.say(f"{damaged} is gone or not as it was written: it is made again")
-        return None if damaged else facts
-
-    def _count(self, facts: Facts, unit: str) -> int:
-        """How many inputs a piece of work went through; samples that were rejected on the way were inputs, too."""
-        self.rejects.update(facts["rejects"])
-        return int(facts[unit]) + (sum(facts["rejects"].values()) if unit == "samples" else 0)
-
-    def _begin_writing(self) -> None:
-        """From here on the folder is no finished dataset, until it is one again."""
-        remove(self.layout.manifest)
-        if self.mirror:
-            self.mirror.unpublish()
-
-    def _stop_if_too_many_rejects(self) -> None:
-        most = self.config.engine.max_reject_rate
-        # Divided and not multiplied: 0.29 × 100 is less than 29.
-        if self.rejects.total() / max(1, self.images) > most:
-            raise DataError(
-                f"{self.rejects.total():,} of {self.images:,} images are rejected, "
-                f"more than engine.max_reject_rate={most:g} allows: {self._told_rejects()}"
-            )
-
-    def _told_rejects(self) -> str:
-        return ", ".join(f"{reason} {n:,}" for reason, n in self.rejects.most_common()) or "nothing was listed"

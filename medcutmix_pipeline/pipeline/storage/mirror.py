@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import UsageError
-from medcutmix_pipeline.pipeline.atomic import write_json
 from medcutmix_pipeline.pipeline.storage.lease import NAME as LEASE
 from medcutmix_pipeline.pipeline.storage.lease import leased
+from medcutmix_pipeline.pipeline.storage.ledger import Ledger
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from medcutmix_pipeline.pipeline.layout import Layout
     from medcutmix_pipeline.pipeline.progress import Reporter
@@ -43,9 +39,7 @@ class Mirror:
 
     def __init__(self, store: Store, layout: Layout) -> None:
         self._store, self._layout = store, layout
-        self._ledger_file = layout.build / "uploaded.json"
-        self._ledger: dict[str, _Sent] = {}
-        self._guard = threading.Lock()
+        self._ledger = Ledger(layout)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
         self._pending: list[Future[None]] = []
         self._offered = 0
@@ -87,7 +81,7 @@ class Mirror:
             return
         if not self._layout.build.joinpath("done").is_dir():
             self._restore(reporter, found)
-        self._ledger = {n: sent for n, sent in self._remembered().items() if n in found and sent.mark == found[n].mark}
+        self._ledger.take_up(found)
 
     def unpublish(self) -> None:
         """From here on the prefix is no finished dataset, until it is one again."""
@@ -102,7 +96,7 @@ class Mirror:
         self._forget_done()
         self._offered += 1
         if self._offered % _LEDGER_EVERY == 0:
-            self._remember()
+            self._ledger.save()
         mark = self._layout.done(name).relative_to(self._layout.out).as_posix()
         self._pending.append(self._threads.submit(self._bring, list(files), mark))
 
@@ -116,15 +110,15 @@ class Mirror:
             future.result()
         self._pending.clear()
         found = self._store.objects()
-        wanted = self._local()
+        wanted = dict.fromkeys(self._local())
         strays = [name for name in found if self._is_ours(name) and name not in wanted]
-        stale = [name for name in wanted if not self._stands(name, found)]
+        stale = [name for name in wanted if not self._ledger.stands(name, found)]
         if strays or stale:
             self._still_held()
             self.unpublish()
             self._store.remove(strays)
             stage = reporter.stage("upload", "files", len(wanted))
-            stage.skip(len(set(wanted) - {*stale, MANIFEST}))
+            stage.skip(len(wanted.keys() - {*stale, MANIFEST}))
             for _ in self._threads.map(self._put, [name for name in stale if name != MANIFEST]):
                 stage.advance(1)
             self._still_held()
@@ -135,32 +129,19 @@ class Mirror:
     def _close(self) -> None:
         """End the uploads; what is not up yet is sent by the next build."""
         self._threads.shutdown(cancel_futures=True)
-        self._remember()
+        self._ledger.save()
 
     def _bring(self, files: list[str], mark: str) -> None:
         # The mark goes first and comes last, as in the working folder, and for the same reason.
-        if any(not self._is_current(name) for name in files):
+        if any(not self._ledger.is_current(name) for name in files):
             self._store.remove([mark])
         for name in (*files, mark):
-            if not self._is_current(name):
+            if not self._ledger.is_current(name):
                 self._put(name)
 
     def _put(self, name: str) -> None:
-        path = self._layout.out / name
-        status, sha256 = path.stat(), _sha256(path)
-        self._note(name, status, sha256, self._store.put(path, name))
-
-    def _is_current(self, name: str) -> bool:
-        """Whether the file as it is was sent before. A file that was written again is read to see."""
-        path = self._layout.out / name
-        sent, status = self._ledger.get(name), path.stat()
-        if sent is None or sent.size != status.st_size:
-            return False
-        return sent.written_ns == status.st_mtime_ns or sent.sha256 == _sha256(path)
-
-    def _stands(self, name: str, found: Mapping[str, Stored]) -> bool:
-        """Whether the store holds the file as it is."""
-        return name in found and self._is_current(name) and self._ledger[name].mark == found[name].mark
+        seen = self._ledger.look(name)
+        self._ledger.note(name, seen, self._store.put(self._layout.out / name, name))
 
     def _restore(self, reporter: Reporter, found: dict[str, Stored]) -> None:
         """Fetch what earlier builds have finished; the marks last, so that a fetch that is cut off is not believed."""
@@ -177,7 +158,7 @@ class Mirror:
             self._fetch(MANIFEST, found[MANIFEST])
             stage.advance(1)
         stage.end()
-        self._remember()
+        self._ledger.save()
 
     def _fetch(self, name: str, stored: Stored) -> None:
         path = self._layout.out / name
@@ -185,17 +166,13 @@ class Mirror:
         self._store.fetch(name, arriving)
         path.parent.mkdir(parents=True, exist_ok=True)
         arriving.replace(path)
-        self._note(name, path.stat(), _sha256(path), stored)
-
-    def _note(self, name: str, status: os.stat_result, sha256: str, stored: Stored) -> None:
-        with self._guard:
-            self._ledger[name] = _Sent(status.st_size, status.st_mtime_ns, sha256, stored.mark)
+        self._ledger.note(name, self._ledger.look(name), stored)
 
     def _local(self) -> list[str]:
         """Names of the files that belong into the store."""
         out = self._layout.out
         folders = [out / name for name in (*_STATE, *(o.rstrip("/") for o in _OURS if o.endswith("/")))]
-        files: list[Path] = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+        files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
         files += [path for name in ("README.md", "run.json", MANIFEST) if (path := out / name).is_file()]
         return [path.relative_to(out).as_posix() for path in files]
 
@@ -220,28 +197,3 @@ class Mirror:
         for future in [f for f in self._pending if f.done()]:
             future.result()
             self._pending.remove(future)
-
-    def _remember(self) -> None:
-        with self._guard:
-            ledger = {name: list(sent) for name, sent in self._ledger.items()}
-        write_json(ledger, self._ledger_file, self._layout.scratch)
-
-    def _remembered(self) -> dict[str, _Sent]:
-        try:
-            return {name: _Sent(*sent) for name, sent in json.loads(self._ledger_file.read_text()).items()}
-        except (OSError, ValueError, TypeError, AttributeError):
-            return {}
-
-
-class _Sent(NamedTuple):
-    """A file as it was sent, and the store's mark of the object that came of it."""
-
-    size: int
-    written_ns: int
-    sha256: str
-    mark: str
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,106 @@
+"""Running the pieces of work of a build: those that no earlier run has finished, and no others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from medcutmix_pipeline.errors import DataError
+from medcutmix_pipeline.pipeline.atomic import remove
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from medcutmix_pipeline.pipeline.layout import Layout, Outcome
+    from medcutmix_pipeline.pipeline.progress import Reporter, Stage
+    from medcutmix_pipeline.pipeline.storage.mirror import Mirror
+
+
+Facts = dict[str, Any]
+
+
+class Pieces:
+    """Runs pieces of work, commits and brings what comes of them, and counts the rejects of this run and earlier ones.
+
+    Attributes:
+        rejects: counts by reason, over all pieces that were gone through.
+        images: what the source lists, once that is known: of these, a share of `max_reject_rate` may be rejected.
+    """
+
+    def __init__(self, layout: Layout, mirror: Mirror | None, reporter: Reporter, max_reject_rate: float) -> None:
+        self._layout, self._mirror, self._reporter = layout, mirror, reporter
+        self._most = max_reject_rate
+        self.rejects: Counter[str] = Counter()
+        self.images = 0
+
+    def run(
+        self, outcomes: Callable[[Iterable[Any]], Iterator[Outcome]], tasks: list[Any], stage: Stage, unit: str
+    ) -> None:
+        """Run the tasks that are still to be done, and count what all of them say of themselves.
+
+        Args:
+            outcomes: runs tasks, and yields what came of each.
+            unit: what the facts of a piece of work call its inputs.
+
+        Raises:
+            DataError: too many inputs are rejected.
+        """
+        pending = []
+        for task, facts in self._finished(tasks):
+            if facts is None:
+                pending.append(task)
+            else:
+                stage.skip(self._count(facts, unit))
+        self._stop_if_too_many_rejects()
+        if pending:
+            self.begin_writing()
+        for outcome in outcomes(stage.taking(pending)):
+            facts = self._layout.commit(outcome)
+            self.bring(outcome.name, facts)
+            stage.advance(self._count(facts, unit), sum(facts["rejects"].values()))
+            self._stop_if_too_many_rejects()
+        stage.end()
+
+    def bring(self, name: str, facts: Facts) -> None:
+        """A piece of work is committed: let its files go to where the dataset is wanted."""
+        if self._mirror:
+            self._mirror.offer(name, facts["files"])
+
+    def begin_writing(self) -> None:
+        """From here on the folder is no finished dataset, until it is one again."""
+        remove(self._layout.manifest)
+        if self._mirror:
+            self._mirror.unpublish()
+
+    def told_rejects(self) -> str:
+        """The rejects by reason, most frequent first, in words."""
+        return ", ".join(f"{reason} {n:,}" for reason, n in self.rejects.most_common()) or "nothing was listed"
+
+    def _finished(self, tasks: list[Any]) -> Iterator[tuple[Any, Facts | None]]:
+        """Each task with its facts, where an earlier run has finished it and its files are as they were written."""
+        threads = ThreadPoolExecutor()  # hashing lets go of Python's lock
+        try:
+            yield from zip(tasks, threads.map(self._intact, tasks), strict=True)
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+    def _intact(self, task: Any) -> Facts | None:
+        facts = self._layout.facts(task.name, task.key)
+        damaged = facts and self._layout.damaged(facts)
+        if damaged:
+            self._reporter.say(f"{damaged} is gone or not as it was written: it is made again")
+        return None if damaged else facts
+
+    def _count(self, facts: Facts, unit: str) -> int:
+        """How many inputs a piece of work went through; samples that were rejected on the way were inputs, too."""
+        self.rejects.update(facts["rejects"])
+        return int(facts[unit]) + (sum(facts["rejects"].values()) if unit == "samples" else 0)
+
+    def _stop_if_too_many_rejects(self) -> None:
+        # Divided and not multiplied: 0.29 × 100 is less than 29.
+        if self.rejects.total() / max(1, self.images) > self._most:
+            raise DataError(
+                f"{self.rejects.total():,} of {self.images:,} images are rejected, "
+                f"more than engine.max_reject_rate={self._most:g} allows: {self.told_rejects()}"
+            )
