@@ -54,7 +54,9 @@ def wanted(config: Config, folder: Path, sign: str) -> Wanted:
     """What a build asks of each node, as this process sees it."""
     files = {"sentences.lexicon": config.sentences.lexicon, "attention.encoder": config.attention.encoder}
     named = {setting: path for setting, path in files.items() if path and Path(path).is_absolute()}
-    return Wanted(config.source.root, sight(config.source.root), named, folder, sign, release())
+    root = config.source.root
+    root = root if protocol(root) else os.path.abspath(root)  # noqa: PTH100  # no link resolved; nodes run elsewhere
+    return Wanted(root, sight(root), named, folder, sign, release())
 
 
 def look(wish: Wanted) -> Reached:

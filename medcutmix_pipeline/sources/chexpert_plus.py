@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.records import ImageRef, Study
 from medcutmix_pipeline.sources.base import SourceDescription, split_of, view_of
-from medcutmix_pipeline.sources.grouping import grouped
-from medcutmix_pipeline.sources.tables import Row, columns, rows
+from medcutmix_pipeline.sources.grouping import check_rows, grouped_rows
+from medcutmix_pipeline.sources.tables import Row, columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,12 +56,7 @@ class ChexpertPlusSource:
 
     def studies(self) -> Iterator[Study]:
         """Every study, in the order in which the last row of each stands in the table."""
-        for group in grouped(self._rows, _key):
-            yield self._study(group)
-
-    def _rows(self) -> Iterator[Row]:
-        with self.tree.open(self.table) as file:
-            yield from rows(file, self.table, _KNOWN)
+        yield from map(self._study, grouped_rows(self.tree, self.table, _KNOWN, _key))
 
     def _study(self, group: list[Row]) -> Study:
         cells = group[0].cells
@@ -139,9 +134,7 @@ class ChexpertPlusAdapter:
         missing = [c for c in _REQUIRED if c not in found] + ([] if set(_TEXTS) & set(found) else ["report"])
         if missing:
             raise DataError(f"{tables[0]} lacks the column {', '.join(missing)}")
-        with tree.open(tables[0]) as file:
-            if next(rows(file, tables[0], _KNOWN), None) is None:
-                raise DataError(f"{tables[0]} has a header and no rows")
+        check_rows(tree, tables[0], _KNOWN)
         bases = tuple(base for base in _BASES if {"train", "valid"} & set(tree.folders(base)))
         if not bases:
             raise DataError(f"{root} has no images: no folder train or valid in it, PNG, JPG, DICOM or CheXpert-v1.0")

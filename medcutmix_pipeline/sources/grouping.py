@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
+from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.hashing import keyed_hash
+from medcutmix_pipeline.sources.tables import Row, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from medcutmix_pipeline.sources.trees import Tree
 
 T = TypeVar("T")
 
@@ -32,3 +36,21 @@ def grouped(read: Callable[[], Iterable[T]], key: Callable[[T], tuple[str, ...]]
         if left[m] <= 0:
             del left[m]
             yield begun.pop(m)
+
+
+def grouped_rows(
+    tree: Tree, table: str, wanted: Sequence[str], key: Callable[[Row], tuple[str, ...]]
+) -> Iterator[list[Row]]:
+    """The rows of a table as `grouped` brings them together, each with the cells of the columns `wanted`."""
+    return grouped(lambda: _rows(tree, table, wanted), key)
+
+
+def check_rows(tree: Tree, table: str, wanted: Sequence[str]) -> None:
+    """Raise DataError where a table has no row."""
+    if next(_rows(tree, table, wanted), None) is None:
+        raise DataError(f"{table} has a header and no rows")
+
+
+def _rows(tree: Tree, table: str, wanted: Sequence[str]) -> Iterator[Row]:
+    with tree.open(table) as file:
+        yield from rows(file, table, wanted)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.records import ImageRef, Study
 from medcutmix_pipeline.sources.base import SourceDescription, split_of, view_of
-from medcutmix_pipeline.sources.grouping import grouped
+from medcutmix_pipeline.sources.grouping import check_rows, grouped_rows
 from medcutmix_pipeline.sources.reading import protocol
-from medcutmix_pipeline.sources.tables import Row, columns, rows, suffix_of
+from medcutmix_pipeline.sources.tables import Row, columns, suffix_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,9 @@ def check_columns(found: list[str], name: str) -> None:
     The columns found are named only where some are known: else the first line is likely no header but a patient's.
     """
     if not set(found) & set(KNOWN):
-        raise DataError(f"{name} has none of the columns {', '.join(KNOWN)}; is its first line a header?")
+        raise DataError(
+            f"{name} has none of the columns {', '.join(KNOWN)}; is it what its name says, with a header first?"
+        )
     missing = [c for c in REQUIRED if c not in found]
     if not set(REPORT) & set(found):
         missing.append("report or report_path")
@@ -78,12 +80,7 @@ class ManifestSource:
 
     def studies(self) -> Iterator[Study]:
         """Every study, in the order in which the last row of each stands in the table."""
-        for group in grouped(self._rows, _key):
-            yield self._study(group)
-
-    def _rows(self) -> Iterator[Row]:
-        with self.tree.open(self.table) as file:
-            yield from rows(file, self.table, KNOWN)
+        yield from map(self._study, grouped_rows(self.tree, self.table, KNOWN, _key))
 
     def _study(self, group: list[Row]) -> Study:
         cells = group[0].cells
@@ -165,9 +162,7 @@ class ManifestAdapter:
             raise UsageError(f"{name} is none of .csv, .tsv, .jsonl, .ndjson, .parquet (plain or .gz)")
         with tree.open(name) as file:
             check_columns(columns(file, name), name)
-        with tree.open(name) as file:
-            if next(rows(file, name, KNOWN), None) is None:
-                raise DataError(f"{name} has a header and no rows")
+        check_rows(tree, name, KNOWN)
         return ManifestSource(tree, name)
 
 

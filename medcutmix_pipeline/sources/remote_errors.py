@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from typing import TYPE_CHECKING
+
+from medcutmix_pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _MEANINGS = {
     "NoCredentialsError": "no credentials are found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
@@ -22,3 +29,18 @@ def trouble(error: Exception) -> str:
             return _MEANINGS[kind.__name__]
     number = error.errno if isinstance(error, OSError) else None
     return f"the store failed ({os.strerror(number) if number else type(error).__name__})"
+
+
+@contextlib.contextmanager
+def telling(failure: Callable[[str], PipelineError]) -> Iterator[None]:
+    """While the block works with a store, whatever the store raises becomes one of our errors.
+
+    Args:
+        failure: makes the error of what happened, in words.
+    """
+    try:
+        yield
+    except PipelineError:
+        raise
+    except Exception as why:  # each store has exceptions of its own
+        raise failure(trouble(why)) from None

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import posixpath
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
 
-from medcutmix_pipeline.errors import PipelineError
 from medcutmix_pipeline.sources.reading import ReadFailedError, filesystem, protocol
-from medcutmix_pipeline.sources.remote_errors import trouble
+from medcutmix_pipeline.sources.remote_errors import telling
 from medcutmix_pipeline.sources.trees import Entry, find_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 
 class RemoteTree:
@@ -83,14 +82,8 @@ class RemoteTree:
                 return {}
         return {posixpath.basename(i["name"].rstrip("/")): i for i in found}
 
-    @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except PipelineError:
-            raise
-        except Exception as why:  # each store has its own
-            raise ReadFailedError(f"cannot read {self._named}: {trouble(why)}") from None
+    def _telling(self) -> AbstractContextManager[None]:
+        return telling(lambda why: ReadFailedError(f"cannot read {self._named}: {why}"))
 
 
 def _remote_fingerprint(info: dict[str, Any]) -> str:

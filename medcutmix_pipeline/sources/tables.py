@@ -168,7 +168,7 @@ def _clean(cells: dict[str, object], wanted: Sequence[str]) -> dict[str, str] | 
     clean: dict[str, str] = {}
     for name in wanted:
         value = cells.get(name)
-        if value is None:
+        if value is None or value != value:  # NaN is how tables of numbers leave a cell empty
             continue
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             return None

@@ -40,6 +40,15 @@ def test_a_node_that_sees_all_is_content(studies, place):
     assert judge({"10.0.0.1": look(asked), "10.0.0.2": look(asked)}, asked, must_share=True)
 
 
+def test_a_source_that_is_named_from_here_is_looked_for_there_and_not_where_the_node_runs(
+    studies, place, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(studies.parent)
+    asked = wish(studies.name, place)
+    monkeypatch.chdir(tmp_path)
+    assert judge({"10.0.0.1": look(asked)}, asked, must_share=True)
+
+
 def test_a_node_without_the_studies_is_named(studies, place, tmp_path, monkeypatch):
     asked = wish(studies, place)
     hidden = studies.rename(studies.with_name("hidden"))

@@ -182,6 +182,21 @@ def test_a_damaged_line_of_json_costs_itself_only(tmp_path: Path, line: str) -> 
     assert [s.problem for s in studies(tmp_path)] == [None, "row-malformed", None]
 
 
+def test_a_number_that_is_none_is_an_empty_cell(tmp_path: Path) -> None:
+    """As tables of numbers leave a cell empty: two patients without an identifier are not one patient."""
+    write(tmp_path / "a.png", picture())
+    columns = {"image": ["a.png"] * 3, "report": ["Clear."] * 3, "study_id": ["S1", "S2", "S3"]}
+    table = pa.table({**columns, "patient_id": [1.0, float("nan"), float("nan")], "view": [float("nan")] * 3})
+    pq.write_table(table, tmp_path / "m.parquet")
+    found = studies(tmp_path)
+    assert [(s.study_id, s.patient_id, s.problem) for s in found] == [
+        ("S1", "1.0", None),
+        ("S2", "", "patient-missing"),
+        ("S3", "", "patient-missing"),
+    ]
+    assert {image.view for s in found for image in s.images} == {None}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec
 
-from medcutmix_pipeline.errors import DataError, PipelineError, UsageError
+from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.sources.reading import protocol
-from medcutmix_pipeline.sources.remote_errors import trouble
+from medcutmix_pipeline.sources.remote_errors import telling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"})
@@ -138,15 +139,8 @@ class Store:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
-    @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Each store has exceptions of its own, and their texts name addresses: only their kinds are told."""
-        try:
-            yield
-        except PipelineError:
-            raise
-        except Exception as why:
-            raise StoreError(f"{self.url}: {trouble(why)}{_AGAIN}") from None
+    def _telling(self) -> AbstractContextManager[None]:
+        return telling(lambda why: StoreError(f"{self.url}: {why}{_AGAIN}"))
 
 
 def _stored(info: dict[str, Any]) -> Stored:
