@@ -160,7 +160,7 @@ def tell_sample(facts: Facts) -> Group:
     """One sample: its report, labels, maps, and the plans in which it is host or donor.
 
     Args:
-        facts: as `sample_facts` gives them.
+        facts: as `facts.sample` gives them.
     """
     row = facts["sample"]
     head = Text.assemble(

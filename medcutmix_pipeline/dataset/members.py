@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_IMAGES = ("jpg", "png", "webp")
+IMAGES = ("jpg", "png", "webp")
+"""Suffixes of which a sample has one for its image."""
 _LARGEST = 1 << 28
 _SHARD = re.compile(r"[A-Za-z0-9_-]+")
 _UNREADABLE = (
@@ -66,7 +67,7 @@ def read_member(shards: Path, sample: Mapping[str, Any]) -> Member:
             raise ValueError("a path")
         shard = shards / f"{sample['shard']}.tar"
         files = _files(_stretch(shard, sample["offset"], sample["size"]))
-        suffix = next(s for s in _IMAGES if s in files)
+        suffix = next(s for s in IMAGES if s in files)
         if hashlib.sha256(files[suffix]).hexdigest() != sample["sha256"]:
             raise ValueError("another image")
         image = Image.open(io.BytesIO(files[suffix]), formats=["JPEG", "PNG", "WEBP"])

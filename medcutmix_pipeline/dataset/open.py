@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from pydantic import ValidationError
-
+from medcutmix_pipeline.dataset.manifest import read_manifest
 from medcutmix_pipeline.dataset.members import read_member
 from medcutmix_pipeline.dataset.remote import RemoteCopy
 from medcutmix_pipeline.dataset.rows import Rows
 from medcutmix_pipeline.errors import DataError
-from medcutmix_pipeline.schemas.manifest import DatasetManifest
-from medcutmix_pipeline.schemas.tables import PLANS, REJECTS, SAMPLES, SENTENCES
-from medcutmix_pipeline.version import FORMAT_VERSION
+from medcutmix_pipeline.schemas.tables import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from os import PathLike
 
     import numpy as np
+    import pyarrow as pa
     import pyarrow.dataset as pads
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
     from PIL.Image import Image
 
     from medcutmix_pipeline.dataset.members import Member
-
-TABLES = {"plans": PLANS, "samples": SAMPLES, "sentences": SENTENCES, "rejects": REJECTS}
 
 
 class Dataset:
@@ -64,7 +56,7 @@ class Dataset:
         self.where = str(folder)
         self._remote = RemoteCopy(str(folder)) if "://" in str(folder) else None
         self.folder = self._remote.folder if self._remote else Path(folder)
-        self.manifest = _manifest(self.folder)
+        self.manifest = read_manifest(self.folder)
 
     def bring(self, start: str = "") -> None:
         """Copy the files whose names begin so from an object store, all of them by default; a folder has them."""
@@ -93,7 +85,10 @@ class Dataset:
 
     def _rows(self, kind: str) -> Rows:
         self.bring(f"{kind}/")
-        return Rows(kind, sorted((self.folder / kind).glob("*.parquet")), TABLES[kind])
+        files = sorted((self.folder / kind).glob("*.parquet"))
+        if not files:
+            raise DataError(f"the {kind} of {self.where} are gone: `medcutmix-pipeline validate` says what else is")
+        return Rows(kind, files, TABLES[kind])
 
     def table(self, kind: str) -> pads.Dataset:
         """One of `plans`, `samples`, `sentences`, `rejects` as an Arrow dataset, in the order of its files."""
@@ -122,12 +117,11 @@ class Dataset:
         return self._row("samples", "sample", sample_id)
 
     def _row(self, kind: str, word: str, identifier: str) -> dict[str, Any]:
+        rows: Rows = getattr(self, kind)
         try:
-            rows: Rows = getattr(self, kind)
             return rows[identifier]
         except KeyError:
-            name = f"{word}_id"
-            known = self.table(kind).head(1, columns=[name])[name].to_pylist()
+            known = rows.arrow.head(1)[f"{word}_id"].to_pylist()
         hint = f" (one that there is: {known[0]})" if known else ""
         raise DataError(f"{self.where} has no {word} {identifier}{hint}")
 
@@ -171,12 +165,10 @@ class Dataset:
         Raises:
             DataError: there is no such plan or sample, or a shard is damaged.
         """
-        from medcutmix_pipeline.dataset.view import view_plan, view_sample
-        from medcutmix_pipeline.pictures.sheet import plan_sheet, sample_sheet
+        from medcutmix_pipeline.dataset.view import view
+        from medcutmix_pipeline.pictures.sheet import sheet
 
-        if self.plans.where("plan_id", [identifier]):
-            return plan_sheet(view_plan(self, self.plan(identifier)))
-        return sample_sheet(view_sample(self, self.sample(identifier)))
+        return sheet([view(self, identifier)])
 
     def plot(self, plan_id: str) -> Figure:
         """A plan as a matplotlib figure: host, donor, the donor's map, the mix, and both reports.
@@ -206,45 +198,3 @@ class Dataset:
     def __repr__(self) -> str:
         counts = self.manifest.counts
         return f"<Dataset {self.folder}: {counts.samples:,} samples, {counts.plans:,} plans>"
-
-    def count_by(self, kind: str, column: str) -> dict[str, int]:
-        """How many rows of a table have each value of a column, most frequent first."""
-        values = self.table(kind).to_table(columns=[column])[column].cast(pa.string())
-        counted = {c["values"]: c["counts"] for c in pc.value_counts(values).to_pylist()}
-        return dict(sorted(counted.items(), key=lambda c: (-c[1], c[0])))
-
-
-@contextlib.contextmanager
-def telling_damage(folder: Path | str) -> Iterator[None]:
-    """While the block reads a dataset, a file that cannot be read is told as such, without a traceback."""
-    try:
-        yield
-    except BrokenPipeError:  # whoever reads the output has left
-        raise
-    except (pa.ArrowException, OSError) as why:
-        raise DataError(
-            f"a table of {folder} cannot be read ({type(why).__name__}): "
-            f"`medcutmix-pipeline validate {folder}` says where"
-        ) from None
-
-
-def _manifest(folder: Path) -> DatasetManifest:
-    path = folder / "dataset.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version = content.get("format_version")
-    except FileNotFoundError:
-        if (folder / ".build").is_dir():
-            raise DataError(
-                f"the dataset in {folder} is unfinished: run `build` again, it goes on where it stopped"
-            ) from None
-        raise DataError(f"{folder} holds no dataset: there is no dataset.json in it") from None
-    except (OSError, ValueError, AttributeError, RecursionError):
-        raise DataError(f"{path} cannot be read as a dataset's manifest: build the dataset again") from None
-    if version != FORMAT_VERSION:
-        raise DataError(f"{path} has format version {version!r}, this release reads version {FORMAT_VERSION}")
-    try:
-        return DatasetManifest.model_validate(content)
-    except ValidationError as error:
-        place = ".".join(str(p) for p in error.errors()[0]["loc"])
-        raise DataError(f"{path} is not whole: {place}: {error.errors()[0]['msg'].lower()}") from None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from medcutmix_pipeline.dataset.facts import check_finding
 from medcutmix_pipeline.errors import DataError
@@ -78,9 +79,9 @@ def _of_interest(dataset: Dataset, disease: str | None, column: str) -> tuple[li
         check_finding(dataset, disease)
     table = dataset.table("plans").to_table(columns=list({"plan_id", "disease", column}))
     if disease is not None:
-        table = table.filter(pa.compute.equal(table["disease"].cast(pa.string()), disease))
+        table = table.filter(pc.equal(table["disease"].cast(pa.string()), disease))
     if not table.num_rows:
-        raise DataError(f"the plans of {dataset.folder} are gone: `medcutmix-pipeline validate` says more")
+        raise DataError(f"the plans of {dataset.where} are gone: `medcutmix-pipeline validate` says more")
     values = table[column]
     if pa.types.is_dictionary(values.type):
         values = values.cast(pa.string())

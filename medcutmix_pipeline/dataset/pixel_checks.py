@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medcutmix_pipeline.dataset.problems import Problem, expect
-from medcutmix_pipeline.dataset.shard_checks import Member, check_image, each_member
+from medcutmix_pipeline.dataset.shard_checks import TarSample, check_image, each_member
 from medcutmix_pipeline.stages.pixel.mix import decoded
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def check_mixes(
     return keys
 
 
-def _check_mix(mix: Member, wanted: Mapping[str, bytes], texts: Mapping[str, str], where: str) -> Iterator[Problem]:
+def _check_mix(mix: TarSample, wanted: Mapping[str, bytes], texts: Mapping[str, str], where: str) -> Iterator[Problem]:
     if set(mix.files) != set(wanted):
         yield Problem(where, f"must have {', '.join('.' + suffix for suffix in sorted(wanted))}, and nothing else")
         return

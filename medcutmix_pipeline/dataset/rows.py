@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
+
+from medcutmix_pipeline.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,6 +66,12 @@ class Rows:
         """The whole table, or some of its columns, in memory."""
         return self.arrow.to_table(columns=None if columns is None else list(columns))
 
+    def count_by(self, column: str) -> dict[str, int]:
+        """How many rows have each value of a column, most frequent first."""
+        values = self.arrow.to_table(columns=[column])[column].cast(pa.string())
+        counted = {c["values"]: c["counts"] for c in pc.value_counts(values).to_pylist()}
+        return dict(sorted(counted.items(), key=lambda c: (-c[1], c[0])))
+
     def __repr__(self) -> str:
         return f"<{len(self):,} {self.kind}: {', '.join(self.schema.names)}>"
 
@@ -69,3 +79,17 @@ class Rows:
 def plain(row: Mapping[str, Any]) -> Row:
     """A row of Arrow's with its maps as dicts."""
     return {name: dict(value) if name.endswith("labels") else value for name, value in row.items()}
+
+
+@contextlib.contextmanager
+def telling_damage(folder: Path | str) -> Iterator[None]:
+    """While the block reads a dataset, a file that cannot be read is told as such, without a traceback."""
+    try:
+        yield
+    except BrokenPipeError:  # whoever reads the output has left
+        raise
+    except (pa.ArrowException, OSError) as why:
+        raise DataError(
+            f"a table of {folder} cannot be read ({type(why).__name__}): "
+            f"`medcutmix-pipeline validate {folder}` says where"
+        ) from None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from medcutmix_pipeline.dataset.members import IMAGES
 from medcutmix_pipeline.dataset.problems import Problem, expect
 
 if TYPE_CHECKING:
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
-_IMAGES = ("jpg", "png", "webp")
 _LARGEST_MEMBER = 1 << 28
 
 
 @dataclass
-class Member:
-    """One sample as it stands in the tar: its files by suffix, and its byte range."""
+class TarSample:
+    """One sample as it stands in a tar: its files by suffix, and its byte range."""
 
     key: str
     offset: int
@@ -42,17 +42,17 @@ class Member:
     @property
     def image(self) -> bytes:
         """The sample's image file."""
-        return next(self.files[suffix] for suffix in _IMAGES if suffix in self.files)
+        return next(self.files[suffix] for suffix in IMAGES if suffix in self.files)
 
 
-def read_shard(path: Path, problems: list[Problem]) -> list[Member]:
+def read_shard(path: Path, problems: list[Problem]) -> list[TarSample]:
     """The samples of a tar in order; breaches of the tar's own rules are added to `problems`."""
     return list(each_member(path, problems))
 
 
-def each_member(path: Path, problems: list[Problem]) -> Iterator[Member]:
+def each_member(path: Path, problems: list[Problem]) -> Iterator[TarSample]:
     """The samples of a tar one by one; breaches of the tar's own rules are added to `problems`."""
-    member: Member | None = None
+    member: TarSample | None = None
     seen: set[str] = set()
     with tarfile.open(path, mode="r:") as tar:
         for info in tar:
@@ -71,7 +71,7 @@ def each_member(path: Path, problems: list[Problem]) -> Iterator[Member]:
                 seen.add(key)
                 if member is not None:
                     yield member
-                member = Member(key, info.offset, 0, {})
+                member = TarSample(key, info.offset, 0, {})
             content = tar.extractfile(info)
             member.files[suffix] = content.read() if content else b""
             member.size = tar.offset - member.offset
@@ -79,9 +79,9 @@ def each_member(path: Path, problems: list[Problem]) -> Iterator[Member]:
         yield member
 
 
-def check_member(member: Member, row: dict[str, Any], where: str) -> Iterator[Problem]:
+def check_member(member: TarSample, row: dict[str, Any], where: str) -> Iterator[Problem]:
     """One sample: its files, its record, and its row of the samples table."""
-    images = [s for s in _IMAGES if s in member.files]
+    images = [s for s in IMAGES if s in member.files]
     if len(images) != 1 or not {"txt", "json"} <= set(member.files):
         yield Problem(where, "must have one image, a .txt and a .json")
         return
@@ -117,7 +117,7 @@ def check_image(data: bytes, size: tuple[int, int], where: str) -> Iterator[Prob
         yield Problem(where, "the image cannot be decoded")
 
 
-def _check_maps(member: Member, maps: Sequence[dict[str, Any]], where: str) -> Iterator[Problem]:
+def _check_maps(member: TarSample, maps: Sequence[dict[str, Any]], where: str) -> Iterator[Problem]:
     if not maps:
         yield from expect("attn.npy" not in member.files, where, "has an .attn.npy without any map in the record")
         return
@@ -134,84 +134,3 @@ def _check_maps(member: Member, maps: Sequence[dict[str, Any]], where: str) -> I
     if good:
         peaks = pixels.reshape(len(maps), -1).max(axis=1)
         yield from expect(bool((peaks == 255).all()), where, "a map does not peak at 255")
-
-
-def check_plans(
-    records: Sequence[dict[str, Any]], texts: Sequence[str], rows: Sequence[dict[str, Any]], shard: str
-) -> Iterator[Problem]:
-    """The plans of a shard: in the records, in the table, and between host and donor."""
-    told = [(place, plan) for place, record in enumerate(records) for plan in record["plans"]]
-    if [p["plan_id"] for _, p in told] != [row["plan_id"] for row in rows]:
-        yield Problem(shard, "the plans of the records are not those of the plans table, in the same order")
-        return
-    for (place, plan), row in zip(told, rows, strict=True):
-        where = f"{shard}/{records[place]['sample_id']} plan {plan['plan_id']}"
-        if not 0 <= plan["donor"] < len(records):
-            yield Problem(where, "the donor's place is not in the shard")
-            continue
-        host, donor = records[place], records[plan["donor"]]
-        yield from _check_partners(host, donor, plan, row, where)
-        yield from _check_text(texts[place], host, plan, row, where)
-
-
-def _check_partners(
-    host: dict[str, Any], donor: dict[str, Any], plan: dict[str, Any], row: dict[str, Any], where: str
-) -> Iterator[Problem]:
-    disease = plan["disease"]
-    ids = (host["sample_id"], donor["sample_id"], disease, host["view"], host["split"])
-    yield from expect(donor["sample_id"] == plan["donor_id"], where, "donor and donor_id name different samples")
-    told = (row["host_id"], row["donor_id"], row["disease"], row["view"], row["split"])
-    yield from expect(ids == told, where, "record and row disagree on host, donor, disease, view or split")
-    yield from expect(host["patient_id"] != donor["patient_id"], where, "host and donor are of one patient")
-    yield from expect(host["split"] == donor["split"], where, "host and donor are of two splits")
-    yield from expect(host["view"] == donor["view"], where, "host and donor show two views")
-    both = host["labels"].get(disease) == donor["labels"].get(disease) == "present"
-    yield from expect(both, where, "host and donor do not both have the disease")
-    for record, index, sentence, score in (
-        (host, plan["host_map"], row["host_sentence"], row["host_score"]),
-        (donor, plan["donor_map"], row["donor_sentence"], row["donor_score"]),
-    ):
-        if not 0 <= index < len(record["maps"]):
-            yield Problem(where, "a map that it names is not there")
-            continue
-        named = record["maps"][index]
-        same = (named["disease"], named["sentence"]) == (disease, sentence) and np.float32(
-            named["score"]
-        ) == np.float32(score)
-        yield from expect(bool(same), where, "a map is of another disease, sentence or score than the plan")
-
-
-def _check_text(
-    text: str, host: dict[str, Any], plan: dict[str, Any], row: dict[str, Any], where: str
-) -> Iterator[Problem]:
-    edits = [tuple(e) for e in plan["edits"]]
-    yield from expect(
-        edits == [(e["start"], e["end"], e["text"]) for e in row["edits"]],
-        where,
-        "record and row disagree on the edits",
-    )
-    ends = [0, *(end for _, end, _ in edits)]
-    ordered = all(before <= start <= end <= len(text) for before, (start, end, _) in zip(ends, edits, strict=False))
-    yield from expect(ordered and bool(edits), where, "the edits are empty, overlap, or leave the text")
-    if ordered:
-        yield from expect(apply_edits(text, edits) == row["mixed_text"], where, "the edits do not give the mixed text")
-    yield from expect(row["host_text"] == text, where, "host_text is not the host's report")
-    yield from expect(any(row["donor_sentence"] in e[2] for e in edits), where, "the donor's sentence is not put in")
-    yield from expect(
-        0 <= plan["lambda"] <= 1 and np.float32(plan["lambda"]) == np.float32(row["lambda"]), where, "λ is off"
-    )
-    yield from expect(plan["labels"] == dict(row["mixed_labels"]), where, "record and row disagree on the mixed labels")
-    yield from expect(
-        plan["labels"].get(plan["disease"]) == "present", where, "the disease is not present in the mixed report"
-    )
-    denied = [d for d, a in host["labels"].items() if a == "absent" and plan["labels"].get(d) == "present"]
-    yield from expect(not denied, where, "the mixed report asserts a finding that the host denied")
-
-
-def apply_edits(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
-    """The text after its edits; offsets are those of the text before."""
-    parts, position = [], 0
-    for start, end, replacement in edits:
-        parts += [text[position:start], replacement]
-        position = end
-    return "".join([*parts, text[position:]])

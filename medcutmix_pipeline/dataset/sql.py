@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.schemas.tables import TABLES
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.dataset.open import Dataset
-
-_TABLES = ("plans", "samples", "sentences", "rejects")
 
 
 def ask(dataset: Dataset, query: str) -> pa.Table:
@@ -31,7 +30,7 @@ def ask(dataset: Dataset, query: str) -> pa.Table:
             "queries need DuckDB, which is not installed: pip install 'medcutmix-pipeline[inspect]'"
         ) from None
     with duckdb.connect(":memory:") as connection:
-        for name in _TABLES:
+        for name in TABLES:
             connection.register(name, dataset.table(name))
         connection.execute("set temp_directory = ''")  # what does not fit into memory fails, instead of being written
         connection.execute("set python_enable_replacements = false")  # no variable of this process is a table
@@ -73,4 +72,4 @@ def _told(message: str) -> str:
     """DuckDB's reason in one line: kind and cause, without the picture of where in the query it stands."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(("LINE ", "^"))]
-    return f"the query cannot be answered: {' '.join(kept)}; there are the tables {', '.join(_TABLES)}"
+    return f"the query cannot be answered: {' '.join(kept)}; there are the tables {', '.join(TABLES)}"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medcutmix_pipeline.dataset.open import TABLES, Dataset
+from medcutmix_pipeline.dataset.file_checks import check_files
 from medcutmix_pipeline.dataset.pixel_checks import check_mixes
+from medcutmix_pipeline.dataset.plan_checks import check_plans
 from medcutmix_pipeline.dataset.problems import Problem, expect
-from medcutmix_pipeline.dataset.shard_checks import Member, check_member, check_plans, read_shard
+from medcutmix_pipeline.dataset.shard_checks import TarSample, check_member, read_shard
+from medcutmix_pipeline.hashing import file_sha256
 from medcutmix_pipeline.schemas.config import ShardsConfig
-from medcutmix_pipeline.stages.attention.encoder import FIT
 from medcutmix_pipeline.stages.pixel.bake import pixel_mixes
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from medcutmix_pipeline.dataset.leakage import Leaks
+    from medcutmix_pipeline.dataset.open import Dataset
     from medcutmix_pipeline.schemas.manifest import ShardFacts
 
 
@@ -54,10 +54,7 @@ class _Validation:
         for shard in self.dataset.manifest.shards:
             self._check_shard(shard)
             tick(shard.samples)
-        self.problems.extend(self._files())
-        self.problems.extend(self._tables())
-        self.problems.extend(self._encoder())
-        self.problems.extend(self._schemas())
+        self.problems.extend(check_files(self.dataset))
         if not self.problems:  # counting what is damaged would only repeat what is already told
             self.problems.extend(self._sentences())
             self.problems.extend(self._counts())
@@ -75,7 +72,7 @@ class _Validation:
             if not path.is_file():
                 self.problems.append(Problem(where, "the file is missing"))
                 return
-            if _sha256(path) != sha:
+            if file_sha256(path) != sha:
                 self.problems.append(Problem(where, "the file has another sha256 than dataset.json says"))
                 return
         try:
@@ -109,7 +106,7 @@ class _Validation:
                     self.leaks.add(row, member.image)
 
     def _check_pixel(
-        self, shard: ShardFacts, path: Path, members: list[Member], plan_rows: list[dict[str, Any]]
+        self, shard: ShardFacts, path: Path, members: list[TarSample], plan_rows: list[dict[str, Any]]
     ) -> None:
         config = self.dataset.manifest.config
         shards = ShardsConfig.model_validate(config["shards"])
@@ -134,57 +131,6 @@ class _Validation:
         self.splits.setdefault(row["patient_id"], row["split"])
         yield from expect(self.splits[row["patient_id"]] == row["split"], where, "its patient is in another split, too")
 
-    def _files(self) -> Iterator[Problem]:
-        """No file that nobody knows of."""
-        shards = self.dataset.manifest.shards
-        names = {s.name for s in shards}
-        baked = {s.name for s in shards if s.pixel}
-        kinds = (("shards", ".tar", names), ("plans", ".parquet", names), ("samples", ".parquet", names))
-        for kind, suffix, own in (*kinds, ("pixel", ".tar", baked)):
-            for path in sorted((self.folder / kind).glob("*")):
-                known = path.suffix == suffix and path.stem in own
-                yield from expect(known, f"{kind}/{path.name}", "dataset.json does not know this file")
-
-    def _tables(self) -> Iterator[Problem]:
-        """The files of the sentences and rejects."""
-        told = self.dataset.manifest.tables
-        for name, sha in told.items():
-            path = self.folder / name
-            if not path.is_file():
-                yield Problem(name, "the file is missing")
-            else:
-                yield from expect(_sha256(path) == sha, name, "the file has another sha256 than dataset.json says")
-        for path in sorted(p for kind in ("sentences", "rejects") for p in (self.folder / kind).glob("*")):
-            name = f"{path.parent.name}/{path.name}"
-            yield from expect(not told or name in told, name, "dataset.json does not know this file")
-
-    def _encoder(self) -> Iterator[Problem]:
-        """The weights of an encoder that was fitted."""
-        encoder = self.dataset.manifest.encoder
-        if encoder.id != FIT:
-            return
-        from medcutmix_pipeline.stages.attention.checkpoint import checkpoint_sha256  # torch takes seconds to import
-
-        try:
-            same = checkpoint_sha256(self.folder / "encoder") == encoder.sha256
-        except OSError:
-            yield Problem("encoder", "the fitted encoder is missing or cannot be read")
-        else:
-            yield from expect(same, "encoder", "the encoder has another sha256 than dataset.json says")
-
-    def _schemas(self) -> Iterator[Problem]:
-        for kind, wanted in TABLES.items():
-            for path in sorted((self.folder / kind).glob("*.parquet")):
-                where = f"{kind}/{path.name}"
-                try:
-                    found = pq.read_schema(path)
-                except (pa.ArrowException, OSError):
-                    yield Problem(where, "cannot be read as Parquet")
-                    continue
-                for field in wanted:
-                    there = field.name in found.names and found.field(field.name).type == field.type
-                    yield from expect(there, where, f"column {field.name} is missing or not {field.type}")
-
     def _sentences(self) -> Iterator[Problem]:
         for batch in self.dataset.table("sentences").to_batches():
             for row in batch.to_pylist():
@@ -207,14 +153,9 @@ class _Validation:
         yield from expect(self.mixes.isdisjoint(self.samples), where, "a pixel mix bears the key of a sample")
         yield from expect(told.rejects == dict(Counter(r["reason"] for r in rejects)), where, "counts.rejects is off")
         yield from expect(
-            told.plans_by_disease == self.dataset.count_by("plans", "disease"), where, "counts.plans_by_disease is off"
+            told.plans_by_disease == self.dataset.plans.count_by("disease"), where, "counts.plans_by_disease is off"
         )
         lost = manifest.source.images - len(self.samples) - images.total()
         yield from expect(lost == 0, where, f"{lost} images are neither samples nor rejects")
         lost = manifest.source.studies - len(self.texts) - studies
         yield from expect(lost == 0, where, f"{lost} studies are neither in samples nor in rejects")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

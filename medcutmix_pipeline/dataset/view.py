@@ -46,6 +46,12 @@ class SampleView:
     maps: list[tuple[NDArray[np.uint8], Row]]
 
 
+def view(dataset: Dataset, identifier: str) -> PlanView | SampleView:
+    """The plan or the sample of that id. Raises DataError where there is neither, or a shard is damaged."""
+    plans = dataset.plans.where("plan_id", [identifier])
+    return view_plan(dataset, plans[0]) if plans else view_sample(dataset, dataset.sample(identifier))
+
+
 def view_plan(dataset: Dataset, row: Row) -> PlanView:
     """Read both samples of a plan and carry it out on the pixels.
 

@@ -22,18 +22,12 @@ MOST_VIEWS = 40
 _COLUMNS = 4
 
 
-def plan_sheet(view: PlanView) -> Image.Image:
-    """Host, donor, the donor's map, and the mix in a row; below them both reports with the cut and the insert, RGB."""
-    return sheet([view])
-
-
-def sample_sheet(view: SampleView) -> Image.Image:
-    """A sample's image and each of its maps; below them its report and labels, RGB."""
-    return sheet([view])
-
-
 def sheet(views: Sequence[PlanView | SampleView]) -> Image.Image:
-    """Several of them, one below the other, RGB."""
+    """Plans and samples, one below the other, RGB.
+
+    Of a plan: host, donor, the donor's map, and the mix in a row; below them both reports with the cut and the insert.
+    Of a sample: its image and each of its maps; below them its report and labels.
+    """
     from medcutmix_pipeline.dataset.view import PlanView
 
     page = Page(_COLUMNS)

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medcutmix_pipeline.dataset.members import read_member
-from medcutmix_pipeline.dataset.open import TABLES
 from medcutmix_pipeline.report.choose import chosen_plans
 from medcutmix_pipeline.report.columns import label_codes
 from medcutmix_pipeline.report.safe import script_json
 from medcutmix_pipeline.report.small import map_text, small_picture
+from medcutmix_pipeline.schemas.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -129,3 +129,6 @@ PLACED = pa.schema(
         ("fingerprint", pa.string()),
     ]
 )
+
+TABLES = {"plans": PLANS, "samples": SAMPLES, "sentences": SENTENCES, "rejects": REJECTS}
+"""The tables of a dataset, by the folder in which each stands."""

@@ -57,12 +57,48 @@ def test_a_damaged_file_is_named_and_nothing_is_read_in_vain(built, tmp_path, ca
 
 
 @pytest.mark.parametrize("folder", ["shards", "plans", "samples", "sentences", "rejects", "encoder"])
-def test_a_folder_that_is_gone_is_missed(built, tmp_path, folder):
+def test_a_folder_that_is_gone_is_missed(built, tmp_path, capsys, folder):
     out = tmp_path / "dataset"
     shutil.copytree(built, out, ignore=shutil.ignore_patterns(".build"))
     shutil.rmtree(out / folder)
     assert any(folder in p.where for p in validate(Dataset(out)))
-    assert run(["inspect", str(out), "--random", "1"]) in (0, 1)
+    for asked in ([], ["--random", "1"], ["--html", str(tmp_path / "page")]):
+        code = run(["inspect", str(out), *asked])
+        said = capsys.readouterr().err
+        assert (code, said.count("error: ")) in ((0, 0), (1, 1)), said
+        assert code or folder not in ("plans", "samples"), "what is gone is not told as nothing"
+
+
+def test_tables_that_do_not_fit_their_shards_are_told_in_one_line(built, tmp_path, capsys):
+    """As when files of two datasets were mixed up; `validate` says which."""
+    out = tmp_path / "dataset"
+    shutil.copytree(built, out, ignore=shutil.ignore_patterns(".build"))
+    first, second, *_ = sorted((out / "plans").iterdir())
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    assert run(["inspect", str(out), "--html", str(tmp_path / "page")]) == 1
+    assert "do not fit together: `medcutmix-pipeline validate` says where" in capsys.readouterr().err
+    assert not (tmp_path / "page").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nowhere", "there is no folder nowhere"),
+        ("dataset.json", "dataset.json is a file: name the folder of a dataset"),
+        ("newer", "has format version 99, this release reads 1: install a newer medcutmix-pipeline"),
+        ("older", "has format version 0, this release reads 1: build the dataset again"),
+    ],
+)
+def test_what_is_no_dataset_is_told_as_what_it_is(tmp_path, monkeypatch, capsys, name, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dataset.json").write_text("{}")
+    for folder, version in (("newer", 99), ("older", 0)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "dataset.json").write_text(f'{{"format_version": {version}}}')
+    assert run(["inspect", name]) == 1
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
