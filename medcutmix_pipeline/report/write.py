@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import shutil
 from dataclasses import dataclass
@@ -11,17 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from medcutmix_pipeline.dataset.rows import telling_damage
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.report.figures import figures
 from medcutmix_pipeline.report.gallery import write_gallery
+from medcutmix_pipeline.report.remark import percent
 from medcutmix_pipeline.report.tally import tally_plans
 from medcutmix_pipeline.report.verdict import headline, remarks
 from medcutmix_pipeline.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from medcutmix_pipeline.dataset import Dataset
+    from medcutmix_pipeline.report.told import Figures
 
 MOST = 10_000
 """So many plans get into the gallery at most, where nothing else is asked for."""
@@ -65,11 +70,15 @@ def write_report(dataset: Dataset, folder: Path, most: int = MOST) -> Written:
         DataError: the dataset is damaged, or the folder cannot be written.
     """
     _refuse_others(folder)
+    with telling_damage(dataset.where), _telling_misfits(dataset):
+        plans = tally_plans(dataset, tuple(dataset.manifest.diseases))
+        told = figures(dataset, plans)
     partial = folder.parent / f".{folder.name}.partial"
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        shown, pictures = _fill(dataset, partial, most)
+        with _telling_misfits(dataset):
+            shown, pictures = _fill(dataset, plans.sentences, told, partial, most)
         written = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
         _put(partial, folder)
     except OSError as why:
@@ -77,6 +86,17 @@ def write_report(dataset: Dataset, folder: Path, most: int = MOST) -> Written:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Written(folder / PAGE, shown, dataset.manifest.counts.plans, pictures, written)
+
+
+@contextlib.contextmanager
+def _telling_misfits(dataset: Dataset) -> Iterator[None]:
+    """While the block runs, a name in one table that another lacks is told as what it is."""
+    try:
+        yield
+    except KeyError:
+        raise DataError(
+            f"tables and shards of {dataset.where} do not fit together: `medcutmix-pipeline validate` says where"
+        ) from None
 
 
 def _refuse_others(folder: Path) -> None:
@@ -101,13 +121,13 @@ def _put(partial: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _fill(dataset: Dataset, folder: Path, most: int) -> tuple[int, int]:
+def _fill(
+    dataset: Dataset, sentences: Mapping[tuple[str, str], int], told: Figures, folder: Path, most: int
+) -> tuple[int, int]:
     """Write all files; the page last. Returns how many plans and samples the gallery shows."""
-    plans = tally_plans(dataset, tuple(dataset.manifest.diseases))
-    told = figures(dataset, plans)
     shards = dataset.manifest.config.get("shards", {})
     facts = {"map": shards.get("pixel_map", "donor"), "total": dataset.manifest.counts.plans}
-    shown = write_gallery(dataset, plans.sentences, facts, folder, most)
+    shown = write_gallery(dataset, sentences, facts, folder, most)
     found = remarks(told)
     page = _render(
         told=told,
@@ -126,7 +146,7 @@ def _render(**content: Any) -> str:
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["pc"] = _percent
+    environment.filters["pc"] = percent
     source = files("medcutmix_pipeline.report") / "page"
     parts = "\n".join((source / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     script = f'(() => {{\n"use strict";\n{parts}}})();\n'
@@ -135,8 +155,3 @@ def _render(**content: Any) -> str:
     style = (source / "style.css").read_text(encoding="utf-8")
     template = environment.get_template("index.html")
     return template.render(script=script, script_hash=f"sha256-{digest}", style=style, **content)
-
-
-def _percent(share: float) -> str:
-    """A share as a percentage: one digit behind the point where it is small."""
-    return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"

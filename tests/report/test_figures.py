@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,7 @@ from medcutmix_pipeline.report.verdict import headline, remarks
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from medcutmix_pipeline.report.figures import Figures
+    from medcutmix_pipeline.report.told import Figures
 
 FINDINGS = ("Edema", "Fracture", "Pneumonia")
 LABELS = st.dictionaries(
@@ -144,6 +145,14 @@ def test_what_stands_out_is_said(told: Figures) -> None:
     out = replace(images, total=10, parts=(replace(images.parts[0], count=5), replace(images.parts[1], count=5)))
     steps = (told.steps[0], out, *told.steps[2:])
     assert "Many images were left out" in titles(replace(told, steps=steps))
+
+
+def test_a_sentence_in_an_address_is_read_back_as_it_is(told: Figures) -> None:
+    words = "Is that 100 % + 1 & more? See #2"
+    worn = replace(told.sentences[0], plans=101, text=words)
+    [remark] = [r for r in remarks(replace(told, sentences=(worn,))) if r.title == "A sentence is put in very often"]
+    assert "?" not in remark.look, "the page takes what follows the first question mark of its address"
+    assert parse_qs(remark.look) == {"q": [words]}
 
 
 def test_the_headline_counts_the_warnings(told: Figures) -> None:
