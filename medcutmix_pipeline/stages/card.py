@@ -1,25 +1,18 @@
 """The dataset card: README.md of a dataset, in the conventions of the Hugging Face Hub.
 
-Front matter by https://github.com/huggingface/hub-docs/blob/main/datasetcard.md; sections after the template there.
+Sections after https://github.com/huggingface/huggingface_hub/blob/main/src/huggingface_hub/templates/datasetcard_template.md.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from medcutmix_pipeline.stages.card_metadata import front_matter
 from medcutmix_pipeline.stages.card_terms import METHOD, Terms, terms_of
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.manifest import DatasetManifest
-
-_SIZES = (
-    *((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")),
-    *((10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"), (1_000_000_000, "100M<n<1B")),
-)
 
 
 def dataset_card(manifest: DatasetManifest, licence: str, example: dict[str, Any]) -> str:
@@ -32,7 +25,7 @@ def dataset_card(manifest: DatasetManifest, licence: str, example: dict[str, Any
     terms = terms_of(manifest.source.kind)
     mixes = sum(s.pixel.mixes for s in manifest.shards if s.pixel)
     parts = [
-        _front_matter(manifest, terms),
+        front_matter(manifest, terms),
         _introduction(manifest),
         _licence(licence, terms),
         _USE,
@@ -45,47 +38,6 @@ def dataset_card(manifest: DatasetManifest, licence: str, example: dict[str, Any
         _citation(terms),
     ]
     return "\n".join(parts)
-
-
-def _front_matter(manifest: DatasetManifest, terms: Terms) -> str:
-    # Named, because Hugging Face datasets infers features from the first samples, and not every sample has maps.
-    maps = {"name": "attn.npy", "list": {"list": {"list": "uint8"}}}
-    pair = [
-        {"name": manifest.config["shards"]["image_format"], "dtype": "image"},
-        {"name": "txt", "dtype": "string"},
-        {"name": "json", "dtype": "json"},
-    ]
-    place = [{"name": "__key__", "dtype": "string"}, {"name": "__url__", "dtype": "string"}]
-    info: Any = {"config_name": "default", "features": [*pair, maps, *place]}
-    configs = [_config("default", "shards", {s.split for s in manifest.shards})]
-    baked = {s.split for s in manifest.shards if s.pixel}
-    if baked:
-        # A copy, because YAML writes what stands in two places as a reference.
-        info = [info, {"config_name": "pixel", "features": deepcopy([*pair, *place])}]
-        configs.append(_config("pixel", "pixel", baked))
-    named = {"license_name": terms.name, "license_link": terms.link} if terms.hub == "other" else {}
-    meta = {
-        "pretty_name": f"MedCutMix plans over {manifest.source.kind}",
-        "license": terms.hub,
-        **{key: value for key, value in named.items() if value},
-        "language": ["en"],
-        "multilinguality": ["monolingual"],
-        "annotations_creators": ["machine-generated"],
-        "language_creators": ["machine-generated"] if manifest.source.kind == "phantom" else ["found", "other"],
-        "source_datasets": ["extended"],
-        "task_categories": ["image-to-text", "zero-shot-image-classification", "feature-extraction"],
-        "tags": ["radiology", "chest-x-ray", "medical", "webdataset", "data-augmentation", "medcutmix"],
-        "size_categories": [next((name for most, name in _SIZES if manifest.counts.samples < most), "other")],
-        "dataset_info": info,
-        "configs": configs,
-    }
-    return f"---\n{yaml.safe_dump(meta, sort_keys=False)}---\n"
-
-
-def _config(name: str, folder: str, splits: set[str]) -> dict[str, Any]:
-    """What Hugging Face datasets loads under a name."""
-    files = [{"split": s.replace("validate", "validation"), "path": f"{folder}/{s}-*.tar"} for s in sorted(splits)]
-    return {"config_name": name, "data_files": files}
 
 
 def _introduction(manifest: DatasetManifest) -> str:

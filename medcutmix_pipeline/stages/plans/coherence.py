@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from medcutmix_pipeline.stages.plans.opposites import NORMAL, opposed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -84,48 +86,9 @@ _STEADY_HEART = re.compile(
 )
 _HEART_TOO = re.compile(r"\bcardio ?mediastin\w+", re.I)
 
-_NORMAL = r"(?:normal|unremarkable|within (?:normal|physiologic) limits)"
-_VESSELS = r"(?:(?:pulmonary|central|lung) )?(?:vasculature|vascularity|vessels|vascular markings|vascular pattern)"
 _NORMAL_SILHOUETTE = re.compile(
-    rf"\bcardio[ -]?mediastin\w+\b[^.;,]{{0,60}}\b{_NORMAL}\b|\b{_NORMAL} cardio[ -]?mediastin\w+", re.I
+    rf"\bcardio[ -]?mediastin\w+\b[^.;,]{{0,60}}\b{NORMAL}\b|\b{NORMAL} cardio[ -]?mediastin\w+", re.I
 )
-_OPPOSITES: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
-    (re.compile(one, re.I), re.compile(other, re.I))
-    for one, other in (
-        (  # air in the lungs: little, against enough or too much
-            r"\b(?:low|lower|reduced|diminished|decreased|small|shallow|poor|suboptimal) "
-            r"(?:lung )?(?:volumes?|inspirat\w+|aeration)\b"
-            r"|\bimprov\w+ (?:lung )?(?:volumes?|inspirat\w+)\b"
-            r"|\bvolumes? (?:is|are|remain) (?:\w+ )?(?:low|reduced|decreased|diminished)\b"
-            r"|\b(?:hypo|under) ?(?:inflat|aerat|expan|ventilat)\w+",
-            r"\b(?:hyper|over) ?(?:inflat|aerat|expan|lucen|distend)\w+|\bemphysem\w+|\bgood inspirat\w+"
-            r"|\b(?:well|normally|fully)[ -](?:\w+ )?(?:inflated|expanded|aerated)\b|\blungs are (?:\w+ )?expanded\b"
-            rf"|\b{_NORMAL} (?:lung )?volumes?\b|\bvolumes? (?:is|are) (?:\w+ )?{_NORMAL}\b",
-        ),
-        (  # the pulmonary vessels
-            rf"\b{_VESSELS}\b[^.;,]{{0,30}}\b{_NORMAL}\b|\b{_NORMAL} (?:caliber )?{_VESSELS}\b"
-            r"|\b(?:no|without) (?:\w+ ){0,3}(?:vascular congestion|venous congestion)\b",
-            r"(?<!no )(?<!without )\b(?:vascular|venous) (?:congestion|engorgement|prominence|hypertension)\b"
-            rf"|\b(?:prominent|indistinct|engorged|increased|congested) (?:\w+ )?(?:{_VESSELS}|vascular)\b"
-            rf"|\b{_VESSELS}\b[^.;,]{{0,20}}\b(?:prominent|indistinct|engorged|increased|congested)\b|\bcephali[sz]ation\b"
-            r"|\bengorged\b|\b(?:heart failure|overload|chf|edema)\b",
-        ),
-        (  # the aorta
-            rf"\baort\w+\b[^.;,]{{0,20}}\b{_NORMAL}\b|\b{_NORMAL} (?:thoracic )?aort\w+",
-            r"\baort\w+\b[^.;]{0,40}\b(?:tortuo\w+|ectati\w+|ectasia|unfold\w+|calcif\w+|atheroscl\w+|aneurysm\w*|dilat\w+)\b"
-            r"|\b(?:tortuo\w+|ectati\w+|ectasia|unfold\w+|calcif\w+|atheroscl\w+|aneurysm\w*|dilat\w+)\b[^.;,]{0,30}\baort\w+",
-        ),
-        (  # the hila
-            rf"\bhil(?:a|ar|um)\b[^.;,]{{0,40}}\b{_NORMAL}\b|\b{_NORMAL} (?:\w+ )?hil(?:a|ar)\b",
-            r"\bhilar (?:\w+ )?(?:mass\w*|adenopathy|lymphadenopathy|prominence|enlargement|fullness|retraction)\b"
-            r"|\b(?:prominent|enlarged) hil(?:a|um)\b",
-        ),
-        (  # the diaphragm
-            r"\bdiaphragm\w*\b[^.;,]{0,20}\bnormal\b",
-            r"\bdiaphragm\w*\b[^.;,]{0,20}\b(?:elevat\w+|eventrat\w+|flatten\w+)\b|\b(?:elevat\w+|eventrat\w+|flatten\w+)\b[^.;,]{0,30}\bdiaphragm\w*",
-        ),
-    )
-)  # fmt: skip
 
 
 def fits(donor: Sentence, rest: Sequence[Sentence], denied: set[str], part_of: Mapping[str, str]) -> bool:
@@ -135,7 +98,7 @@ def fits(donor: Sentence, rest: Sequence[Sentence], denied: set[str], part_of: M
     """
     told = {m.disease for m in donor.mentions if m.assertion != "absent"}
     text = donor.text
-    if any(_opposed(text, sentence.text) for sentence in rest):
+    if any(opposed(text, sentence.text) for sentence in rest):
         return False
     if _HEART_TOO.search(text) and "Enlarged Cardiomediastinum" in told and "Cardiomegaly" in denied:
         return False
@@ -168,10 +131,6 @@ def clears_the_rest(host: Report, put_at: int, gone: set[int], part_of: Mapping[
 def calls_clear(text: str) -> bool:
     """Whether the sentence calls the lungs clear, all of them."""
     return bool(_CLEAR.search(text)) and not _PART_CLEAR.search(text)
-
-
-def _opposed(one: str, other: str) -> bool:
-    return any((a.search(one) and b.search(other)) or (b.search(one) and a.search(other)) for a, b in _OPPOSITES)
 
 
 def _acute(donor: Sentence, told: set[str]) -> bool:
