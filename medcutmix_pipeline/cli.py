@@ -54,7 +54,8 @@ def run(arguments: Sequence[str]) -> int:
         usage = getattr(error, "format_message", None)  # what typer raises for a call it cannot parse
         if usage is None:
             raise
-        tell_error(f"{usage()}; try --help")
+        told = usage().replace("Value error, ", "").rstrip(".")
+        tell_error(f"{told} (try --help)")
         return ExitCode.USAGE
     if code == ExitCode.INTERRUPTED:
         err_console().print("interrupted; run the same command again to go on where it stopped", highlight=False)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from medcutmix_pipeline.commands.shape import option
+
 
 def attend(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="DICOM, PNG, JPEG, WebP or TIFF.", show_default=False)],
@@ -13,10 +15,8 @@ def attend(
     ],
     encoder: Annotated[
         str,
-        typer.Option(
-            metavar="ENCODER",
-            help="A dataset whose fitted encoder is asked; or a model's folder, published name, or module:Class.",
-            show_default=False,
+        option(
+            "ENCODER", "A dataset whose fitted encoder is asked; or a model's folder, published name, or module:Class."
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The picture to write.")] = Path("overlay.png"),

@@ -2,85 +2,41 @@
 
 import signal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
 
-from medcutmix_pipeline.commands.shape import complete_kind, complete_setting
+from medcutmix_pipeline.commands.options import ConfigFile, RootOption, SetOption, SourceOption, WorkOption, resolved
+from medcutmix_pipeline.commands.shape import option
 from medcutmix_pipeline.commands.tell import QuietOption, out_console
 from medcutmix_pipeline.errors import UsageError
 
+if TYPE_CHECKING:
+    from medcutmix_pipeline.schemas.config import Config
+
 
 def build(
-    config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG.yaml]", help="Settings; `init` writes one.", show_default=False)
-    ] = None,
+    config: ConfigFile = None,
     out: Annotated[
         str | None,
-        typer.Option(
-            metavar="FOLDER|URL",
-            help="Folder or s3://BUCKET/PREFIX for the dataset; an unfinished build there is gone on with.",
-            show_default=False,
+        option(
+            "FOLDER|URL", "Folder or s3://BUCKET/PREFIX for the dataset; an unfinished build there is gone on with."
         ),
     ] = None,
-    work: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="With an URL as --out: the working folder, as large as the dataset.",
-            show_default=False,
-        ),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND",
-            help="Kind of source; `sources` lists them.",
-            autocompletion=complete_kind,
-            show_default=False,
-        ),
-    ] = None,
-    root: Annotated[
-        str | None, typer.Option(metavar="DIR|URL", help="Where the source's data are.", show_default=False)
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Any setting, such as pairing.plans_per_host=2; may be repeated.",
-            autocompletion=complete_setting,
-            show_default=False,
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Take only the first N studies.", show_default=False)
-    ] = None,
-    engine: Annotated[
-        Literal["ray", "serial"] | None,
-        typer.Option(metavar="ray|serial", help="Ray (default), or one process.", show_default=False),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="CPUs to use; default all.", show_default=False)
-    ] = None,
+    work: WorkOption = None,
+    source: SourceOption = None,
+    root: RootOption = None,
+    settings: SetOption = None,
+    limit: Annotated[int | None, option("N", "Take only the first N studies.", min=1)] = None,
+    engine: Annotated[Literal["ray", "serial"] | None, option("ray|serial", "Ray (default), or one process.")] = None,
+    workers: Annotated[int | None, option("N", "CPUs to use; default all.", min=1)] = None,
     ray_address: Annotated[
         str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="An existing cluster: auto or ray://HOST:PORT; default a local Ray for this build.",
-            show_default=False,
-        ),
+        option("ADDRESS", "An existing cluster: auto or ray://HOST:PORT; default a local Ray for this build."),
     ] = None,
     max_reject_rate: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            metavar="SHARE",
-            help="Stop when a larger share of the images is rejected; default 0.2.",
-            show_default=False,
-        ),
+        float | None, option("SHARE", "Stop when a larger share of the images is rejected; default 0.2.", min=0, max=1)
     ] = None,
     retry_rejects: Annotated[
         bool,
@@ -98,35 +54,32 @@ def build(
     reports, computes where each image shows what its sentence says, and writes WebDataset shards and Parquet tables.
     Run the same command again after a crash or a change of settings: it does only what is not done yet.
     """
-    from medcutmix_pipeline.schemas.settings import load_config, parse_set
-
-    named: list[tuple[str, Any]] = [
-        ("source.kind", source),
-        ("source.root", root),
-        ("source.limit", limit),
-        ("engine.kind", engine),
-        ("engine.workers", workers),
-        ("engine.ray_address", ray_address),
-        ("engine.work_dir", work),
-        ("engine.max_reject_rate", max_reject_rate),
-    ]
-    overrides = [parse_set(text) for text in settings or []] + [(k, v) for k, v in named if v is not None]
-    resolved = load_config(config, overrides)
-    if not resolved.source.root:
+    named = {
+        "source.kind": source,
+        "source.root": root,
+        "source.limit": limit,
+        "engine.kind": engine,
+        "engine.workers": workers,
+        "engine.ray_address": ray_address,
+        "engine.work_dir": work,
+        "engine.max_reject_rate": max_reject_rate,
+    }
+    asked = resolved(config, settings, named)
+    if not asked.source.root:
         raise UsageError(
             "where are the studies? Give --source KIND and --root DIR (`medcutmix-pipeline sources` lists the kinds)"
         )
     if dry_run:
         from medcutmix_pipeline.pipeline.dry_run import dry_run as tell
 
-        tell(resolved, out, out_console())
+        tell(asked, out, out_console())
         return
     if out is None:
         raise UsageError("where should the dataset go? Give --out FOLDER or --out s3://BUCKET/PREFIX")
-    _run_build(resolved, out, fresh, retry_rejects, quiet)
+    _run_build(asked, out, fresh, retry_rejects, quiet)
 
 
-def _run_build(config: Any, out: str, fresh: bool, retry_rejects: bool, quiet: bool) -> None:
+def _run_build(config: "Config", out: str, fresh: bool, retry_rejects: bool, quiet: bool) -> None:
     from medcutmix_pipeline.pipeline.build import build as run_build
     from medcutmix_pipeline.pipeline.progress import Reporter
 

@@ -1,11 +1,11 @@
 """`doctor`: is everything there for a build."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medcutmix_pipeline.commands.shape import complete_kind, complete_setting
+from medcutmix_pipeline.commands.options import ConfigFile, RootOption, SetOption, SourceOption, WorkOption, resolved
+from medcutmix_pipeline.commands.shape import option
 from medcutmix_pipeline.commands.tell import JsonOption, out_console, tell_json
 from medcutmix_pipeline.errors import ExitCode
 
@@ -17,30 +17,12 @@ _TITLES = {"installed": "Installed", "usable": "Usable", "places": "Places and n
 
 
 def doctor(
-    config: Annotated[
-        Path | None,
-        typer.Argument(metavar="[CONFIG.yaml]", help="The settings of the build that is planned.", show_default=False),
-    ] = None,
-    out: Annotated[
-        str | None, typer.Option(metavar="FOLDER|URL", help="Where its dataset would go.", show_default=False)
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(metavar="KIND", help="Kind of its source.", autocompletion=complete_kind, show_default=False),
-    ] = None,
-    root: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Where its source's data are.", show_default=False)
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Any setting; may be repeated.",
-            autocompletion=complete_setting,
-            show_default=False,
-        ),
-    ] = None,
+    config: ConfigFile = None,
+    out: Annotated[str | None, option("FOLDER|URL", "Where its dataset would go.")] = None,
+    work: WorkOption = None,
+    source: SourceOption = None,
+    root: RootOption = None,
+    settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Look whether all is there for a build: packages, GPU, Ray, models, source, output, disk and memory.
@@ -48,11 +30,9 @@ def doctor(
     Says what to do about each problem. Exit code 1 where something would stop a build. Changes nothing.
     """
     from medcutmix_pipeline.doctor import examine
-    from medcutmix_pipeline.schemas.settings import load_config, parse_set
 
-    named = [("source.kind", source), ("source.root", root)]
-    overrides = [parse_set(text) for text in settings or []] + [(k, v) for k, v in named if v is not None]
-    checks = list(examine(load_config(config, overrides), out))
+    named = {"source.kind": source, "source.root": root, "engine.work_dir": work}
+    checks = list(examine(resolved(config, settings, named), out))
     problems = sum(check.status == "problem" for check in checks)
     if as_json:
         told = [{name: getattr(check, name) for name in check.__dataclass_fields__} for check in checks]

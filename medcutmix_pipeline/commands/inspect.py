@@ -6,64 +6,34 @@ from typing import Annotated, Literal
 
 import typer
 
+from medcutmix_pipeline.commands.shape import option
 from medcutmix_pipeline.commands.tell import DatasetFolder, JsonOption, out_console, tell_json
 from medcutmix_pipeline.errors import UsageError
 
 
 def inspect(
     out: DatasetFolder,
-    plan: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="Show one plan: both reports, labels, λ.", show_default=False),
-    ] = None,
-    sample: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="Show one sample: report, labels, maps, plans.", show_default=False),
-    ] = None,
+    plan: Annotated[str | None, option("ID", "Show one plan: both reports, labels, λ.")] = None,
+    sample: Annotated[str | None, option("ID", "Show one sample: report, labels, maps, plans.")] = None,
     disease: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FINDING",
-            help="Tell of one finding; with --random or --worst: only its plans.",
-            show_default=False,
-        ),
+        str | None, option("FINDING", "Tell of one finding; with --random or --worst: only its plans.")
     ] = None,
-    random: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Show N plans drawn by chance.", show_default=False)
-    ] = None,
+    random: Annotated[int | None, option("N", "Show N plans drawn by chance.", min=1)] = None,
     seed: Annotated[int, typer.Option(metavar="S", help="With --random: which ones.")] = 0,
-    worst: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="List the N oddest plans.", show_default=False)
-    ] = None,
+    worst: Annotated[int | None, option("N", "List the N oddest plans.", min=1)] = None,
     by: Annotated[
         Literal["presence", "host-presence", "large-map", "small-map", "rare", "reuse"],
         typer.Option(metavar="WHAT", help="With --worst: presence, host-presence, large-map, small-map, rare, reuse."),
     ] = "presence",
-    rejects: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="List the first N rejects.", show_default=False)
-    ] = None,
+    rejects: Annotated[int | None, option("N", "List the first N rejects.", min=1)] = None,
     sql: Annotated[
-        str | None,
-        typer.Option(
-            metavar="QUERY",
-            help="Ask DuckDB over the tables plans, samples, sentences, rejects.",
-            show_default=False,
-        ),
+        str | None, option("QUERY", "Ask DuckDB over the tables plans, samples, sentences, rejects.")
     ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Write the page that shows the whole dataset into a folder.", show_default=False
-        ),
-    ] = None,
+    html: Annotated[Path | None, option("DIR", "Write the page that shows the whole dataset into a folder.")] = None,
     most: Annotated[
-        int,
-        typer.Option(min=1, metavar="N", help="With --html: show N plans at most; figures are of all."),
+        int, typer.Option(min=1, metavar="N", help="With --html: show N plans at most; figures are of all.")
     ] = 10_000,
-    png: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Draw the plans or the sample into a PNG file.", show_default=False),
-    ] = None,
+    png: Annotated[Path | None, option("FILE", "Draw the plans or the sample into a PNG file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what is in a dataset: counts, findings, plans, rejects. Or show plans and samples, as text and as a picture.
@@ -72,7 +42,7 @@ def inspect(
     """
     from medcutmix_pipeline.commands import answers
     from medcutmix_pipeline.dataset import Dataset
-    from medcutmix_pipeline.dataset.open import telling_damage
+    from medcutmix_pipeline.dataset.rows import telling_damage
 
     asked: dict[str, object] = {"--plan": plan, "--sample": sample, "--random": random, "--worst": worst}
     asked |= {"--rejects": rejects, "--sql": sql, "--html": html}

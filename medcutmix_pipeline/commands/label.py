@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from medcutmix_pipeline.commands.shape import option
 from medcutmix_pipeline.commands.tell import QuietOption, err_console
 
 
@@ -12,25 +13,17 @@ def label(
         str,
         typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet; - for standard input.", show_default=False),
     ],
-    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column with the reports.", show_default=False)],
+    text: Annotated[str, option("COLUMN", "The column with the reports.")],
     out: Annotated[str, typer.Option(metavar="FILE", help="CSV, JSON lines or Parquet; - for standard output.")] = "-",
     id_column: Annotated[
-        str | None,
-        typer.Option(
-            "--id", metavar="COLUMN", help="The column that names a report; default its number.", show_default=False
-        ),
+        str | None, option("COLUMN", "The column that names a report; default its number.", "--id")
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="A row for each mention, with the rule that decided.")
     ] = False,
-    lexicon: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="A lexicon of your own, added to the built-in one.", show_default=False),
-    ] = None,
+    lexicon: Annotated[str | None, option("FILE", "A lexicon of your own, added to the built-in one.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Use your lexicon alone.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes; default one a core.", show_default=False)
-    ] = None,
+    workers: Annotated[int | None, option("N", "Processes; default one a core.", min=1)] = None,
     source_format: Annotated[
         str | None,
         typer.Option("--from", metavar="FORMAT", help="csv, jsonl or parquet, where FILE's name does not say."),

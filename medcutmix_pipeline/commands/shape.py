@@ -44,6 +44,11 @@ def _bare(piece: str) -> str:
     return f"[{piece[2:-2]}]" if piece.startswith("[[") and piece.endswith("]]") else piece
 
 
+def option(metavar: str, meaning: str, *names: str, **more: Any) -> Any:
+    """An option that need not be given, and whose meaning says what happens then."""
+    return typer.Option(*names, metavar=metavar, help=meaning, show_default=False, **more)
+
+
 def add(app: typer.Typer, command: Callable[..., None], *examples: str) -> None:
     """Add a command with examples to an app."""
     calls = [f"  medcutmix-pipeline {example}" for example in examples]

@@ -1,0 +1,40 @@
+"""What a build and a look at a build that is planned are told in the same words."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medcutmix_pipeline.commands.shape import complete_kind, complete_setting, option
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.schemas.config import Config
+
+ConfigFile = Annotated[
+    Path | None, typer.Argument(metavar="[CONFIG.yaml]", help="Settings; `init` writes one.", show_default=False)
+]
+SourceOption = Annotated[
+    str | None, option("KIND", "Kind of source; `sources` lists them.", autocompletion=complete_kind)
+]
+WorkOption = Annotated[
+    str | None, option("FOLDER", "With an URL as --out: the working folder, as large as the dataset.")
+]
+RootOption = Annotated[str | None, option("DIR|URL", "Where the source's data are.")]
+SetOption = Annotated[
+    list[str] | None,
+    option(
+        "KEY=VALUE",
+        "Any setting, such as pairing.plans_per_host=2; may be repeated.",
+        "--set",
+        autocompletion=complete_setting,
+    ),
+]
+
+
+def resolved(config: Path | None, settings: list[str] | None, named: Mapping[str, Any]) -> "Config":
+    """The configuration of a file, with the settings of --set, and with those options that were given on top."""
+    from medcutmix_pipeline.schemas.settings import load_config, parse_set
+
+    given = [(key, value) for key, value in named.items() if value is not None]
+    return load_config(config, [parse_set(text) for text in settings or []] + given)
