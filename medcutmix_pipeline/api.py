@@ -27,6 +27,7 @@ def build(
     root: str | PathLike[str] | None = None,
     limit: int | None = None,
     fresh: bool = False,
+    retry_rejects: bool = False,
     quiet: bool = False,
 ) -> Dataset:
     """Build a dataset of image–report pairs with mix plans, or go on with a build that was cut off.
@@ -48,6 +49,7 @@ def build(
         root: where the source's data are, instead of the configuration's.
         limit: take only the first studies, instead of the configuration's.
         fresh: start anew, whatever an earlier build left in `out`.
+        retry_rejects: read what an earlier build rejected once more, even if it looks as it did.
         quiet: tell nothing; else plain lines tell how far the build is.
 
     Returns:
@@ -69,7 +71,7 @@ def build(
     # Plain lines, also where there is a terminal: bars would be drawn over what a notebook or a script prints itself.
     console = Console(file=io.StringIO() if quiet else sys.stdout, force_terminal=False, force_jupyter=False, width=120)
     with Reporter(console) as reporter:
-        run_build(resolved, str(out), reporter, fresh=fresh)
+        run_build(resolved, str(out), reporter, fresh=fresh, retry_rejects=retry_rejects)
     return Dataset(out)
 
 

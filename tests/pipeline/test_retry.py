@@ -5,11 +5,12 @@ import shutil
 
 import pytest
 
+from medcutmix_pipeline import build as building_from_python
 from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.dataset.validate import validate
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.sources import reading
-from tests.builds import digests, merged, run_build
+from tests.builds import SETTINGS, digests, merged, run_build
 from tests.pipeline import fitted_once
 
 CHANGES = {"attention": {"encoder": fitted_once.NAME}, "shards": {"samples_per_shard": 16, "image_size": 48}}
@@ -123,3 +124,13 @@ def test_a_build_that_stopped_for_its_rejects_goes_on_when_they_were_mended(corp
     make(corpus, tmp_path / "out", retry_rejects=True)
     make(corpus, tmp_path / "new")
     assert digests(tmp_path / "out") == digests(tmp_path / "new")
+
+
+def test_from_python_rejects_are_taken_up_where_that_is_asked_for(corpus, tmp_path):
+    [undo] = [damage_without_a_trace(path) for path in listed(corpus, 1, lambda n: n == 5)]
+    settings = merged(SETTINGS, **CHANGES)
+    call = {"out": tmp_path / "out", "source": "phantom", "root": corpus, "quiet": True}
+    assert building_from_python(settings, **call).manifest.counts.rejects
+    undo()
+    assert building_from_python(settings, **call).manifest.counts.rejects, "nothing shows that it was mended"
+    assert not building_from_python(settings, retry_rejects=True, **call).manifest.counts.rejects
