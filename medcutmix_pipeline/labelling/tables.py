@@ -23,6 +23,7 @@ Row = dict[str, Any]
 
 STANDARD = "-"
 BATCH = 1024
+_LONGEST_NAME = 40  # of a column; what is longer is a report
 _ENDINGS: dict[str, Format] = {
     ".csv": "csv",
     ".jsonl": "jsonl",
@@ -116,7 +117,10 @@ def _parquet_rows(path: str, columns: list[str]) -> Iterator[Row]:
 def _require(where: str, columns: list[str], there: list[str]) -> None:
     for column in columns:
         if column not in there:
-            raise UsageError(f"{where}: no column {column}; there are {', '.join(there) or 'none'}")
+            # The first line of a table without a header is a patient's, and must not be told.
+            told = all(len(name) <= _LONGEST_NAME and not name.rstrip().endswith(".") for name in there)
+            names = f"there are {', '.join(there) or 'none'}" if told else "is its first line a header?"
+            raise UsageError(f"{where}: no column {column}; {names}")
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.labelling.tables import Row, format_of, read_rows, row_writer
+from medcutmix_pipeline.pipeline.machine import cpus
 from medcutmix_pipeline.stages.sentences import ReportReader
 from medcutmix_pipeline.stages.sentences.label import explain, label_texts
 
@@ -74,17 +74,13 @@ def label_file(
     chunks = chain(list(islice(chunks, 1)), chunks)
     counts = LabelCounts()
     with row_writer(out, write_as, columns) as write:
-        for chunk, results in _labelled(chunks, reader, config, explained, workers or _cores()):
+        for chunk, results in _labelled(chunks, reader, config, explained, workers or cpus()):
             for (key, report), found in zip(chunk, results, strict=True):
                 for row in found:
                     write({name: key, **row})
                 _count(counts, report, found, explained)
             progress(len(chunk))
     return counts
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _chunks(rows: Iterable[Row], text: str, id_column: str | None) -> Iterator[_Chunk]:

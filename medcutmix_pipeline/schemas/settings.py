@@ -82,7 +82,7 @@ def _read(file: Path) -> dict[str, Any]:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as why:
         raise UsageError(f"cannot read the configuration {file}: {why.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as why:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as why:
         mark = getattr(why, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise UsageError(
@@ -111,8 +111,11 @@ def _explain(error: ValidationError, file: Path | None) -> str:
     key = ".".join(str(part) for part in first["loc"])
     where = f" in {file}" if file else ""
     if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(key, list(known_keys()), n=1, cutoff=0.0)
-        return f"unknown setting {key}{where}: did you mean {close[0]}?"
+        close = difflib.get_close_matches(key, list(known_keys()), n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}?" if close else "`medcutmix-pipeline init -` shows them all"
+        return f"unknown setting {key}{where}: {hint}"
+    if first["type"] == "model_type":
+        return f"setting {key}{where}: it is a section, whose settings stand below it"
     message = first["msg"].removeprefix("Value error, ")
     return f"setting {key or 'configuration'}{where}: {message[:1].lower()}{message[1:]}"
 

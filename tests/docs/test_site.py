@@ -77,19 +77,18 @@ def test_the_api_page_tells_signatures_arguments_and_errors():
     assert "#### MixLoader.state_dict" in page
 
 
-def test_a_link_into_the_repository_that_leads_nowhere_is_an_error(tmp_path):
+@pytest.mark.parametrize(
+    ("line", "error", "told"),
+    [
+        pytest.param("[gone](../examples/no_such_file.py)", FileNotFoundError, "no_such_file", id="a link to no file"),
+        pytest.param("<!-- generated: weather -->", ValueError, "weather", id="a generated part that nobody makes"),
+    ],
+)
+def test_what_leads_nowhere_is_an_error(tmp_path, line, error, told):
     docs = tmp_path / "docs"
     docs.mkdir()
-    (docs / "index.md").write_text("# Page\n\n[gone](../examples/no_such_file.py)\n", "utf-8")
-    with pytest.raises(FileNotFoundError, match="no_such_file"):
-        fill(docs, tmp_path / "filled")
-
-
-def test_a_generated_part_that_nobody_makes_is_an_error(tmp_path):
-    docs = tmp_path / "docs"
-    docs.mkdir()
-    (docs / "index.md").write_text("# Page\n\n<!-- generated: weather -->\n", "utf-8")
-    with pytest.raises(ValueError, match="weather"):
+    (docs / "index.md").write_text(f"# Page\n\n{line}\n", "utf-8")
+    with pytest.raises(error, match=told):
         fill(docs, tmp_path / "filled")
 
 

@@ -113,6 +113,7 @@ def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     ("name", "content", "error", "message"),
     [
         ("in.csv", "id,text\n1,x\n", UsageError, "no column report; there are id, text"),
+        ("in.csv", "7,The heart is enlarged.\n", UsageError, "no column report; is its first line a header?"),
         ("in.jsonl", '{"report": "x"}\n{"report"\n', DataError, "line 2: not valid JSON"),
         ("in.jsonl", "[1]\n", DataError, "line 1: not a JSON object"),
         ("in.parquet", "no parquet", DataError, "not a Parquet file"),
@@ -127,6 +128,7 @@ def test_mistakes_give_one_line_and_leave_no_output(
         label_file(str(tmp_path / name), str(tmp_path / "out.csv"), text="report", config=CONFIG, workers=1)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert "heart" not in str(caught.value), "a report is no column's name"
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 

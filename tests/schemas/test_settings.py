@@ -32,11 +32,18 @@ def test_settings_override_the_file(tmp_path):
         ("shards: {samples_per_shrd: 9}", "unknown setting shards.samples_per_shrd"),
         ("shards: {samples_per_shrd: 9}", "did you mean shards.samples_per_shard?"),
         ("sed: 1", "did you mean seed?"),
+        ("image_size: 224", "did you mean shards.image_size?"),
+        ("root: here", "did you mean source.root?"),
+        ("qqqq: 1", "unknown setting qqqq in"),
+        ("qqqq: 1", "`medcutmix-pipeline init -` shows them all"),
         ("shards: {image_format: gif}", "setting shards.image_format"),
         ("seed: many", "setting seed"),
+        ("shards: 5", "setting shards"),
+        ("shards: 5", "it is a section, whose settings stand below it"),
         ("splits: {train: 0.5}", "train and validate must sum to 1"),
         ("seed: [", "line 1 is not YAML"),
         ("just words", "holds no settings"),
+        ("[" * 5000, "is not YAML"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(tmp_path, text, told):
