@@ -114,7 +114,9 @@ def measure(told: argparse.Namespace) -> list[Figure]:
         counts = (("right", score.right), ("extra", score.extra), ("missed", score.missed))
         figures += [Figure(f"{finding}: {what}", count, "reports") for what, count in counts]
     kinds = missed(gold, read)
+    policy = kinds.total() - kinds["denied"] - kinds["not named"]
     figures.append(Figure("findings of the human labels not called present", kinds.total(), ""))
+    figures.append(Figure("… of these, told in a way that the policy does not call present", policy, ""))
     figures += [Figure(f"… of these, {kind}", count, "") for kind, count in kinds.most_common()]
     return [Figure("reports of Open-I with human labels", len(raw), ""), *figures]
 

@@ -9,6 +9,7 @@ import argparse
 import io
 import json
 import os
+import re
 import sys
 import tarfile
 import time
@@ -121,28 +122,37 @@ def _epochs(loader):
 
 
 def prepare(work: Path) -> None:
-    """Write the images as litData and mosaicml-streaming want them."""
+    """Write the images as litData and mosaicml-streaming want them, in files as large as the shards."""
     import litdata
     import streaming
 
     samples = [{"image": image, "text": text} for image, text in pairs(work)]
-    litdata.optimize(dict, samples, output_dir=str(work / "litdata"), chunk_bytes="64MB", num_workers=1)
+    litdata.optimize(dict, samples, output_dir=str(work / "litdata"), chunk_bytes="15MB", num_workers=1)
     columns = {"image": "bytes", "text": "str"}
-    with streaming.MDSWriter(out=str(work / "streaming"), columns=columns, exist_ok=True) as out:
+    with streaming.MDSWriter(out=str(work / "streaming"), columns=columns, size_limit=15_000_000) as out:
         for sample in samples:
             out.write(sample)
 
 
 def let_torchvision_in() -> None:
-    """Mosaicml-streaming imports torchvision; its wheel for CUDA fails beside a torch for CPUs unless this is there."""
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
-        for module in [name for name in sys.modules if name.startswith("torchvision")]:
-            del sys.modules[module]
-        library = torch.library.Library("torchvision", "DEF")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _KEPT.append(library)
+    """Mosaicml-streaming imports torchvision, whose wheel for CUDA misses its operators beside a torch for CPUs.
+
+    Nothing here calls them; they are declared, one by one as its import asks for them.
+    """
+    for _ in range(10):
+        try:
+            import torchvision  # noqa: F401
+        except RuntimeError as error:
+            missing = re.search(r"operator torchvision::(\w+) does not exist", str(error))
+            if missing is None:
+                raise
+            for module in [name for name in sys.modules if name.startswith("torchvision")]:
+                del sys.modules[module]
+            library = torch.library.Library("torchvision", "FRAGMENT")
+            library.define(f"{missing[1]}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            _KEPT.append(library)
+        else:
+            return
 
 
 _KEPT: list[torch.library.Library] = []

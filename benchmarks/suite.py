@@ -158,7 +158,7 @@ def table(figures: list[Figure]) -> str:
         spread = "" if f.low is None or f.high is None else f"{number(f.low)}–{number(f.high)}"
         met = "" if f.met is None else "met" if f.met else "missed"
         remark = "; ".join(part for part in (met, f.note) if part)
-        lines.append(f"| {f.what} | {shown(f)} {f.unit} | {spread} | {f.target} | {remark} |")
+        lines.append(f"| {f.what} | {f'{shown(f)} {f.unit}'.strip()} | {spread} | {f.target} | {remark} |")
     return "\n".join(lines)
 
 
