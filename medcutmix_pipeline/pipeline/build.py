@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.pipeline.atomic import write_json
+from medcutmix_pipeline.pipeline.corpus import load_corpus
+from medcutmix_pipeline.pipeline.distribution import distribute
 from medcutmix_pipeline.pipeline.engine import Engine, SerialEngine
 from medcutmix_pipeline.pipeline.finish import Made, finish
 from medcutmix_pipeline.pipeline.fitting import ensure_fitted
@@ -19,7 +21,7 @@ from medcutmix_pipeline.pipeline.lock import exclusive
 from medcutmix_pipeline.pipeline.output import check_output
 from medcutmix_pipeline.pipeline.pieces import Pieces
 from medcutmix_pipeline.pipeline.pixel import pixel_tasks
-from medcutmix_pipeline.pipeline.placement import Unit, choose_for_fit, distribute, load_corpus, place_corpus
+from medcutmix_pipeline.pipeline.placement import Unit, place_corpus
 from medcutmix_pipeline.pipeline.retry import retry_encoder, retry_parts, retry_units
 from medcutmix_pipeline.pipeline.secrets import load_key
 from medcutmix_pipeline.pipeline.work import Context, PartTask, UnitTask
@@ -128,10 +130,9 @@ class _Build:
         self.pieces.run(partial(self.engine.parts, self.context), tasks, stage, "studies")
 
     def place(self, listing: Listing) -> tuple[list[Unit], str]:
-        parts = len(listing.parts)
-        corpus = load_corpus(self.layout, parts)
-        stage = self.reporter.stage("place", "samples", corpus.split.size)
-        if not corpus.split.size:
+        corpus = load_corpus(self.layout, len(listing.parts))
+        stage = self.reporter.stage("place", "samples", corpus.samples)
+        if not corpus.samples:
             raise DataError(f"no study can be used: {self.pieces.told_rejects()}")
         if not corpus.pairable():
             raise DataError(
@@ -139,8 +140,8 @@ class _Build:
                 "give more studies, or check the lexicon and pairing.exclude"
             )
         most = self.config.attention.fit.max_images if self.config.attention.encoder == "fit" else 0
-        placed = distribute(self.layout, parts, corpus, place_corpus(corpus, self.config), choose_for_fit(corpus, most))
-        stage.advance(corpus.split.size)
+        placing = place_corpus(self.layout, corpus, self.config, most)
+        placed = distribute(self.layout, corpus, placing, stage.advance)
         stage.end()
         return placed
 

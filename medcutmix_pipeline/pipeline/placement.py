@@ -1,6 +1,9 @@
-"""Placing the corpus: which shard each sample goes to, and the rows of every shard brought together on disk.
+"""Placing the corpus: which shard each sample goes to, decided without holding a number for each sample.
 
-Only a few numbers a sample are held in memory; the rows themselves stream through the disk twice, in buckets of shards.
+Once the findings are counted (`load_corpus`), there are three passes, each over ranges that fit into memory, with what
+lies between them in buckets on disk: give each sample its group, and bring samples with like hashes together; cut them
+into clumps, and bring clumps with like chances together; deal these to shards, and bring the samples of neighbouring
+parts together again.
 """
 
 from __future__ import annotations
@@ -10,22 +13,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from medcutmix_pipeline.pipeline.atomic import write_parquet
-from medcutmix_pipeline.schemas.tables import PLACED
-from medcutmix_pipeline.stages.placing.clumps import Placing, place, rarest_finding, scramble
+from medcutmix_pipeline.pipeline.spill import NumberSpill
+from medcutmix_pipeline.stages.placing.clumps import Clumps, Deal, Groups, rarest_finding, scramble, seat_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from medcutmix_pipeline.pipeline.corpus import Corpus
     from medcutmix_pipeline.pipeline.layout import Layout
     from medcutmix_pipeline.schemas.config import Config
+    from medcutmix_pipeline.stages.placing.clumps import Hashes, Ints
 
-_ROWS_PER_BUCKET = 65_536
+SAMPLES_AT_ONCE = 1 << 18
+"""About how many samples' numbers are held at once: some 60 MB."""
+
 _FIT = np.uint64(0xA0761D6478BD642F)
+_BY_HASH = {"hash": "<u8", "sample": "<i8", "group": "<i8"}
+_BY_CHANCE = {"chance": "<u8", "clump": "<i8", "sample": "<i8", "seat": "<u8"}
+_BY_PART = {"sample": "<i8", "shard": "<i8", "seat": "<u8"}
 
 
 @dataclass(frozen=True)
@@ -38,123 +42,109 @@ class Unit:
     sha256: str
 
 
-@dataclass
-class Corpus:
-    """The candidates of all parts as numbers; arrays are parallel and in the source's order.
+@dataclass(frozen=True)
+class Placing:
+    """Where every sample stands, span by span.
 
-    `rows` and `findings` are the present findings: sample and code, [M]. `splits` names the codes of `split`.
+    Attributes:
+        names: of the shards, in order; each begins with its split's name.
+        splits: the split of each shard.
+        spill: for each of the corpus's spans a bucket with `sample`, `shard` and `seat`, by which a shard is ordered.
+        for_fit: int64, ascending, the train samples from which an encoder is fitted.
     """
 
-    split: npt.NDArray[np.int64]
-    view: npt.NDArray[np.int64]
-    hash: npt.NDArray[np.uint64]
-    rows: npt.NDArray[np.int64]
-    findings: npt.NDArray[np.int64]
+    names: list[str]
     splits: list[str]
-
-    def pairable(self) -> int:
-        """How many (split, view, finding) two samples or more share."""
-        group = (self.split[self.rows] * 2 + self.view[self.rows]) * (1 << 16) + self.findings
-        return int((np.unique(group, return_counts=True)[1] > 1).sum())
+    spill: NumberSpill
+    for_fit: Ints
 
 
-def load_corpus(layout: Layout, parts: int) -> Corpus:
-    """Read the columns that placing needs, from all parts."""
-    columns = ["split", "view", "findings", "hash"]
-    table = pa.concat_tables([pq.read_table(layout.candidates(p), columns=columns) for p in range(parts)])
-    splits = sorted(pc.unique(table["split"]).to_pylist())
-    lengths = pc.list_value_length(table["findings"]).to_numpy().astype(np.int64)
-    return Corpus(
-        split=pc.index_in(table["split"], pa.array(splits, pa.string())).to_numpy().astype(np.int64),
-        view=pc.equal(table["view"], "lateral").to_numpy().astype(np.int64),
-        hash=table["hash"].to_numpy(),
-        rows=np.repeat(np.arange(table.num_rows), lengths),
-        findings=pc.list_flatten(table["findings"]).to_numpy().astype(np.int64),
-        splits=splits,
-    )
+def place_corpus(layout: Layout, corpus: Corpus, config: Config, most: int) -> Placing:
+    """Deal the samples to shards.
 
-
-def place_corpus(corpus: Corpus, config: Config) -> Placing:
-    """Deal the samples to shards."""
-    anchor = rarest_finding(corpus.rows, corpus.findings, corpus.split.size)
-    return place(corpus.split, corpus.view, anchor, corpus.hash, config.pairing.clump, config.shards.samples_per_shard)
-
-
-def choose_for_fit(corpus: Corpus, most: int) -> npt.NDArray[np.bool_]:
-    """bool [N]: the train samples from which an encoder is fitted; those with a finding first, by keyed hash within."""
-    chosen = np.zeros(corpus.split.size, dtype=bool)
-    if "train" in corpus.splits:
-        train = np.flatnonzero(corpus.split == corpus.splits.index("train"))
-        normal = np.ones(corpus.split.size, dtype=bool)
-        normal[corpus.rows] = False
-        order = np.lexsort((scramble(corpus.hash[train], _FIT), normal[train]))
-        chosen[train[order[:most]]] = True
-    return chosen
-
-
-def distribute(
-    layout: Layout, parts: int, corpus: Corpus, placing: Placing, for_fit: npt.NDArray[np.bool_]
-) -> tuple[list[Unit], str]:
-    """Write the rows of every shard, and of the samples chosen for fitting.
-
-    Returns:
-        The units in order, and the sha256 of the rows for fitting.
+    Args:
+        most: train samples to choose for the fit of an encoder, at most.
     """
-    names = [f"{corpus.splits[s]}-{n:06d}" for s, n in zip(placing.shard_split, placing.shard_number, strict=True)]
-    per_bucket = max(1, _ROWS_PER_BUCKET * len(names) // max(1, corpus.split.size))
-    fit_rows = _spill(layout, parts, placing, for_fit, per_bucket)
-    fitted = write_parquet(fit_rows.sort_by("sample_id"), layout.work / "fit.parquet", layout.scratch)
-    units = []
-    for bucket in range(-(-len(names) // per_bucket)):
-        for shard, rows in _read_bucket(layout, bucket):
-            written = write_parquet(rows, layout.placed(names[shard]), layout.scratch)
-            split = corpus.splits[placing.shard_split[shard]]
-            units.append(Unit(names[shard], split, rows.num_rows, written.sha256))
-    return units, fitted.sha256
+    work = layout.work / "placing"
+    buckets = max(1, -(-corpus.samples // SAMPLES_AT_ONCE))
+    hashed = NumberSpill(work / "by-hash", _BY_HASH)
+    groups, for_fit = _spill_by_hash(layout, corpus, config, hashed, buckets, most)
+    clumped = NumberSpill(work / "by-chance", _BY_CHANCE)
+    _spill_by_chance(groups, hashed, clumped, buckets)
+    dealt = NumberSpill(work / "by-part", _BY_PART)
+    _spill_by_part(corpus, groups, clumped, dealt, buckets)
+    numbers = [(split, n) for split, shards in zip(corpus.splits, groups.shards, strict=True) for n in range(shards)]
+    return Placing([f"{split}-{n:06d}" for split, n in numbers], [split for split, _ in numbers], dealt, for_fit)
 
 
-def _spill(layout: Layout, parts: int, placing: Placing, for_fit: npt.NDArray[np.bool_], per_bucket: int) -> pa.Table:
-    """First pass: append each part's rows to the buckets of the shards they go to."""
-    folder = layout.work / "buckets"
-    folder.mkdir(parents=True, exist_ok=True)
-    writers: dict[int, pa.RecordBatchFileWriter] = {}
-    fit_rows = [PLACED.empty_table()]
-    start = 0
-    try:
-        for part in range(parts):
-            rows = _joined(layout, part)
-            here = slice(start, start + rows.num_rows)
-            fit_rows.append(rows.filter(pa.array(for_fit[here])))
-            shard = placing.shard[here]
-            rows = rows.append_column("shard", pa.array(shard)).append_column("seat", pa.array(placing.seat[here]))
-            for bucket in np.unique(shard // per_bucket).tolist():
-                if bucket not in writers:
-                    writers[bucket] = pa.ipc.new_file(folder / f"{bucket:05d}.arrow", rows.schema)
-                writers[bucket].write_table(rows.filter(pa.array(shard // per_bucket == bucket)))
-            start = here.stop
-    finally:
-        for writer in writers.values():
-            writer.close()
-    return pa.concat_tables(fit_rows)
+def _spill_by_hash(
+    layout: Layout, corpus: Corpus, config: Config, spill: NumberSpill, buckets: int, most: int
+) -> tuple[Groups, Ints]:
+    """Bring samples with like hashes together; returns the groups' sizes, and the samples for the fit."""
+    findings = corpus.present.shape[2]
+    counts = corpus.present.sum(axis=(0, 1))
+    sizes = np.zeros(len(corpus.splits) * 2 * (findings + 1), dtype=np.int64)
+    fit = _Smallest(most)
+    train = corpus.splits.index("train") if "train" in corpus.splits else -1
+    for told, sample in corpus.columns(layout):
+        anchor = rarest_finding(told.lengths, told.findings, counts)
+        group = (told.split * 2 + told.view) * (findings + 1) + anchor + 1
+        sizes += np.bincount(group, minlength=sizes.size)
+        spill.add(_bucket(told.hash, buckets), hash=told.hash, sample=sample, group=group)
+        usable = told.split == train
+        fit.add(told.lengths[usable] == 0, scramble(told.hash[usable], _FIT), sample[usable])
+    return Groups(sizes, len(corpus.splits), config.pairing.clump, config.shards.samples_per_shard), fit.samples()
 
 
-def _read_bucket(layout: Layout, bucket: int) -> Iterator[tuple[int, pa.Table]]:
-    """Second pass: the rows of each shard of a bucket, in the order of their seats."""
-    path = layout.work / "buckets" / f"{bucket:05d}.arrow"
-    with pa.ipc.open_file(path) as file:
-        table = file.read_all().sort_by([("shard", "ascending"), ("seat", "ascending")])
-    path.unlink()
-    shard = table["shard"].to_numpy()
-    starts = np.flatnonzero(np.append(True, np.diff(shard) != 0))
-    for begin, end in zip(starts, np.append(starts[1:], shard.size), strict=True):
-        yield int(shard[begin]), table.slice(begin, end - begin).select(PLACED.names).combine_chunks()
+def _spill_by_chance(groups: Groups, spill: NumberSpill, into: NumberSpill, buckets: int) -> None:
+    """Cut the groups into clumps, and bring clumps of a split with like chances together."""
+    clumps = Clumps(groups)
+    for bucket in range(buckets):
+        told = spill.take(bucket)
+        order, clump, chance = clumps.take(told["group"], told["hash"])
+        told = told[order]
+        split = told["group"] // groups.per_split
+        into.add(
+            split * buckets + _bucket(chance, buckets),
+            chance=chance,
+            clump=clump,
+            sample=told["sample"],
+            seat=seat_order(told["hash"]),
+        )
+    spill.close()
 
 
-def _joined(layout: Layout, part: int) -> pa.Table:
-    """The candidates of a part with the addresses of their images."""
-    candidates = pq.read_table(layout.candidates(part))
-    images = pc.list_flatten(pq.read_table(layout.listing(part), columns=["images"])["images"])
-    chosen = images.combine_chunks().take(candidates["image"].combine_chunks())
-    for name in ("uri", "fingerprint"):
-        candidates = candidates.append_column(name, pc.struct_field(chosen, name))
-    return candidates.select(PLACED.names).cast(PLACED)
+def _spill_by_part(corpus: Corpus, groups: Groups, spill: NumberSpill, into: NumberSpill, buckets: int) -> None:
+    """Deal the clumps to shards, and bring the samples of each span of parts together."""
+    deal = Deal(groups)
+    span_starts = corpus.starts[[span.start for span in corpus.spans()]]
+    for bucket in range(len(corpus.splits) * buckets):
+        told = spill.take(bucket)
+        order, shard = deal.take(bucket // buckets, told["clump"], told["chance"])
+        told = told[order]
+        span = np.searchsorted(span_starts, told["sample"], side="right") - 1
+        into.add(span, sample=told["sample"], shard=shard, seat=told["seat"])
+    spill.close()
+
+
+class _Smallest:
+    """The samples with the smallest keys of all that were added: those with a finding first, by chance within."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept = (np.empty(0, dtype=bool), np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64))
+
+    def add(self, normal: npt.NDArray[np.bool_], chance: Hashes, sample: Ints) -> None:
+        """Some more samples; `sample` ascends over all calls, and decides between equals."""
+        normal, chance, sample = map(np.concatenate, zip(self._kept, (normal, chance, sample), strict=True))
+        order = np.lexsort((sample, chance, normal))[: self._most]
+        self._kept = (normal[order], chance[order], sample[order])
+
+    def samples(self) -> Ints:
+        """int64, ascending."""
+        return np.sort(self._kept[2])
+
+
+def _bucket(uniform: Hashes, buckets: int) -> Ints:
+    """int64 [N]: in which of so many equal ranges of 64-bit numbers each one is."""
+    return ((uniform >> np.uint64(32)) * np.uint64(buckets) >> np.uint64(32)).astype(np.int64)

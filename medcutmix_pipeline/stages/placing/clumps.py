@@ -2,8 +2,11 @@
 
 A common finding has partners in any shard of some 500; a rare one has none. So each sample is anchored to its rarest
 present finding, the samples of one (split, view, finding) are cut into clumps, samples without a finding are clumps of
-one, and the clumps are dealt to shards in keyed random order. All steps are vectorised: a sample costs some 40 bytes,
-and no Python loop runs over samples.
+one, and the clumps are dealt to shards in keyed random order.
+
+Nothing here holds the corpus. The sizes of the groups, which are counted beforehand, fix where clumps begin and how
+many shards there are; after that samples may come range by range, first in the order of their hashes (`Clumps`), then
+in that of their clumps' chance (`Deal`). All steps are vectorised: no Python loop runs over samples.
 """
 
 from __future__ import annotations
@@ -13,47 +16,36 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-_Ints = npt.NDArray[np.int64]
-_Hashes = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
 
 _DEAL = np.uint64(0x9E3779B97F4A7C15)
 _SEAT = np.uint64(0xD1B54A32D192ED03)
 
 
-@dataclass(frozen=True)
-class Placing:
-    """Where samples stand: for sample i, shard `shard[i]` (counted over all splits) and seat `seat[i]` within it.
-
-    Shard s belongs to split `shard_split[s]` and is the `shard_number[s]`-th of it.
-    """
-
-    shard: _Ints
-    seat: _Ints
-    shard_split: _Ints
-    shard_number: _Ints
-
-
-def rarest_finding(rows: _Ints, findings: _Ints, samples: int) -> _Ints:
+def rarest_finding(lengths: Ints, findings: Ints, counts: Ints) -> Ints:
     """The rarest finding of each sample, or -1 where it has none.
 
     Args:
-        rows: int [M], the sample of each of M present findings, ascending.
-        findings: int [M], the finding's code, ≥ 0.
-        samples: number of samples, N.
+        lengths: int [N], how many findings each sample has.
+        findings: int [sum of lengths], their codes, ≥ 0, sample by sample.
+        counts: int [F], how many samples of the whole corpus have each finding.
 
     Returns:
         int64 [N]; ties go to the lower code.
     """
-    anchor = np.full(samples, -1, dtype=np.int64)
-    if rows.size:
-        count = np.bincount(findings)
-        order = np.lexsort((findings, count[findings], rows))
-        first = np.unique(rows[order], return_index=True)[1]
-        anchor[rows[order][first]] = findings[order][first]
+    anchor = np.full(lengths.size, -1, dtype=np.int64)
+    by_rarity = np.argsort(counts, kind="stable")
+    rarity = np.empty_like(by_rarity)
+    rarity[by_rarity] = np.arange(by_rarity.size)
+    some = lengths > 0
+    if some.any():
+        starts = (np.cumsum(lengths) - lengths)[some]
+        anchor[some] = by_rarity[np.minimum.reduceat(rarity[findings], starts)]
     return anchor
 
 
-def scramble(hashes: _Hashes, salt: np.uint64) -> _Hashes:
+def scramble(hashes: Hashes, salt: np.uint64) -> Hashes:
     """An independent-looking hash from a hash: the finaliser of splitmix64 (Steele, Lea and Flood, OOPSLA 2014)."""
     with np.errstate(over="ignore"):
         z = hashes + salt
@@ -62,83 +54,122 @@ def scramble(hashes: _Hashes, salt: np.uint64) -> _Hashes:
         return z ^ (z >> np.uint64(31))
 
 
-def place(split: _Ints, view: _Ints, anchor: _Ints, hashes: _Hashes, clump: int, samples_per_shard: int) -> Placing:
-    """Deal samples to shards.
+def seat_order(hashes: Hashes) -> Hashes:
+    """uint64 [N]: what the samples of one shard are seated by."""
+    return scramble(hashes, _SEAT)
 
-    Args:
-        split, view: int64 [N], codes ≥ 0.
-        anchor: int64 [N], from `rarest_finding`; -1 for none.
-        hashes: uint64 [N], the samples' keyed hashes.
-        clump: samples in a clump, at most; a remainder is spread over the clumps of its group.
+
+@dataclass(frozen=True)
+class Groups:
+    """What the sizes of the groups fix: where clumps begin, and how many shards each split has.
+
+    A group is the samples of one (split, view, anchor); its number is (split × 2 + view) × (F + 1) + anchor + 1.
+
+    Attributes:
+        sizes: int64 [G], samples in each group.
+        splits: number of splits.
+        clump: samples in a clump, at most; groups are cut evenly, without a stray rest.
         samples_per_shard: samples in a shard, at most.
-
-    Returns:
-        A `Placing`. A clump never spans two shards, and no shard is empty.
     """
-    clump = max(1, min(clump, samples_per_shard // 4))  # so that no shard is skipped by a clump longer than its span
-    order = np.lexsort((hashes, anchor, view, split))
-    first_of_clump = _clump_starts(split[order], view[order], anchor[order], clump)
-    clump_of = np.cumsum(first_of_clump) - 1
-    clump_rank = _ranks(split[order][first_of_clump], scramble(hashes[order][first_of_clump], _DEAL))
-    dealt = np.empty_like(order)
-    dealt[:] = order[np.argsort(clump_rank[clump_of], kind="stable")]
-    return _cut(split, dealt, clump_rank[clump_of], hashes, clump, samples_per_shard)
+
+    sizes: Ints
+    splits: int
+    clump: int
+    samples_per_shard: int
+
+    @property
+    def per_split(self) -> int:
+        """How many groups a split has."""
+        return self.sizes.size // self.splits
+
+    @property
+    def clumps(self) -> Ints:
+        """int64 [G]: how many clumps each group is cut into; without a finding, each sample is one."""
+        most = max(1, min(self.clump, self.samples_per_shard // 4))  # so that no clump is longer than a shard's span
+        alone = np.arange(self.sizes.size) % (self.per_split // 2) == 0
+        return np.where(alone, self.sizes, -(-self.sizes // most))
+
+    @property
+    def split_sizes(self) -> Ints:
+        """int64 [splits]: samples in each split."""
+        sizes: Ints = self.sizes.reshape(self.splits, -1).sum(axis=1)
+        return sizes
+
+    @property
+    def shards(self) -> Ints:
+        """int64 [splits]: shards of each split; none is empty."""
+        largest = (-(-self.sizes // np.maximum(1, self.clumps))).reshape(self.splits, -1).max(axis=1)
+        # A clump goes to the shard in which it begins, so a shard may run over by a clump less one: leave room for it.
+        room = np.maximum(1, self.samples_per_shard - largest + 1)
+        sizes = self.split_sizes
+        return np.where(sizes <= self.samples_per_shard, np.minimum(sizes, 1), -(-sizes // room))
 
 
-def _clump_starts(split: _Ints, view: _Ints, anchor: _Ints, clump: int) -> npt.NDArray[np.bool_]:
-    """bool [N]: whether a sample, in the order given, begins a clump. Groups are cut evenly, without a stray rest."""
-    n = split.size
-    new_group = np.ones(n, dtype=bool)
-    new_group[1:] = (np.diff(split) != 0) | (np.diff(view) != 0) | (np.diff(anchor) != 0)
-    group = np.cumsum(new_group) - 1
-    start = np.flatnonzero(new_group)
-    size = np.diff(np.append(start, n))
-    clumps = -(-size // clump)
-    within = np.arange(n) - start[group]
-    part = within * clumps[group] // size[group]
-    starts = np.ones(n, dtype=bool)
-    starts[1:] = (np.diff(group) != 0) | (np.diff(part) != 0)
-    return starts | (anchor < 0)
+class Clumps:
+    """Cuts groups into clumps. Samples are given in ranges of their hashes, lower ranges first."""
+
+    def __init__(self, groups: Groups) -> None:
+        self._sizes, self._clumps = groups.sizes, groups.clumps
+        self._first_clump = np.cumsum(self._clumps) - self._clumps
+        self._seen = np.zeros_like(self._sizes)
+        self._lead = np.zeros(self._sizes.size, dtype=np.uint64)
+
+    def take(self, group: Ints, hashes: Hashes) -> tuple[Ints, Ints, Hashes]:
+        """The next range.
+
+        Args:
+            group: int64 [N], the samples' groups.
+            hashes: uint64 [N], the samples' keyed hashes, none lower than those of an earlier range.
+
+        Returns:
+            order: int64 [N], the samples group by group, by hash within.
+            clump: int64 [N], in that order: each one's clump, counted over all groups.
+            chance: uint64 [N], in that order: the clump's chance in the deal, from the hash of its first sample.
+        """
+        order = np.lexsort((hashes, group))
+        group, hashes = group[order], hashes[order]
+        run = np.flatnonzero(np.diff(group, prepend=-1))
+        length = np.diff(np.append(run, group.size))
+        rank = np.arange(group.size) - np.repeat(run - self._seen[group[run]], length)
+        size, clumps = self._sizes[group], self._clumps[group]
+        place = rank * clumps // size
+        leads = rank == -(-place * size // clumps)
+        # A clump that an earlier range began has its chance from there.
+        lead = hashes.copy()
+        late = run[~leads[run]]
+        lead[late] = self._lead[group[late]]
+        leads[run] = True
+        lead = lead[np.maximum.accumulate(np.where(leads, np.arange(group.size), 0))]
+        self._seen[group[run]] += length
+        self._lead[group[run]] = lead[run + length - 1]
+        return order, self._first_clump[group] + place, scramble(lead, _DEAL)
 
 
-def _ranks(split: _Ints, chance: _Hashes) -> _Ints:
-    """The rank of each clump: by split, then by chance."""
-    ranks = np.empty(split.size, dtype=np.int64)
-    ranks[np.lexsort((chance, split))] = np.arange(split.size)
-    return ranks
+class Deal:
+    """Deals clumps to shards. Samples are given split by split in ranges of their clumps' chance, lower ones first.
 
+    Shards are counted over all splits; the shards of a split follow each other.
+    """
 
-def _cut(split: _Ints, dealt: _Ints, clump_rank: _Ints, hashes: _Hashes, clump: int, samples_per_shard: int) -> Placing:
-    """Cut the row of clumps into shards of about equal size, and seat each shard's samples by chance."""
-    n = dealt.size
-    rank = np.sort(clump_rank)
-    in_split = split[dealt]
-    split_start = np.flatnonzero(np.append(True, np.diff(in_split) != 0)) if n else np.empty(0, dtype=np.int64)
-    split_size = np.diff(np.append(split_start, n))
-    # A clump goes to the shard in which it begins, so a shard may run over by a clump less one: leave room for it.
-    largest = np.array(
-        [_largest_clump(rank[s : s + k]) for s, k in zip(split_start, split_size, strict=True)], dtype=np.int64
-    )
-    room = np.maximum(1, samples_per_shard - largest + 1)
-    shards = np.where(split_size <= samples_per_shard, 1, -(-split_size // room))
-    which = np.cumsum(np.append(True, np.diff(in_split) != 0)) - 1 if n else np.empty(0, dtype=np.int64)
-    clump_begin = np.flatnonzero(np.append(True, np.diff(rank) != 0)) if n else np.empty(0, dtype=np.int64)
-    begin = clump_begin[np.cumsum(np.append(True, np.diff(rank) != 0)) - 1] if n else clump_begin
-    number = (begin - split_start[which]) * shards[which] // split_size[which]
-    shard_base = np.cumsum(shards) - shards
-    shard = np.empty(n, dtype=np.int64)
-    shard[dealt] = shard_base[which] + number
-    order = np.lexsort((scramble(hashes, _SEAT), shard))
-    starts = np.searchsorted(shard[order], np.arange(int(shards.sum())))
-    seat = np.empty(n, dtype=np.int64)
-    seat[order] = np.arange(n) - starts[shard[order]]
-    return Placing(
-        shard=shard,
-        seat=seat,
-        shard_split=np.repeat(in_split[split_start], shards) if n else np.empty(0, dtype=np.int64),
-        shard_number=np.arange(int(shards.sum())) - np.repeat(shard_base, shards),
-    )
+    def __init__(self, groups: Groups) -> None:
+        self._sizes, self._shards = groups.split_sizes, groups.shards
+        self._first_shard = np.cumsum(self._shards) - self._shards
+        self._seen = np.zeros_like(self._sizes)
 
+    def take(self, split: int, clump: Ints, chance: Hashes) -> tuple[Ints, Ints]:
+        """The next range of a split; all samples of a clump are in one range.
 
-def _largest_clump(rank: _Ints) -> int:
-    return int(np.unique(rank, return_counts=True)[1].max())
+        Args:
+            clump: int64 [N], from `Clumps.take`.
+            chance: uint64 [N], from `Clumps.take`.
+
+        Returns:
+            order: int64 [N], the samples as they are dealt.
+            shard: int64 [N], in that order. A clump never spans two shards.
+        """
+        order = np.lexsort((clump, chance))
+        clump = clump[order]
+        begin = np.flatnonzero(np.diff(clump, prepend=-1))
+        place = np.repeat(begin + self._seen[split], np.diff(np.append(begin, clump.size)))
+        self._seen[split] += clump.size
+        return order, self._first_shard[split] + place * self._shards[split] // self._sizes[split]
