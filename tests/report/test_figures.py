@@ -18,8 +18,12 @@ from medcutmix_pipeline.report.charts import counted, spread
 from medcutmix_pipeline.report.columns import label_codes
 from medcutmix_pipeline.report.diversity import Pairs
 from medcutmix_pipeline.report.figures import figures
+from medcutmix_pipeline.report.reasons import REJECTS
 from medcutmix_pipeline.report.tally import tally_plans
 from medcutmix_pipeline.report.verdict import headline, remarks
+from tests.damage.images import DEADLY, DICOMS, IMAGES
+from tests.damage.kinds import SAMPLE
+from tests.damage.texts import REPORTS, ROWS, XMLS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,6 +157,14 @@ def test_a_sentence_in_an_address_is_read_back_as_it_is(told: Figures) -> None:
     [remark] = [r for r in remarks(replace(told, sentences=(worn,))) if r.title == "A sentence is put in very often"]
     assert "?" not in remark.look, "the page takes what follows the first question mark of its address"
     assert parse_qs(remark.look) == {"q": [words]}
+
+
+def test_every_code_that_an_input_can_be_rejected_with_is_told_in_plain_words() -> None:
+    kinds = (*IMAGES, *DICOMS, *DEADLY, *REPORTS, *XMLS)
+    codes = {code for kind in kinds for code in kind.codes} | {row.code for row in ROWS}
+    codes -= {SAMPLE, ""}
+    assert len(codes) > 20
+    assert codes <= REJECTS.keys()
 
 
 def test_the_headline_counts_the_warnings(told: Figures) -> None:
