@@ -201,6 +201,4 @@ def test_the_images_installation_works_in_a_fresh_environment(target, tmp_path):
     )
     assert "is valid" in run("medcutmix-pipeline", "validate", "dataset")
     if target == "gpu" and run("python", "-c", "import torch; print(torch.version.cuda)").strip() == "None":
-        pytest.skip(
-            "every step works, but pip is set up here to prefer a torch without CUDA: its wheels were not tried"
-        )
+        pytest.skip("every step works, but pip prefers a torch without CUDA here: its wheels were not tried")
