@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import pickle
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from medcutmix_pipeline.schemas.config import Config
 from medcutmix_pipeline.schemas.records import PlacedSample
 from medcutmix_pipeline.sources import ReadFailedError
 from medcutmix_pipeline.stages.ingest import ImageReject, samples
+from medcutmix_pipeline.stages.ingest.ahead import AHEAD
+from medcutmix_pipeline.stages.ingest.quiet import quiet
 from medcutmix_pipeline.stages.ingest.samples import ingest_samples
 from medcutmix_pipeline.stages.ingest.squares import resized
 from tests.stages.ingest_files import dicom, picture, png, ramp
@@ -110,8 +114,67 @@ def test_a_failing_storage_stops_the_unit(unit: list[PlacedSample], monkeypatch:
         ingest_samples(unit, config(), 32)
 
 
+def test_the_next_files_are_read_while_one_is_decoded(
+    unit: list[PlacedSample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uris = [sample.uri for sample in unit]
+    asked = {uri: threading.Event() for uri in uris}
+    read, square, seen = samples.read_bytes, samples.stored_square, []
+
+    def note(uri: str, limit: int) -> bytes:
+        asked[uri].set()
+        return read(uri, limit)
+
+    def wait_for_the_next(uri: str, *rest: Any) -> Any:
+        seen.append(uri)
+        for later in uris[len(seen) : len(seen) + AHEAD]:
+            assert asked[later].wait(30), "the files behind this one are not read before it is done"
+        return square(uri, *rest)
+
+    monkeypatch.setattr(samples, "read_bytes", note)
+    monkeypatch.setattr(samples, "stored_square", wait_for_the_next)
+    assert ingest_samples(unit, config(), 32).survivors == [0, 2, 6]
+    assert seen == uris
+
+
+def test_only_a_few_files_are_held_at_a_time(unit: list[PlacedSample], monkeypatch: pytest.MonkeyPatch) -> None:
+    read, square, held, most = samples.read_bytes, samples.stored_square, set[str](), []
+
+    def hold(uri: str, limit: int) -> bytes:
+        held.add(uri)
+        return read(uri, limit)
+
+    def let_go(uri: str, *rest: Any) -> Any:
+        most.append(len(held))
+        try:
+            return square(uri, *rest)
+        finally:
+            held.discard(uri)
+
+    monkeypatch.setattr(samples, "read_bytes", hold)
+    monkeypatch.setattr(samples, "stored_square", let_go)
+    many = unit * 3
+    ingest_samples(many, config(), 32)
+    assert len(most) == len(many)
+    assert max(most) <= AHEAD + 1
+
+
 def test_what_a_worker_returns_or_raises_can_be_sent(unit: list[PlacedSample]) -> None:
     result = pickle.loads(pickle.dumps(ingest_samples(unit, config(), 32)))
     assert result.survivors == [0, 2, 6]
     error = pickle.loads(pickle.dumps(ImageReject("image-blank", "every pixel has the same value")))
     assert (error.reason, error.detail) == ("image-blank", "every pixel has the same value")
+
+
+def test_decoders_are_silent_until_the_last_of_several_readers_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("PIL.Image")
+    with caplog.at_level(logging.DEBUG):
+        first, second = quiet(), quiet()
+        first.__enter__()
+        second.__enter__()
+        log.error("PATIENT")
+        first.__exit__(None, None, None)
+        log.error("PATIENT")
+        second.__exit__(None, None, None)
+        log.error("heard again")
+    assert [record.message for record in caplog.records] == ["heard again"]

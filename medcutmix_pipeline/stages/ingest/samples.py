@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,12 +12,14 @@ import numpy.typing as npt
 
 from medcutmix_pipeline.schemas.records import PlacedSample, Reject
 from medcutmix_pipeline.sources.reading import read_bytes
+from medcutmix_pipeline.stages.ingest.ahead import read_ahead
 from medcutmix_pipeline.stages.ingest.decode import decode
+from medcutmix_pipeline.stages.ingest.quiet import quiet
 from medcutmix_pipeline.stages.ingest.rejection import ImageReject
 from medcutmix_pipeline.stages.ingest.squares import encode, resized, square
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from medcutmix_pipeline.schemas.config import Config
 
@@ -45,11 +49,10 @@ def ingest_samples(samples: Sequence[PlacedSample], config: Config, encoder_size
     """
     result = Ingested()
     thumbs: list[npt.NDArray[np.uint8]] = []
-    for place, sample in enumerate(samples):
-        try:
-            stored = stored_square(sample.uri, config)
-        except ImageReject as why:
-            result.rejects.append(Reject("image", sample.sample_id, sample.study_id, "ingest", why.reason, why.detail))
+    for place, (sample, stored) in enumerate(_stored(samples, config)):
+        if isinstance(stored, ImageReject):
+            rejected = Reject("image", sample.sample_id, sample.study_id, "ingest", stored.reason, stored.detail)
+            result.rejects.append(rejected)
             continue
         result.survivors.append(place)
         result.images.append(encode(stored, config.shards.image_format, config.shards.quality))
@@ -59,9 +62,28 @@ def ingest_samples(samples: Sequence[PlacedSample], config: Config, encoder_size
     return result
 
 
-def stored_square(uri: str, config: Config) -> npt.NDArray[np.uint8]:
-    """The picture at `uri` as it is stored, uint8 [S, S]. Raises ImageReject or ReadFailedError."""
-    data = read_bytes(uri, config.ingest.max_bytes)
+def _stored(
+    samples: Sequence[PlacedSample], config: Config
+) -> Iterator[tuple[PlacedSample, npt.NDArray[np.uint8] | ImageReject]]:
+    """Each sample with its picture as it is stored, or why there is none; files are read ahead."""
+    with quiet(), closing(read_ahead([sample.uri for sample in samples], partial(_read, config=config))) as files:
+        for sample, read in zip(samples, files, strict=True):
+            try:
+                yield sample, stored_square(sample.uri, config, read)
+            except ImageReject as why:
+                yield sample, why
+
+
+def _read(uri: str, config: Config) -> bytes:
+    return read_bytes(uri, config.ingest.max_bytes)
+
+
+def stored_square(uri: str, config: Config, read: Callable[[], bytes] | None = None) -> npt.NDArray[np.uint8]:
+    """The picture at `uri` as it is stored, uint8 [S, S]. Raises ImageReject or ReadFailedError.
+
+    `read`: gives the bytes of the file where somebody else reads it.
+    """
+    data = read() if read else _read(uri, config)
     try:
         pixels = decode(data, config.ingest, at_least=config.shards.image_size)
         return square(pixels, config.shards.image_size, config.shards.square)
