@@ -19,7 +19,10 @@ def keyed_hash(seed: int, purpose: str, *names: str) -> int:
 
     Names are joined with their lengths, so that ("ab", "c") and ("a", "bc") differ.
     """
-    return framed_hashes(seed, purpose, (b"".join(map(framed, names)),))[0]
+    h = _keyed(seed, purpose).copy()
+    for name in names:
+        h.update(framed(name))
+    return int.from_bytes(h.digest(), "little")
 
 
 def framed(name: str) -> bytes:

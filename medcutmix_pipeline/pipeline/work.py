@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.attention.encoder import Encoder
 
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 """Part of every key: raise it when the same rows and settings are to give other bytes, or marks look otherwise."""
 
 
