@@ -35,6 +35,8 @@ def read_manifest(folder: Path) -> DatasetManifest:
         raise DataError(f"{folder} holds no dataset: there is no dataset.json in it") from None
     except NotADirectoryError:
         raise DataError(f"{folder} is a file: name the folder of a dataset") from None
+    except PermissionError as why:
+        raise DataError(f"cannot read {path}: {why.strerror}") from None
     except (OSError, ValueError, AttributeError, RecursionError):
         raise DataError(f"{path} cannot be read as a dataset's manifest: build the dataset again") from None
     if version != FORMAT_VERSION:

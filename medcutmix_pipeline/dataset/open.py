@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medcutmix_pipeline.dataset.manifest import read_manifest
 from medcutmix_pipeline.dataset.members import read_member
 from medcutmix_pipeline.dataset.remote import RemoteCopy
-from medcutmix_pipeline.dataset.rows import Rows
+from medcutmix_pipeline.dataset.rows import Rows, files_in
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.schemas.tables import TABLES
 
@@ -85,10 +85,7 @@ class Dataset:
 
     def _rows(self, kind: str) -> Rows:
         self.bring(f"{kind}/")
-        files = sorted((self.folder / kind).glob("*.parquet"))
-        if not files:
-            raise DataError(f"the {kind} of {self.where} are gone: `medcutmix-pipeline validate` says what else is")
-        return Rows(kind, files, TABLES[kind])
+        return Rows(kind, files_in(self.folder / kind, self.where), TABLES[kind])
 
     def table(self, kind: str) -> pads.Dataset:
         """One of `plans`, `samples`, `sentences`, `rejects` as an Arrow dataset, in the order of its files."""

@@ -76,6 +76,23 @@ class Rows:
         return f"<{len(self):,} {self.kind}: {', '.join(self.schema.names)}>"
 
 
+def files_in(folder: Path, where: str) -> list[Path]:
+    """The files of a table, which is there where its dataset is.
+
+    Raises:
+        DataError: there are none, or they may not be looked for.
+    """
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix == ".parquet")
+    except FileNotFoundError:
+        files = []
+    except OSError as why:
+        raise DataError(f"cannot read {folder}: {why.strerror}") from None
+    if not files:
+        raise DataError(f"the {folder.name} of {where} are gone: `medcutmix-pipeline validate` says what else is")
+    return files
+
+
 def plain(row: Mapping[str, Any]) -> Row:
     """A row of Arrow's with its maps as dicts."""
     return {name: dict(value) if name.endswith("labels") else value for name, value in row.items()}

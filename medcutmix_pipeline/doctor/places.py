@@ -34,6 +34,9 @@ def places(config: Config, out: str | None) -> Iterator[Check]:
         except PipelineError as why:
             remedy = "`medcutmix-pipeline sources` shows the layout of each kind"
             yield Check(_GROUP, "source", "problem", str(why), remedy)
+        except OSError as why:
+            found_out = f"cannot read {why.filename or config.source.root}: {why.strerror}"
+            yield Check(_GROUP, "source", "problem", found_out, "let this user read it")
     if out is not None:
         yield _output(config, out)
     yield _key(config)

@@ -71,6 +71,8 @@ def test_a_dataset_that_is_there_is_recognised(capsys, built):
             ],
             {"output": "--work", "Ray": "127.0.0.1:9", "encoder": "no-model", "language": "nowhere.toml"},
         ),
+        (["--source", "openi", "--root", "long" * 100], {"source": "File name too long"}),
+        (["--out", "ftp://host/x", "--work", "{tmp}/work"], {"output": "ftp:// is no place for a dataset"}),
     ],
 )
 def test_what_would_stop_a_build_is_a_problem_with_a_remedy(capsys, tmp_path, options, wanted):
