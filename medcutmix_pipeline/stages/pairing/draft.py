@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from medcutmix_pipeline.hashing import framed, framed_hashes
+from medcutmix_pipeline.stages.collector import collector_paused
 from medcutmix_pipeline.stages.pairing.partners import partners, rings
 from medcutmix_pipeline.stages.plans.compose import compose
 from medcutmix_pipeline.stages.plans.donors import diagnostic_sentences
@@ -71,7 +72,8 @@ def draft_plans(samples: Sequence[PlacedSample], config: Config, reader: ReportR
     Donor and host share the finding, the view and the split, never the patient. For each finding a host gets up to
     `pairing.plans_per_host` donors; where only one direction of a pair passes the checks, only that one becomes a plan.
     """
-    return _Drafting(samples, config, reader).run()
+    with collector_paused():
+        return _Drafting(samples, config, reader).run()
 
 
 class _Drafting:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.schemas.records import STRENGTH, Labels, Report, Sentence
+from medcutmix_pipeline.stages.collector import collector_paused
 from medcutmix_pipeline.stages.sentences.boundaries import forget_sections
 from medcutmix_pipeline.stages.sentences.cleaning import ReportCleaner
 from medcutmix_pipeline.stages.sentences.components import FindingComponent
@@ -21,7 +20,7 @@ from medcutmix_pipeline.stages.sentences.sections import shared_finder
 from medcutmix_pipeline.stages.sentences.wording import WordingReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from medcutmix_pipeline.schemas.config import SentencesConfig
 
@@ -66,7 +65,7 @@ class ReportReader:
         reports: list[Report] = []
         waiting = iter(texts)
         while True:
-            with _collector_paused():
+            with collector_paused():
                 read = [self.read(text) for text in islice(waiting, READ_AT_ONCE)]
             if not read:
                 return reports
@@ -117,15 +116,3 @@ class ReportReader:
         if sentences and not shown:
             labels[NO_FINDING] = "present"
         return labels
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No garbage collection meanwhile: records and memories have no cycles, and it would walk all of them in vain."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
