@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SIZES = {"small": (100_000, 200_000), "full": (100_000, 1_000_000, 10_000_000)}
 ROUNDS = {"small": 2, "full": 3}
+MIXED = {"small": 2, "full": 8}
+"""Shards of which the plans are drafted whole."""
 MILLION = 1_000_000
 ONCE = 10 * MILLION
 """A corpus of this size is measured once: it takes as long as ten rounds of the next smaller one."""
@@ -41,36 +43,33 @@ class Corpus:
     studies: int
     folder: Path
     pool: Path
-    placed: list[dict[str, Any]] = field(default_factory=list)
-    paired: list[dict[str, Any]] = field(default_factory=list)
+    told: list[dict[str, Any]] = field(default_factory=list)
 
     def measure(self) -> float:
         """Place and pair once; seconds."""
-        self.placed.append(child("place", self.folder, self.studies))
-        self.paired.append(child("pair", self.folder, self.pool))
-        return float(self.placed[-1]["seconds"] + self.paired[-1]["seconds"])
+        self.told.append(child("place", self.studies, self.folder, self.pool))
+        return float(sum(self.told[-1]["seconds"].values()))
 
     @property
     def peak(self) -> Measured:
         """The most that any process held, in GB, by rounds."""
-        rounds = zip(self.placed, self.paired, strict=True)
-        return Measured(tuple(max(one["peaks"] + other["peaks"]) / 1e9 for one, other in rounds))
+        return Measured(tuple(max(told["peaks"]) / 1e9 for told in self.told))
 
     @property
-    def together(self) -> float:
-        """The most that all processes held together: the one that places, or those that pair; GB."""
-        return max(sum(told["peaks"]) for told in self.placed + self.paired) / 1e9
+    def together(self) -> Measured:
+        """The sum of what each process held at most, in GB, by rounds."""
+        return Measured(tuple(sum(told["peaks"]) / 1e9 for told in self.told))
 
-    def told(self) -> str:
+    @property
+    def note(self) -> str:
         """Where the time went and what the processes had loaded beforehand, in words."""
-        steps = {name: median(told["steps"][name] for told in self.placed) for name in self.placed[0]["steps"]}
-        steps["pair"] = median(told["seconds"] for told in self.paired)
-        last = self.paired[-1]
-        loaded = max(told["loaded"] for told in self.placed + self.paired) / 1e9
+        last = self.told[-1]
+        steps = {name: median(told["seconds"][name] for told in self.told) for name in last["seconds"]}
+        loaded = max(told["loaded"] for told in self.told) / 1e9
         spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in steps.items())
         return (
             f"{spent}; {last['samples']:,} samples, {last['shards']:,} shards, {last['plans']:,} plans; "
-            f"of the memory, {loaded:.2f} GB is what the process had loaded before"
+            f"of the memory, {loaded:.2f} GB is what a process had loaded before"
         )
 
 
@@ -83,7 +82,7 @@ def measure(options: argparse.Namespace) -> list[Figure]:
     often = {str(corpus.studies): corpus.measure for corpus in corpora if corpus.studies < ONCE}
     seconds = side_by_side(often, rounds)
     seconds |= {str(c.studies): Measured((c.measure(),)) for c in corpora if c.studies >= ONCE}
-    mixed = child("mix", corpora[0].folder, pool)
+    mixed = child("mix", MIXED[options.size], corpora[0].folder, pool)
     figures = [figure for corpus in corpora for figure in of_size(corpus, seconds[str(corpus.studies)])]
     figures += growth(corpora, seconds)
     figures.append(mixing(mixed))
@@ -96,9 +95,9 @@ def of_size(corpus: Corpus, seconds: Measured) -> list[Figure]:
     million = corpus.studies == MILLION
     name = f"{corpus.studies:,} studies"
     return [
-        seconds.figure(f"{name}: place and pair", "s", at_most=60 if million else None, note=corpus.told()),
+        seconds.figure(f"{name}: place and pair", "s", at_most=60 if million else None, note=corpus.note),
         corpus.peak.figure(f"{name}: peak memory of any process", "GB", at_most=1.5 if million else None),
-        Figure(f"{name}: peak memory of all processes together", corpus.together, "GB"),
+        corpus.together.figure(f"{name}: peak memory of all processes together", "GB"),
     ]
 
 
@@ -123,9 +122,9 @@ def mixing(told: dict[str, Any]) -> Figure:
     return Figure("mixes drafted whole on one core", mixes / told["seconds"], "mixes/s", note=note)
 
 
-def child(way: str, folder: Path, more: object) -> dict[str, Any]:
+def child(way: str, count: int, folder: Path, pool: Path) -> dict[str, Any]:
     """What a run in a process of its own told."""
-    command = [sys.executable, "-m", "benchmarks.placing_runs", way, str(folder), str(more)]
+    command = [sys.executable, "-m", "benchmarks.placing_runs", way, str(count), str(folder), str(pool)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{way} failed:\n{done.stderr[-2000:]}")

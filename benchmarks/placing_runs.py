@@ -1,12 +1,12 @@
 """What the part `placing` measures, each in a process of its own: prints a JSON object.
 
-    python -m benchmarks.placing_runs place CORPUS STUDIES     deal the samples to shards, bring their rows together
-    python -m benchmarks.placing_runs pair CORPUS POOL         choose donors in every shard, in a process for each core
-    python -m benchmarks.placing_runs mix CORPUS POOL          draft the plans of a few shards whole, reports mixed
+    python -m benchmarks.placing_runs place STUDIES CORPUS POOL
+    python -m benchmarks.placing_runs mix SHARDS CORPUS POOL
 
-These are the functions that a build calls, in processes that have loaded what a build's have. For `pair`, reports come
-read, from the pool; and mixing two of them, which reads the mixed report again, gives way to an answer that is always
-the same, and a refusal as often as `mix` finds one.
+`place` deals the samples to shards, brings their rows together, and chooses donors in every shard on all cores. `mix`
+drafts the plans of some shards whole, with reports mixed and read again. These are the functions that a build calls, in
+processes that have loaded what a build's have. When donors are chosen, reports come read, from the pool; and mixing two
+of them gives way to an answer that is always the same, and a refusal as often as `mix` finds one.
 """
 
 from __future__ import annotations
@@ -38,13 +38,23 @@ if TYPE_CHECKING:
 
 REFUSED = 12
 """One mix in so many is refused."""
-MIXED_SHARDS = 4
 
 
 def memory(kind: str = "VmHWM") -> int:
     """Bytes that this process holds at most (VmHWM) or now (VmRSS)."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return int(next(line for line in lines if line.startswith(kind)).split()[1]) * 1024
+
+
+def place_and_pair(studies: int, layout: Layout, pool_folder: Path) -> dict[str, Any]:
+    placed = place(layout, studies)
+    paired = pair(layout, pool_folder)
+    return {
+        "seconds": {**placed["seconds"], "pair": paired["seconds"]},
+        "loaded": max(placed["loaded"], paired["loaded"]),
+        "peaks": [memory(), *paired["peaks"]],
+        **{name: paired[name] for name in ("samples", "plans", "shards")},
+    }
 
 
 def place(layout: Layout, studies: int) -> dict[str, Any]:
@@ -55,10 +65,10 @@ def place(layout: Layout, studies: int) -> dict[str, Any]:
     counted = time.perf_counter()
     placing = place_corpus(layout, corpus, CONFIG, CONFIG.attention.fit.max_images)
     dealt = time.perf_counter()
-    units, _ = distribute(layout, corpus, placing, lambda _: None)
+    distribute(layout, corpus, placing, lambda _: None)
     done = time.perf_counter()
-    steps = {"count": counted - start, "deal": dealt - counted, "distribute": done - dealt}
-    return {"seconds": done - start, "steps": steps, "loaded": loaded, "peaks": [memory()], "shards": len(units)}
+    seconds = {"count": counted - start, "deal": dealt - counted, "distribute": done - dealt}
+    return {"seconds": seconds, "loaded": loaded}
 
 
 class PoolReader:
@@ -114,12 +124,12 @@ def pair(layout: Layout, pool_folder: Path) -> dict[str, Any]:
             loaded, samples, plans = max(loaded, before), samples + some, plans + more
         seconds = time.perf_counter() - start
     found = {"samples": samples, "plans": plans, "shards": len(units), "loaded": loaded}
-    return {"seconds": seconds, "peaks": [*peaks.values(), memory()], **found}
+    return {"seconds": seconds, "peaks": [*peaks.values()], **found}
 
 
-def mix(layout: Layout, pool_folder: Path) -> dict[str, Any]:
+def mix(shards: int, layout: Layout, pool_folder: Path) -> dict[str, Any]:
     reader = PoolReader(the_pool(pool_folder).reports)
-    units = [placed_samples(layout.placed(unit)) for unit in units_of(layout, "train")[: MIXED_SHARDS + 1]]
+    units = [placed_samples(layout.placed(unit)) for unit in units_of(layout, "train")[: shards + 1]]
     real = ReportReader(CONFIG.sentences)
     real.read_many = reader.read_many  # type: ignore[method-assign]
     draft.draft_plans(units[0], CONFIG, real)  # a worker has seen most sentences before
@@ -134,6 +144,6 @@ def units_of(layout: Layout, split: str = "") -> list[str]:
 
 
 if __name__ == "__main__":
-    way, folder, more = sys.argv[1:]
-    there = Layout(Path(folder))
-    print(json.dumps(place(there, int(more)) if way == "place" else {"pair": pair, "mix": mix}[way](there, Path(more))))
+    way, count, folder, pool_there = sys.argv[1:]
+    run = {"place": place_and_pair, "mix": mix}[way]
+    print(json.dumps(run(int(count), Layout(Path(folder)), Path(pool_there))))
