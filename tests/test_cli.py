@@ -99,7 +99,7 @@ def test_a_dry_run_tells_counts_and_writes_nothing(studies, tmp_path):
     result = run_cli(*call)
     assert result.returncode == 0, result.stderr
     assert "20 studies" in result.stdout
-    assert "about 1 shards" in result.stdout
+    assert "about 1 shard of" in result.stdout
     assert not (tmp_path / "out").exists()
 
 

@@ -21,11 +21,13 @@ def dry_run(config: Config, out: str | None, console: Console) -> None:
     """
     check_encoder(config.attention)
     found = survey(config)
+    shards, size = found.shards(config), found.images * found.stored_bytes / 1e6
+    counted = f"{shards:,} shard{'s' if shards > 1 else ''}"
     console.print(
         f"{config.source.kind}: {found.studies:,} studies, {found.images:,} images"
         + (f", {found.without_report:,} without a report" if found.without_report else "")
-        + f"\nabout {found.shards(config):,} shards of up to {config.shards.samples_per_shard:,} samples"
-        + f"\nabout {found.images * found.stored_bytes / 1e6:,.0f} MB of images, "
+        + f"\nabout {counted} of up to {config.shards.samples_per_shard:,} samples"
+        + f"\nabout {size:,.{1 if size < 10 else 0}f} MB of images, "
         + f"by {found.usable} of {found.tried} images tried"
         + f"\nencoder: {config.attention.encoder}, engine: {config.engine.kind}"
         + (f"\noutput: {out}" if out else "")

@@ -8,6 +8,7 @@ import hashlib
 import shutil
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -23,7 +24,6 @@ from medcutmix_pipeline.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from medcutmix_pipeline.dataset import Dataset
     from medcutmix_pipeline.report.told import Figures
@@ -105,6 +105,8 @@ def _refuse_others(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise UsageError(f"{folder} is a file: name a folder for the report")
+    if folder.resolve() == Path.cwd():
+        raise UsageError(f"the report takes the place of {folder}, in which you stand: name another folder")
     page = folder / PAGE
     ours = page.is_file() and _MARK in page.read_text(encoding="utf-8", errors="replace")[:2000]
     if not ours and any(folder.iterdir()):

@@ -79,6 +79,12 @@ def test_a_bound_keeps_every_finding_and_the_oddest_plans(built: Path, tmp_path:
     assert chosen_plans(dataset, len(plans)) is None
 
 
+def test_the_folder_in_which_one_stands_is_not_taken_away(built: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="in which you stand"):
+        write_report(Dataset(built), tmp_path)
+
+
 def test_a_folder_with_something_else_is_left_alone(built: Path, tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("<h1>mine</h1>")
     with pytest.raises(UsageError, match="no report"):
