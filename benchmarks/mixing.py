@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SIDE = 224
 BATCH = {"cpu": 4, "cuda": 64}
-ROUNDS = {"cpu": {"small": 8, "full": 30}, "cuda": {"small": 50, "full": 200}}
+ROUNDS = {"cpu": {"small": 4, "full": 30}, "cuda": {"small": 50, "full": 200}}
 
 
 class _Reached(Exception):  # noqa: N818 -- no error: it ends a forward pass at the mixing layer
@@ -134,7 +134,7 @@ def steps_of(kind: str, told: argparse.Namespace, device: str) -> list[Figure]:
         "second": lambda: naive(model, layer, images, plan),
     }
     ways = {name: lambda step=step: timed(step, model, device) for name, step in steps.items()}
-    side_by_side(ways, 2)  # the first steps allocate
+    side_by_side(ways, 1)  # the first steps allocate
     taken = side_by_side(ways, told.rounds or ROUNDS[device][told.size])
     where = f"{title}, {SIDE} px, batch {batch}, {'GPU' if device == 'cuda' else 'one CPU thread'}"
     return [

@@ -92,7 +92,7 @@ def measure(told: argparse.Namespace) -> list[Figure]:
             way: Waiting(
                 stack, way, (raw if way in RAW else clean)[: FEW if way in SLOW else None], told.work / f"{way}.json"
             )
-            for way in ("whole", "remembering", "forgetful", *TOLD)
+            for way in ("whole", "cleaning", "remembering", "forgetful", *TOLD)
         }
         halves = [Waiting(stack, "whole", raw[i::2], told.work / f"half-{i}.json") for i in (0, 1)]
         ways = {way: one.rate for way, one in alone.items()}
@@ -134,6 +134,7 @@ def figures(rates: dict[str, Measured], where: str) -> list[Figure]:
         .over(rates["in turn"])
         .figure("two processes at once ÷ one after the other", "×", at_least=1.8),
         rates["at once"].figure("the stage on two cores", unit),
+        whole.over(rates["cleaning"]).figure("of its time, cleaning the raw reports", ""),
         rates["remembering"].figure("the stage on one core, every sentence seen before", unit),
         rates["forgetful"].figure("the stage on one core, nothing remembered from report to report", unit),
         *(rates[way].figure(what, unit) for way, what in TOLD.items()),

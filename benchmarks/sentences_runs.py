@@ -58,6 +58,18 @@ def forgetful(raw: Sequence[str]) -> Callable[[], Any]:
     return once
 
 
+def cleaning(raw: Sequence[str]) -> Callable[[], Any]:
+    """The stage's first step alone: sections chosen, names and dates and place-holders taken out."""
+    reader = ReportReader(SentencesConfig())
+
+    def once() -> None:
+        reader.forget()
+        for text in raw:
+            reader.clean(text)
+
+    return once
+
+
 def tokeniser(texts: Sequence[str]) -> Callable[[], Any]:
     """scispaCy's tokeniser alone."""
     plain = _scispacy()
@@ -104,8 +116,8 @@ def _no_other_starts(doc: Any) -> Any:
     return doc
 
 
-WAYS = {way.__name__: way for way in (whole, remembering, forgetful, tokeniser, pysbd, negspacy)}
-RAW = frozenset({"whole", "remembering", "forgetful"})
+WAYS = {way.__name__: way for way in (whole, remembering, forgetful, cleaning, tokeniser, pysbd, negspacy)}
+RAW = frozenset({"whole", "remembering", "forgetful", "cleaning"})
 """These take reports as they come; the others take them cleaned."""
 
 

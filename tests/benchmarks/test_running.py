@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import venv
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,12 +106,28 @@ def test_everything_that_peers_bring_along_is_pinned() -> None:
         assert len(pins) > len(peers.versions(group)) > 0
 
 
-def test_an_environment_is_made_once_for_its_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pins = tmp_path / "pins"
-    pins.mkdir()
-    (pins / "mine.txt").write_text("# nothing\n")
-    monkeypatch.setattr(peers, "REQUIREMENTS", pins)
+@pytest.fixture
+def pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of pins whose environments are made quickly: with the pip that is there, instead of one of their own."""
+    folder = tmp_path / "pins"
+    folder.mkdir()
+    monkeypatch.setattr(peers, "REQUIREMENTS", folder)
     monkeypatch.setattr(peers, "FOLDER", tmp_path / "made")
+    create = venv.create
+    monkeypatch.setattr(venv, "create", lambda folder, with_pip: create(folder, system_site_packages=with_pip))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["spacy", "scispacy", "thinc", "numpy"])
+def test_negspacy_reads_on_the_versions_that_the_project_reads_on(name: str) -> None:
+    pin = re.compile(rf"^{name}==.*$", re.M)
+    language = (peers.REQUIREMENTS / "language.txt").read_text(encoding="utf-8")
+    constraints = (suite.HERE.parent / "constraints.txt").read_text(encoding="utf-8")
+    assert pin.findall(language) == pin.findall(constraints) != []
+
+
+def test_an_environment_is_made_once_for_its_pins(pins: Path) -> None:
+    (pins / "mine.txt").write_text("# nothing\n")
     python = peers.python("mine")
     stamp = python.parents[1] / "pins.sha256"
     made = stamp.stat().st_mtime_ns
@@ -121,10 +138,8 @@ def test_an_environment_is_made_once_for_its_pins(tmp_path: Path, monkeypatch: p
     assert stamp.stat().st_mtime_ns > made
 
 
-def test_peers_that_cannot_be_installed_are_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "mine.txt").write_text("no-such-package-of-ours==1.0\n")
-    monkeypatch.setattr(peers, "REQUIREMENTS", tmp_path)
-    monkeypatch.setattr(peers, "FOLDER", tmp_path / "made")
+def test_peers_that_cannot_be_installed_are_told_in_one_line(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (pins / "mine.txt").write_text("no-such-package-of-ours==1.0\n")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(SystemExit, match=r"^the peers mine cannot be installed: .*no-such-package-of-ours"):
         peers.python("mine")
