@@ -7,9 +7,11 @@ import functools
 import importlib
 import logging
 import os
+import signal
 import socket
 import sys
 import textwrap
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +39,21 @@ def start_or_join(config: EngineConfig) -> str:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # the first error is told; others only follow from it
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's coming default; keeps it from warning
-    joined = _start(config) if config.ray_address is None else _join(config.ray_address)
+    with _signals_kept():
+        joined = _start(config) if config.ray_address is None else _join(config.ray_address)
     address = getattr(joined, "dashboard_url", None)
     return f"http://{address}" if address else ""
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Leave SIGTERM to whom it belonged: Ray takes it, and lets the process die of it with a stack trace."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _start(config: EngineConfig) -> Any:

@@ -110,14 +110,17 @@ def test_a_build_killed_in_the_middle_goes_on_to_the_same_bytes(studies, built, 
     assert digests(out) == digests(built)
 
 
-@pytest.mark.parametrize("engine", ["serial", "ray"])
-def test_ctrl_c_says_how_to_go_on_and_leaves_no_dataset(studies, tmp_path, engine):
+@pytest.mark.parametrize(
+    ("engine", "number"),
+    [("serial", signal.SIGINT), ("serial", signal.SIGTERM), ("ray", signal.SIGINT), ("ray", signal.SIGTERM)],
+)
+def test_ctrl_c_or_a_schedulers_end_says_how_to_go_on_and_leaves_no_dataset(studies, tmp_path, engine, number):
     out = tmp_path / "out"
     settings = merged(SETTINGS, engine={"kind": engine, "workers": 2})
-    ended = build_with_signal(studies, out, settings, "read", signal.SIGINT)
-    assert ended.returncode == 130
-    assert "run the same command again" in ended.stderr
-    assert "Traceback" not in ended.stderr + ended.stdout
+    ended = build_with_signal(studies, out, settings, "read", number)
+    assert ended.returncode == 130, ended.stderr
+    assert ended.stderr.strip() == "interrupted; run the same command again to go on where it stopped"
+    assert "Traceback" not in ended.stdout
     assert not (out / "dataset.json").exists()
 
 
