@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from medcutmix_pipeline.hashing import framed, framed_hashes, keyed_hash
 from medcutmix_pipeline.schemas.records import PlacedSample
-from medcutmix_pipeline.stages.pairing.draft import draw_lambdas
+from medcutmix_pipeline.stages.pairing.chance import draw_lambdas, philox
 from medcutmix_pipeline.stages.pairing.partners import partners, rings
 
 
@@ -70,10 +70,25 @@ def test_lambda_follows_the_beta_distribution():
     assert abs(variance - 0.125) < 0.006
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=8), st.floats(0.05, 20, allow_nan=False), st.integers(0, 2**64 - 1))
+WORDS = st.integers(0, 2**64 - 1)
+
+
+@given(st.lists(WORDS, max_size=8), st.floats(0.05, 20) | st.just(1.0), WORDS)
 def test_lambda_is_what_a_generator_of_its_own_draws_whatever_was_drawn_before(before, alpha, key):
     own = np.random.Generator(np.random.Philox(key=key)).beta(alpha, alpha)
     assert draw_lambdas(alpha, [*before, key])[-1] == round(own, 6)
+
+
+def test_many_lambdas_at_once_are_those_of_generators_of_their_own():
+    keys = np.random.default_rng(0).integers(0, 2**64, 3000, dtype=np.uint64).tolist()
+    own = [round(np.random.Generator(np.random.Philox(key=key)).beta(1.0, 1.0), 6) for key in keys]
+    assert draw_lambdas(1.0, keys) == own
+
+
+@given(WORDS, st.integers(1, 5))
+def test_philox_gives_the_words_that_numpy_gives(key, block):
+    own = np.random.Philox(key=key).random_raw(4 * block)[-4:]
+    assert philox(np.array([key], dtype=np.uint64), block)[:, 0].tolist() == own.tolist()
 
 
 @given(st.lists(st.lists(st.text(max_size=5), max_size=3), max_size=5), st.integers(-(2**63), 2**63 - 1))

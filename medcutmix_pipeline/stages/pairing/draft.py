@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 from medcutmix_pipeline.hashing import framed, framed_hashes
 from medcutmix_pipeline.stages.collector import collector_paused
+from medcutmix_pipeline.stages.pairing.chance import draw_lambdas
 from medcutmix_pipeline.stages.pairing.partners import partners, rings
 from medcutmix_pipeline.stages.plans.compose import compose
 from medcutmix_pipeline.stages.plans.donors import diagnostic_sentences
@@ -57,15 +57,6 @@ class Draft:
     dropped: Counter[str] = field(default_factory=Counter)
 
 
-class _Pair(NamedTuple):
-    """A mix before it has a name: places in the shard."""
-
-    host: int
-    disease: str
-    donor: int
-    mix: Mix
-
-
 def draft_plans(samples: Sequence[PlacedSample], config: Config, reader: ReportReader) -> Draft:
     """Pair the samples of one shard and mix their reports.
 
@@ -81,7 +72,7 @@ class _Drafting:
         self.samples, self.config, self.reader = samples, config, reader
         self.draft = Draft(reader.read_many([s.text for s in samples]))
         self._lent = [diagnostic_sentences(report) for report in self.draft.reports]
-        self._pairs: list[_Pair] = []
+        self._pairs: list[tuple[int, str, int, Mix]] = []  # host, finding, donor
 
     def run(self) -> Draft:
         allowed = [name for name in self.reader.findings if name not in self.config.pairing.exclude]
@@ -110,43 +101,36 @@ class _Drafting:
         if isinstance(mix, str):
             self.draft.dropped[mix] += 1
             return False
-        self._pairs.append(_Pair(host, disease, donor, mix))
+        self._pairs.append((host, disease, donor, mix))
         return True
 
     def _name_plans(self) -> None:
         """Give each plan its name, its λ, and the maps that it needs."""
         samples = [framed(sample.sample_id) for sample in self.samples]
         diseases = {name: framed(name) for name in self.reader.findings}
-        names = [samples[pair.host] + samples[pair.donor] + diseases[pair.disease] for pair in self._pairs]
+        names = [samples[host] + samples[donor] + diseases[disease] for host, disease, donor, _ in self._pairs]
         ids = framed_hashes(0, "plan", names)
         lambdas = draw_lambdas(self.config.plans.alpha, framed_hashes(self.config.seed, "lambda", names))
         # One map serves a sample and finding in both roles: as a host's own lesion and as a donor's.
         request_of: dict[tuple[int, str], int] = {}
-        for (host, disease, donor, mix), plan_id, lam in zip(self._pairs, ids, lambdas, strict=True):
-            own = request_of.setdefault((host, disease), len(request_of))
-            lent = request_of.setdefault((donor, disease), len(request_of))
-            self.draft.plans.append(DraftPlan(f"{plan_id:016x}", disease, host, donor, own, lent, lam, mix))
-        self.draft.plans.sort(key=lambda plan: (plan.host, plan.disease, plan.donor))
+        ask = request_of.setdefault
+        self.draft.plans = [
+            DraftPlan(
+                f"{plan_id:016x}",
+                disease,
+                host,
+                donor,
+                ask((host, disease), len(request_of)),
+                ask((donor, disease), len(request_of)),
+                lam,
+                mix,
+            )
+            for (host, disease, donor, mix), plan_id, lam in zip(self._pairs, ids, lambdas, strict=True)
+        ]
+        self.draft.plans.sort(key=attrgetter("host", "disease", "donor"))
         self.draft.requests = [MapRequest(place, name, self._own_sentence(place, name)) for place, name in request_of]
 
     def _own_sentence(self, place: int, disease: str) -> str:
         """In which a report says best that the finding is present: one that could be lent, else the first."""
         best = self._lent[place].get(disease)
         return (best or next(s for s in self.draft.reports[place].sentences if s.asserts(disease))).text
-
-
-def draw_lambdas(alpha: float, keys: Sequence[int]) -> list[float]:
-    """For each key a λ ~ Beta(α, α) in [0, 1], the share of the host that is kept, which depends on the key alone.
-
-    One generator is set to each key in turn: to make a Philox for each would take four times as long, for it first asks
-    the system for entropy that a key makes needless.
-    """
-    philox = np.random.Philox(key=0)
-    beta = np.random.Generator(philox).beta
-    state = philox.state
-    lambdas = []
-    for key in keys:
-        state["state"]["key"][0] = key
-        philox.state = state
-        lambdas.append(round(beta(alpha, alpha), 6))
-    return lambdas
