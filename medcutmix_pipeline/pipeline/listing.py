@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.pipeline.atomic import write_parquet
-from medcutmix_pipeline.schemas.tables import LISTING
+from medcutmix_pipeline.remembering import Remembered
+from medcutmix_pipeline.schemas.tables import IMAGE_REF, LISTING
 from medcutmix_pipeline.stages.identities import assign_split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from medcutmix_pipeline.pipeline.layout import Layout
     from medcutmix_pipeline.schemas.config import Config
     from medcutmix_pipeline.schemas.records import Study
     from medcutmix_pipeline.sources import Source
+
+_IMAGE = [part.name for part in IMAGE_REF]
 
 
 @dataclass
@@ -41,8 +44,7 @@ def list_studies(source: Source, config: Config, layout: Layout, tick: Callable[
     listing = Listing()
     studies = with_one_split_a_patient(itertools.islice(source.studies(), config.source.limit), config)
     while part := list(itertools.islice(studies, config.ingest.studies_per_part)):
-        table = pa.Table.from_pylist([asdict(s) for s in part], schema=LISTING)
-        written = write_parquet(table, layout.listing(len(listing.parts)), layout.scratch)
+        written = write_parquet(_listed(part), layout.listing(len(listing.parts)), layout.scratch)
         listing.parts.append(written.sha256)
         listing.studies += len(part)
         listing.images += sum(len(s.images) for s in part)
@@ -52,19 +54,28 @@ def list_studies(source: Source, config: Config, layout: Layout, tick: Callable[
     return listing
 
 
+def _listed(studies: Sequence[Study]) -> pa.Table:
+    """The studies as rows of the listing; column by column, because `asdict` copies every word of them."""
+    columns: dict[str, list[Any]] = {name: [getattr(study, name) for study in studies] for name in LISTING.names}
+    columns["images"] = [
+        [{name: getattr(image, name) for name in _IMAGE} for image in images] for images in columns["images"]
+    ]
+    return pa.Table.from_pydict(columns, schema=LISTING)
+
+
 def with_one_split_a_patient(studies: Iterable[Study], config: Config) -> Iterator[Study]:
     """The same studies, none of whose patients stands in two splits.
 
     The patient's first study decides. A later one for which the source names no split goes with it; one for which
     the source names another split has the problem `split-conflict`. Remembers 64 bits and a word for each patient.
     """
-    first: dict[int, str] = {}
+    splits = Remembered()
     for study in studies:
         split = assign_split(study.split, study.patient_id, config.splits, config.seed)
         if study.problem is not None or split is None:
             yield study
             continue
-        decided = first.setdefault(keyed_hash(0, "patient", study.patient_id), split)
+        decided = splits.before(keyed_hash(0, "patient", study.patient_id), split) or split
         if decided == split:
             yield study
         elif study.split is None:

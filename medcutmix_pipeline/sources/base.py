@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from medcutmix_pipeline.hashing import keyed_hash
+from medcutmix_pipeline.remembering import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,20 +98,14 @@ def without_duplicates(studies: Iterable[Study]) -> Iterator[Study]:
 
     Remembers 64 bits for each identifier.
     """
-    seen_studies: set[int] = set()
-    seen_images: set[int] = set()
+    seen_studies, seen_images = Remembered(), Remembered()
     for study in studies:
-        mark = keyed_hash(0, "study", study.study_id)
-        again = mark in seen_studies
-        seen_studies.add(mark)
+        again = seen_studies.before(keyed_hash(0, "study", study.study_id)) is not None
         images = tuple(_marked(image, seen_images) for image in study.images)
         problem = "duplicate-id" if again else study.problem
         yield replace(study, images=images, problem=problem)
 
 
-def _marked(image: ImageRef, seen: set[int]) -> ImageRef:
-    mark = keyed_hash(0, "image", image.image_id)
-    if mark in seen:
-        return replace(image, problem="duplicate-id")
-    seen.add(mark)
-    return image
+def _marked(image: ImageRef, seen: Remembered) -> ImageRef:
+    again = seen.before(keyed_hash(0, "image", image.image_id)) is not None
+    return replace(image, problem="duplicate-id") if again else image

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.hashing import keyed_hash
@@ -20,22 +22,30 @@ T = TypeVar("T")
 def grouped(read: Callable[[], Iterable[T]], key: Callable[[T], tuple[str, ...]]) -> Iterator[list[T]]:
     """Lists of the rows that share a key, in the order in which each key's last row stands.
 
-    `read` is called twice: once to count each key's rows (64 bits and a count for each key), once to collect them. Only
-    groups that have begun and not ended are held, which for a table in order is one.
+    `read` is called twice: once to find each key's last row (64 bits for each row), once to collect them. Only groups
+    that have begun and not ended are held, which for a table in order is one.
     """
 
     def mark(row: T) -> int:
         return keyed_hash(0, "row", *key(row))
 
-    left = Counter(mark(row) for row in read())
+    marks = np.fromiter(map(mark, read()), np.uint64)
+    last = _last_of_each(marks)
     begun: dict[int, list[T]] = {}
-    for row in read():
+    for place, row in enumerate(read()):
         m = mark(row)
         begun.setdefault(m, []).append(row)
-        left[m] -= 1
-        if left[m] <= 0:
-            del left[m]
+        # A row that was not there at first, because the table is being written, ends its group.
+        if place >= marks.size or int(marks[place]) != m or last[place]:
             yield begun.pop(m)
+
+
+def _last_of_each(marks: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """bool [N]: where a mark stands for the last time."""
+    order = np.argsort(marks, kind="stable")
+    last = np.zeros(marks.size, dtype=bool)
+    last[order] = np.append(np.diff(marks[order]) != 0, [True] * bool(marks.size))
+    return last
 
 
 def grouped_rows(
