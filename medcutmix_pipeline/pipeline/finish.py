@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medcutmix_pipeline.errors import DataError
-from medcutmix_pipeline.pipeline.atomic import json_bytes, parquet_bytes, remove, write_bytes
+from medcutmix_pipeline.pipeline.atomic import json_bytes, remove, write_bytes
 from medcutmix_pipeline.pipeline.identity import public_config
 from medcutmix_pipeline.pipeline.layout import Layout, digest
 from medcutmix_pipeline.pipeline.pixel import pixel_tasks
+from medcutmix_pipeline.pipeline.rejects import all_rejects, rejects_files, some_rejects
 from medcutmix_pipeline.pipeline.work import part_name
 from medcutmix_pipeline.schemas.manifest import (
     Counts,
@@ -27,7 +28,6 @@ from medcutmix_pipeline.schemas.manifest import (
     ShardHashes,
     SourceFacts,
 )
-from medcutmix_pipeline.schemas.tables import REJECTS
 from medcutmix_pipeline.stages.card import dataset_card
 from medcutmix_pipeline.version import FORMAT_VERSION, __version__
 
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.pipeline.placement import Unit
     from medcutmix_pipeline.pipeline.work import Context
 
-_REJECTS_PER_FILE = 100_000
-
 
 @dataclass(frozen=True)
 class Made:
@@ -51,6 +49,31 @@ class Made:
     encoder: EncoderFacts
 
 
+@dataclass
+class _Shards:
+    """What the finished units tell, summed up; of each shard only what the manifest has of it is kept."""
+
+    facts: list[ShardFacts] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    plans_by_disease: Counter[str] = field(default_factory=Counter)
+    rejects: list[pa.Table] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, layout: Layout, units: Iterable[Unit]) -> _Shards:
+        """Read the marks of the units, one after the other."""
+        shards = cls()
+        for unit in units:
+            told = layout.facts(unit.name) or {}
+            shards.dropped.update(told["dropped"])
+            shards.rejects += some_rejects(layout, layout.unit_rejects(unit.name), told)
+            if told["samples"]:
+                shards.plans_by_disease.update(told["plans_by_disease"])
+                matters = {name: told[name] for name in ("samples", "plans", "bytes")}
+                hashes = ShardHashes(**told["sha256"])
+                shards.facts.append(ShardFacts(name=unit.name, split=unit.split, sha256=hashes, **matters))
+        return shards
+
+
 def finish(context: Context, made: Made, licence: str, write_run_report: Callable[[], None]) -> DatasetManifest:
     """Complete the dataset; its manifest is the last file to be written.
 
@@ -58,12 +81,15 @@ def finish(context: Context, made: Made, licence: str, write_run_report: Callabl
         DataError: not one plan came out.
     """
     layout = context.layout
-    facts = [(unit, layout.facts(unit.name) or {}) for unit in made.units]
-    kept = [(unit, told) for unit, told in facts if told["samples"]]
-    rejects = _rejects(layout, len(made.listing.parts), [unit.name for unit, _ in facts])
-    files = _rejects_files(layout, rejects)
-    manifest = _manifest(context, made, kept, rejects, sum((Counter(t["dropped"]) for _, t in facts), Counter()))
-    manifest.tables = _hashes(layout, len(made.listing.parts), files)
+    parts = [layout.facts(part_name(part)) or {} for part in range(len(made.listing.parts))]
+    shards = _Shards.of(layout, made.units)
+    early = [
+        table for part, told in enumerate(parts) for table in some_rejects(layout, layout.part_rejects(part), told)
+    ]
+    rejects = all_rejects(layout, early, shards.rejects, [shard.name for shard in shards.facts])
+    files = rejects_files(layout, rejects)
+    manifest = _manifest(context, made, shards, rejects)
+    manifest.tables = _hashes(layout, parts, files)
     if not manifest.counts.plans:
         raise DataError(_no_plan(manifest.counts))
     content = json_bytes(manifest.model_dump(mode="json"))
@@ -72,8 +98,8 @@ def finish(context: Context, made: Made, licence: str, write_run_report: Callabl
         remove(layout.manifest)  # until all of what it tells stands
     for path, table in files.items():
         write_bytes(table, path, layout.scratch)
-    _remove_strays(context, manifest.shards, len(made.listing.parts), files)
-    card = dataset_card(manifest, licence, _example(layout, [unit.name for unit, told in kept if told["plans"]]))
+    _remove_strays(context, manifest.shards, len(parts), files)
+    card = dataset_card(manifest, licence, _example(layout, next(s.name for s in manifest.shards if s.plans)))
     write_bytes(card.encode(), layout.out / "README.md", layout.scratch)
     layout.tidy()  # before it is a dataset, so that none is passed on with addresses of the source
     if not unchanged:
@@ -82,24 +108,12 @@ def finish(context: Context, made: Made, licence: str, write_run_report: Callabl
     return manifest
 
 
-def _manifest(
-    context: Context, made: Made, kept: list[tuple[Unit, dict[str, Any]]], rejects: pa.Table, dropped: Counter[str]
-) -> DatasetManifest:
+def _manifest(context: Context, made: Made, shards: _Shards, rejects: pa.Table) -> DatasetManifest:
     config = public_config(context.config, context.reader.lexicon_sha256)
-    by_disease: Counter[str] = sum((Counter(told["plans_by_disease"]) for _, told in kept), Counter())
-    baked = _baked(context, [unit.name for unit, _ in kept])
-    shards = [
-        ShardFacts(
-            name=unit.name,
-            split=unit.split,
-            samples=told["samples"],
-            plans=told["plans"],
-            bytes=told["bytes"],
-            sha256=ShardHashes(**told["sha256"]),
-            pixel=baked.get(unit.name),
-        )
-        for unit, told in kept
-    ]
+    baked = _baked(context, [shard.name for shard in shards.facts])
+    for shard in shards.facts:
+        shard.pixel = baked.get(shard.name)
+    reasons = pc.value_counts(rejects["reason"]).to_pylist()
     return DatasetManifest(
         format_version=FORMAT_VERSION,
         tool_version=__version__,
@@ -109,13 +123,13 @@ def _manifest(
         encoder=made.encoder,
         diseases=list(context.reader.findings),
         counts=Counts(
-            samples=sum(s.samples for s in shards),
-            plans=sum(s.plans for s in shards),
-            rejects=_sorted(Counter(rejects["reason"].to_pylist())),
-            plans_by_disease=_sorted(by_disease),
-            dropped_mixes=_sorted(dropped),
+            samples=sum(s.samples for s in shards.facts),
+            plans=sum(s.plans for s in shards.facts),
+            rejects=_sorted(Counter({told["values"]: told["counts"] for told in reasons})),
+            plans_by_disease=_sorted(shards.plans_by_disease),
+            dropped_mixes=_sorted(shards.dropped),
         ),
-        shards=shards,
+        shards=shards.facts,
     )
 
 
@@ -132,45 +146,12 @@ def _no_plan(counts: Counts) -> str:
     return f"not one mix plan came out of {counts.samples:,} samples ({why}): there is nothing to train with"
 
 
-def _rejects(layout: Layout, parts: int, units: Sequence[str]) -> pa.Table:
-    """All rejects, sorted; studies that lost their last image while shards were made are added."""
-    late = [pq.read_table(layout.unit_rejects(unit)) for unit in units]
-    early = [pq.read_table(layout.part_rejects(part)) for part in range(parts)]
-    suspects = set(pa.concat_tables([REJECTS.empty_table(), *late])["study"].to_pylist())
-    for unit in units:
-        path = layout.table("samples", unit)
-        if suspects and path.is_file():
-            suspects.difference_update(pq.read_table(path, columns=["study_id"])["study_id"].to_pylist())
-    lost = [
-        {
-            "input": study,
-            "stage": "ingest",
-            "reason": "study-without-usable-image",
-            "detail": "none can be used",
-            "kind": "study",
-            "study": study,
-        }
-        for study in sorted(suspects)
-    ]
-    table = pa.concat_tables([REJECTS.empty_table(), *early, *late, pa.Table.from_pylist(lost, schema=REJECTS)])
-    return table.sort_by([(name, "ascending") for name in ("kind", "study", "input", "stage", "reason")])
-
-
-def _rejects_files(layout: Layout, rejects: pa.Table) -> dict[Path, bytes]:
-    """The files of the rejects table, at least one."""
-    starts = range(0, max(1, rejects.num_rows), _REJECTS_PER_FILE)
-    return {
-        layout.out / "rejects" / f"part-{part:05d}.parquet": parquet_bytes(rejects.slice(start, _REJECTS_PER_FILE))
-        for part, start in enumerate(starts)
-    }
-
-
-def _hashes(layout: Layout, parts: int, rejects: Mapping[Path, bytes]) -> dict[str, str]:
+def _hashes(layout: Layout, parts: Sequence[Mapping[str, Any]], rejects: Mapping[Path, bytes]) -> dict[str, str]:
     """sha256 of each file of the sentences and rejects, as it was written."""
     hashes = {}
-    for part in range(parts):
+    for part, told in enumerate(parts):
         name = layout.sentences(part).relative_to(layout.out).as_posix()
-        _, hashes[name] = (layout.facts(part_name(part)) or {})["files"][name]
+        _, hashes[name] = told["files"][name]
     for path, content in rejects.items():
         hashes[path.relative_to(layout.out).as_posix()] = hashlib.sha256(content).hexdigest()
     return hashes
@@ -187,12 +168,12 @@ def _remove_strays(context: Context, shards: Sequence[ShardFacts], parts: int, r
     layout.remove_strays(expected | set(rejects))
 
 
-def _example(layout: Layout, units: Sequence[str]) -> dict[str, Any]:
-    """A plan to show: the first whose donor map scores best in the first shard."""
-    plans = pq.read_table(layout.table("plans", units[0]))
+def _example(layout: Layout, unit: str) -> dict[str, Any]:
+    """A plan to show: the first whose donor map scores best in a shard."""
+    plans = pq.read_table(layout.table("plans", unit))
     best: dict[str, Any] = plans.take([pc.index(plans["donor_score"], pc.max(plans["donor_score"]))]).to_pylist()[0]
     return best
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
-    return dict(sorted(counts.items()))
+    return dict(sorted((+counts).items()))
