@@ -18,6 +18,7 @@ from medcutmix_pipeline.pipeline.fitting import ensure_fitted
 from medcutmix_pipeline.pipeline.identity import part_key, unit_key, with_whole_paths
 from medcutmix_pipeline.pipeline.listing import Listing, list_studies
 from medcutmix_pipeline.pipeline.lock import exclusive
+from medcutmix_pipeline.pipeline.machine import arrow_memory_returned
 from medcutmix_pipeline.pipeline.output import check_output
 from medcutmix_pipeline.pipeline.pieces import Pieces
 from medcutmix_pipeline.pipeline.pixel import pixel_tasks
@@ -59,7 +60,7 @@ def build(
     layout, mirror = check_output(config, out)
     context = Context(layout.out, config, load_key(config.privacy.key_file), source.public_ids, uuid.uuid4().hex)
     _ = context.reader  # a lexicon that cannot be read is to be told before anything is started
-    with exclusive(layout.lock), ExitStack() as stack:
+    with exclusive(layout.lock), arrow_memory_returned(), ExitStack() as stack:
         if mirror:
             stack.enter_context(mirror.held())
         engine = stack.enter_context(closing(_engine(config)))

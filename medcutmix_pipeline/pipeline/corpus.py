@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.placing.clumps import Hashes, Ints
 
 ROWS_AT_ONCE = 1 << 16
-"""About how many samples' rows are held at once by each thread: some 100 MB."""
+"""About how many samples' rows are held at once by each thread, at most: some 100 MB."""
+_FEWEST_AT_ONCE = 1 << 12
+_RANGES = 16
 THREADS = min(4, cpus())
 
 
@@ -61,9 +63,18 @@ class Corpus:
         """How many (split, view, finding) two samples or more share."""
         return int((self.present > 1).sum())
 
+    @property
+    def at_once(self) -> int:
+        """About how many samples' rows a thread holds: a small share of all, up to `ROWS_AT_ONCE`.
+
+        So placing a hundred thousand studies takes hardly more memory than placing a few, and ten million are not cut
+        into more ranges than files can be appended to in turn.
+        """
+        return min(ROWS_AT_ONCE, max(_FEWEST_AT_ONCE, self.samples // _RANGES))
+
     def spans(self) -> list[range]:
-        """Neighbouring parts with some `ROWS_AT_ONCE` samples together, at least one part each."""
-        span = (self.starts[:-1] // ROWS_AT_ONCE).tolist()
+        """Neighbouring parts with some `at_once` samples together, at least one part each."""
+        span = (self.starts[:-1] // self.at_once).tolist()
         begins = [part for part, number in enumerate(span) if part == 0 or span[part - 1] != number]
         return [range(begin, end) for begin, end in zip(begins, [*begins[1:], len(span)], strict=True)]
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medcutmix_pipeline.pipeline.atomic import parquet_bytes, write_parquet
-from medcutmix_pipeline.pipeline.corpus import ROWS_AT_ONCE, THREADS
+from medcutmix_pipeline.pipeline.corpus import THREADS
 from medcutmix_pipeline.pipeline.placement import Unit
 from medcutmix_pipeline.pipeline.spill import RowSpill, in_turn
 from medcutmix_pipeline.schemas.tables import PLACED
@@ -36,7 +36,7 @@ def distribute(layout: Layout, corpus: Corpus, placing: Placing, tick: Callable[
     Returns:
         The units in order, and the sha256 of the rows for fitting.
     """
-    per_bucket = max(1, ROWS_AT_ONCE * len(placing.names) // max(1, corpus.samples))
+    per_bucket = max(1, corpus.at_once * len(placing.names) // max(1, corpus.samples))
     spill = RowSpill(layout.work / "placing" / "rows")
     spread = partial(_spread, layout, corpus, placing, spill, per_bucket)
     fit_rows = [PLACED.empty_table(), *in_turn(spread, enumerate(corpus.spans()), THREADS)]

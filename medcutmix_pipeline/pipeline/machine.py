@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
 import subprocess  # nosec B404  # one call, without a shell
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _GPU_PATIENCE = 10.0  # seconds
 _GPU_QUERY = "utilization.gpu,memory.used,memory.total,name"
@@ -99,6 +104,21 @@ class Watch:
                     for gpu in self._gpus
                 ],
             }
+
+
+@contextlib.contextmanager
+def arrow_memory_returned() -> Iterator[None]:
+    """While the block runs, Arrow takes memory where Python does, and what it has done with goes back.
+
+    Arrow's own allocator keeps what large tables leave behind, for each thread: after placing 100,000 studies, over
+    100 MB for the rest of the build.
+    """
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
 
 
 def machine() -> dict[str, Any]:

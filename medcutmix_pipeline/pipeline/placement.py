@@ -66,7 +66,7 @@ def place_corpus(layout: Layout, corpus: Corpus, config: Config, most: int) -> P
         most: train samples to choose for the fit of an encoder, at most.
     """
     work = layout.work / "placing"
-    buckets = max(1, -(-corpus.samples // SAMPLES_AT_ONCE))
+    buckets = max(1, -(-corpus.samples // min(SAMPLES_AT_ONCE, 4 * corpus.at_once)))  # numbers are smaller than rows
     hashed = NumberSpill(work / "by-hash", _BY_HASH)
     groups, for_fit = _spill_by_hash(layout, corpus, config, hashed, buckets, most)
     clumped = NumberSpill(work / "by-chance", _BY_CHANCE)

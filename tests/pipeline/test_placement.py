@@ -82,8 +82,7 @@ def placed(layout, parts, config, most=0):
 @pytest.fixture
 def small_ranges(monkeypatch):
     monkeypatch.setattr(placement, "SAMPLES_AT_ONCE", 32)
-    for module in (corpora, distribution):
-        monkeypatch.setattr(module, "ROWS_AT_ONCE", 24)
+    monkeypatch.setattr(corpora, "ROWS_AT_ONCE", 24)
 
 
 @pytest.fixture
@@ -132,8 +131,7 @@ def test_the_same_corpus_in_other_parts_and_ranges_gives_the_same_bytes(tmp_path
     made = []
     for part, at_once in ((400, 1 << 16), (100, 50), (7, 16)):
         monkeypatch.setattr(placement, "SAMPLES_AT_ONCE", at_once)
-        for module in (corpora, distribution):
-            monkeypatch.setattr(module, "ROWS_AT_ONCE", at_once)
+        monkeypatch.setattr(corpora, "ROWS_AT_ONCE", at_once)
         parts = [told[start : start + part] for start in range(0, 400, part)]
         _, units, fitted = placed(written(Layout(tmp_path / str(part)), parts), len(parts), config, 100)
         made.append((units, fitted))
@@ -192,3 +190,8 @@ def test_work_that_fails_is_told_where_its_result_was_due():
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+@pytest.mark.parametrize(("samples", "at_once"), [(0, 4096), (2_800, 4096), (140_000, 8_750), (1 << 24, 1 << 16)])
+def test_a_small_corpus_is_placed_in_small_ranges_and_a_large_one_in_bounded_ones(samples, at_once):
+    assert corpora.Corpus([], np.array([0, samples]), np.zeros((0, 2, 0))).at_once == at_once
