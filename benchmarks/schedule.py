@@ -4,8 +4,9 @@ python -m benchmarks.schedule                 160 studies
 python -m benchmarks.schedule --size full     1,600 studies
 
 Two builds of one process each run at once, so that both cores are as busy as in a build on Ray, and every stage is
-timed in them, call by call. From these times the schedule of a build on Ray with two CPUs is simulated
-(benchmarks/schedule_sim.py), and that build is made: both give samples a second, between their first and last commit.
+timed in them, call by call, in seconds of CPU. From these times the schedule of a build on Ray with two CPUs is
+simulated (benchmarks/schedule_sim.py), and that build is made: both give samples a second, between their first and
+last commit.
 `python -m benchmarks.scale` reckons from the result what builds cost on clusters.
 """
 
@@ -72,7 +73,7 @@ def measure(options: argparse.Namespace) -> list[Figure]:
         ratios.append(simulated[-1] / measured[-1])
         shutil.rmtree(options.work / "ray")
     defaults = FitConfig()
-    fit = statistics.mean(one.stages["fit"] for one in alone) / _STEPS * defaults.steps
+    fit = statistics.mean(one.driver_cpu["fit"] for one in alone) / _STEPS * defaults.steps
     figures = [
         Measured(tuple(measured)).figure("a build on two CPUs, between commits", "samples/s"),
         Measured(tuple(simulated)).figure("the same, simulated from the times of its stages", "samples/s"),
@@ -121,12 +122,12 @@ def settings(work: Path, table: Path, unit: int, engine: str) -> dict[str, Any]:
 
 
 def costs_of(alone: list[Run], real: Run) -> Costs:
-    """The means over the serial builds; of the driver, what it took in the build on Ray."""
+    """The means over the serial builds; of the driver, its CPU in the build on Ray, and waiting in commits."""
     stages = {}
     for name, function in STAGES.items():
         # Before the fit, the images to fit on are decoded once more.
         more = _FITTED_ON if name == "decode" else 0
-        stages[name] = statistics.mean(one.told["calls"][function][0] / (one.told["samples"] + more) for one in alone)
+        stages[name] = statistics.mean(one.told["calls"][function][1] / (one.told["samples"] + more) for one in alone)
     wall, cpu, calls = real.told["calls"]["commit"]
     shards = real.told["shards"]
     # All commits are alike: those of parts and of the encoder are counted as those of shards.
