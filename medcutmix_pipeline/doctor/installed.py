@@ -22,7 +22,7 @@ _OURS = "medcutmix-pipeline"
 _OPTIONAL = {
     "duckdb": ("queries with `inspect --sql`", "pip install 'medcutmix-pipeline[inspect]'"),
     "matplotlib": ("plots with `Dataset.plot`", "pip install 'medcutmix-pipeline[inspect]'"),
-    "python-gdcm": ("a second decoder for rare DICOM files", "pip install python-gdcm"),
+    "python-gdcm": ("second decoder for rare DICOM files", "pip install python-gdcm"),
 }
 
 

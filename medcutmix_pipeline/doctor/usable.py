@@ -21,7 +21,8 @@ _GROUP = "usable"
 def usable(config: Config) -> Iterator[Check]:
     """CPU and memory, GPUs, the configured encoder and the published ones at hand, the language model, Ray."""
     told = machine()
-    yield Check(_GROUP, "machine", "ok", f"{told['cpus']} CPUs, {told['memory'] / 2**30:.0f} GB of memory")
+    cores = f"{told['cpus']} CPU{'s' if told['cpus'] > 1 else ''}"
+    yield Check(_GROUP, "machine", "ok", f"{cores}, {told['memory'] / 2**30:.0f} GB of memory")
     yield _gpu(config)
     yield _encoder(config)
     yield _models()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.pipeline.machine import cpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,16 +64,16 @@ def _start(config: EngineConfig) -> Any:
         # Without an address Ray would join what RAY_ADDRESS names, or any Ray that runs on this machine.
         return ray.init(
             address="local",
-            num_cpus=config.workers or os.cpu_count(),
+            num_cpus=config.workers or cpus(),  # a job of a scheduler may not use all that the machine has
             include_dashboard=config.dashboard,
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
     except Exception as error:  # Ray raises a bare Exception where its processes come up too late
         raise UsageError(
-            f"no local Ray could be started ({_said(error)}): its logs are in {_logs()}; see that memory and that disk "
-            "are not full and run the same command again, name a folder with a shorter path or more room in "
-            "RAY_TMPDIR, or build in one process with --engine serial"
+            f"no local Ray could be started ({_said(error)}): its logs are in {_logs()}; run the same command again "
+            "when the machine is less busy and neither memory nor disk are full, name a folder with a shorter path or "
+            "more room in RAY_TMPDIR, or build in one process with --engine serial"
         ) from None
 
 
