@@ -162,9 +162,7 @@ def verdict(corpus: Corpus, made: dict[int, Schedule], alone: float) -> str:
     if last == GPUS[-1]:
         stop = f"Making shards keeps four fifths of the ideal rate up to {last} GPUs."
     else:
-        following = made[GPUS[GPUS.index(last) + 1]]
-        few = math.ceil(corpus.images / UNIT) < _UNITS_EACH * 2
-        why = "there are no more shards than that to hand out" if few else _reason(following)
+        why = _reason(made[GPUS[GPUS.index(last) + 1]])
         stop = f"Making shards keeps four fifths of the ideal rate up to {last} GPUs; beyond, {why}."
     halves = next((g for g, one in made.items() if alone >= corpus.images / one.rate), None)
     amdahl = (

@@ -79,6 +79,7 @@ def measure(options: argparse.Namespace) -> list[Figure]:
         Measured(tuple(simulated)).figure("the same, simulated from the times of its stages", "samples/s"),
         Measured(tuple(ratios)).figure("simulated over measured", "×"),
         *told(costs, f"shards of {unit}"),
+        *driver_told(costs, f"shards of {unit}"),
         Figure("fitting the default encoder, on a core", fit, "s", note=f"from {_STEPS} of its {defaults.steps} steps"),
         Figure("most memory of a worker", real.worker / 1e6, "MB"),
         Figure("a sample of 448 px in the dataset", real.told["bytes"] / real.told["samples"] / 1e3, "kB"),
@@ -131,7 +132,8 @@ def costs_of(alone: list[Run], real: Run) -> Costs:
     wall, cpu, calls = real.told["calls"]["commit"]
     shards = real.told["shards"]
     # All commits are alike: those of parts and of the encoder are counted as those of shards.
-    return Costs(stages, (real.driver_cpu["shards"] - cpu * shards / calls) / shards, wall / calls)
+    own = max(0.0, real.driver_cpu["shards"] - cpu * shards / calls)
+    return Costs(stages, own / shards, wall / calls)
 
 
 def commits(out: Path) -> list[float]:
@@ -149,12 +151,15 @@ def rate(ends: tuple[float, ...] | list[float], samples: int) -> float:
 
 
 def told(costs: Costs, where: str) -> list[Figure]:
-    """The costs as lines of the table."""
-    figures = [
+    """The costs of the stages as lines of the table."""
+    return [
         Figure(f"{name} a sample of {SIDE} px, {where}", seconds * 1e3, "ms") for name, seconds in costs.stages.items()
     ]
+
+
+def driver_told(costs: Costs, where: str) -> list[Figure]:
+    """The costs of the driver as lines of the table."""
     return [
-        *figures,
         Figure(f"driver: a shard's tasks and outcome, {where}", costs.driver * 1e3, "ms"),
         Figure(f"driver: committing a shard, {where}", costs.commit * 1e3, "ms"),
     ]

@@ -59,7 +59,7 @@ class Cluster:
 class Schedule:
     """How a simulated build went: seconds from the first submission to the last commit, and shares of time in [0, 1].
 
-    A CPU is busy while a task holds it, be it for bytes of the storage.
+    A CPU is busy while a task holds it, be it for bytes of the storage; `computing` is the share without that.
 
     `flights` is the mean number of units in flight, `commits` when each unit was committed.
     """
@@ -67,6 +67,7 @@ class Schedule:
     seconds: float
     samples: int
     busy: dict[str, float]
+    computing: float
     flights: float
     commits: tuple[float, ...]
 
@@ -77,8 +78,9 @@ class Schedule:
 
     @property
     def limit(self) -> str:
-        """What is busiest."""
-        return max(self.busy, key=lambda name: self.busy[name])
+        """What is busiest; CPUs that wait for bytes are not."""
+        used = {**self.busy, "CPUs": self.computing}
+        return max(used, key=lambda name: used[name])
 
 
 class _Build:
@@ -180,4 +182,5 @@ def simulate(units: int, costs: UnitCosts, cluster: Cluster) -> Schedule:
         "driver": build.driver.used / seconds,
         "storage": build.storage.used / (seconds * capacity) if capacity < float("inf") else 0.0,
     }
-    return Schedule(seconds, units * costs.samples, busy, build.flown / seconds, tuple(build.commits))
+    computing = build.cores.used / (seconds * cluster.cpus)
+    return Schedule(seconds, units * costs.samples, busy, computing, build.flown / seconds, tuple(build.commits))

@@ -41,7 +41,7 @@ def test_a_unit_alone_takes_the_sum_of_its_steps():
 def test_the_scarcest_thing_sets_the_rate_and_is_told_to_be_busy(what, cluster, costs, rate):
     made = simulate(2_000, costs, cluster)
     assert made.rate == pytest.approx(rate, rel=0.05)
-    assert made.limit == what or what == "storage"  # tasks that wait for bytes hold their CPUs
+    assert made.limit == what
     assert made.busy[what] > 0.95
 
 
