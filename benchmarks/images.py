@@ -5,11 +5,11 @@
     python -m benchmarks.images --no-compare    the build and the bare loop alone
 
 All ways take the same generated files (chest films of 2544 × 3056 px as JPEG and as DICOM) to grey JPEGs of 448 px in
-tars of equally many, on all cores, each in a process of its own. Rates are taken between commits: the slope of images
-committed over time, without the first commits and the last, so that neither starting processes nor the time when some
-of them have run out of work counts. What whole runs take, from a cold start to the end, is told apart. The build does
-all that it does (reports, placing, pairing, tables), but few of the studies have a finding, and its encoder costs
-nothing: text and attention have parts of their own.
+tars of equally many, on all cores, each in a process of its own. Every way runs over few files and over many, and its
+rate is the difference of images by the difference of seconds: so what does not grow with the number of images, such as
+starting Ray, processes and imports, does not count. What whole runs take is told apart. The build does all that it does
+(reports, placing, pairing, tables), but few of the studies have a finding, and its encoder costs nothing: text and
+attention have parts of their own.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks import peers
 from benchmarks.films import write_films
-from benchmarks.images_runs import CORES, QUALITY, SIDE
+from benchmarks.images_runs import QUALITY, SIDE
 from benchmarks.suite import Figure, Measured, run, side_by_side
 
 if TYPE_CHECKING:
@@ -42,30 +42,30 @@ TITLE: dict[Kind, str] = {"jpeg": "JPEG", "dicom": "DICOM", "dicom-jpeg2000": "D
 WAYS = {"build": "the build", "bare": "a bare loop", "ray-data": "Ray Data", "img2dataset": "img2dataset"}
 
 
-@dataclass(frozen=True)
-class Load:
-    """What is measured with: how many files, of how many films that differ, in shards of how many."""
-
-    kind: Kind
-    count: int
-    distinct: int
-    unit: int
-    ways: tuple[str, ...]
-
-
 PEERS = ("ray-data", "img2dataset")
 """Each in an environment of its own, of the same name."""
-OURS = ("build", "bare", "ray-data")
-# Ten shards each: img2dataset's processes are started anew after five.
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is measured with: few and many files, of how many films that differ, and in shards of how many."""
+
+    kind: Kind
+    few: int
+    many: int
+    unit: int
+    distinct: int
+    ways: tuple[str, ...] = ("build", "bare", "ray-data")
+
+
+ROUNDS = {"small": 1, "full": 3}
+ALL = ("build", "bare", *PEERS)
 SIZES: dict[str, tuple[Load, ...]] = {
-    "small": (
-        Load("jpeg", 640, 24, 64, (*OURS, "img2dataset")),
-        Load("dicom", 160, 8, 16, OURS),
-    ),
+    "small": (Load("jpeg", 120, 480, 60, 12, ALL), Load("dicom", 32, 128, 16, 8, ("build", "bare"))),
     "full": (
-        Load("jpeg", 2560, 96, 256, (*OURS, "img2dataset")),
-        Load("dicom", 960, 24, 96, OURS),
-        Load("dicom-jpeg2000", 80, 8, 8, OURS),
+        Load("jpeg", 512, 2560, 128, 48, ALL),
+        Load("dicom", 256, 1280, 64, 24),
+        Load("dicom-jpeg2000", 16, 64, 4, 8),
     ),
 }
 
@@ -77,43 +77,38 @@ class Runner:
     load: Load
     work: Path
     folder: Path = field(init=False)
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    whole: dict[str, list[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder = self.work / "films" / f"{self.load.kind}-{self.load.distinct}"
-        write_films(self.folder, self.load.kind, self.load.count, self.load.distinct)
+        write_films(self.folder, self.load.kind, self.load.many, self.load.distinct)
 
     def rate(self, way: str) -> float:
-        """Images a second, between commits."""
+        """Images a second, beyond what it takes to start."""
+        few, many = self._seconds(way, self.load.few), self._seconds(way, self.load.many)
+        self.whole.setdefault(way, []).append(many)
+        return (self.load.many - self.load.few) / (many - few)
+
+    def _seconds(self, way: str, count: int) -> float:
         out = self.work / "out"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
-        python = sys.executable if way not in PEERS else peers.python(way)
+        python = peers.python(way) if way in PEERS else sys.executable
         command = [python, "-m", "benchmarks.images_runs", way, "--images", self.folder]
-        command += ["--count", self.load.count, "--out", out / "tars", "--unit", self.load.unit]
+        command += ["--count", count, "--out", out / "tars", "--unit", self.load.unit]
         # Ray lowers the priority of its workers, which on a machine with other work measures that work.
-        env = {"RAY_worker_niceness": "0", **os.environ, "PYTHONPATH": str(HERE.parent)}
+        quiet = {"RAY_worker_niceness": "0", "NO_ALBUMENTATIONS_UPDATE": "1"}
+        env = {**quiet, **os.environ, "PYTHONPATH": str(HERE.parent)}
         done = subprocess.run(
             list(map(str, command)), capture_output=True, text=True, check=False, timeout=1800, env=env, cwd=HERE.parent
         )
         if done.returncode:
             raise SystemExit(f"{way} failed:\n{done.stderr[-3000:]}")
-        told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-        got = sum(count for _, count in told["commits"])
-        if got != self.load.count:
-            raise SystemExit(f"{way} made {got} images of {self.load.count}")
-        self.seconds.setdefault(way, []).append(told["ended"] - told["started"])
+        told = json.loads(done.stdout.strip().splitlines()[-1])
+        if told["images"] != count:
+            raise SystemExit(f"{way} made {told['images']} images of {count}")
         shutil.rmtree(out)
-        return slope(told["commits"])
-
-
-def slope(commits: list[list[float]]) -> float:
-    """Images a second: the least-squares slope of images committed over time, without the first and last commits."""
-    if len(commits) < 2 * CORES + 4:
-        raise SystemExit(f"{len(commits)} commits are too few to take a rate from")
-    when, counts = np.array(sorted(commits)).T
-    middle = slice(CORES, len(when) - CORES)
-    return float(np.polyfit(when[middle] - when[0], np.cumsum(counts)[middle], 1)[0])
+        return float(told["seconds"])
 
 
 def measure(told: argparse.Namespace) -> list[Figure]:
@@ -122,13 +117,12 @@ def measure(told: argparse.Namespace) -> list[Figure]:
     for load in SIZES[told.size]:
         ways = [way for way in load.ways if not (way in PEERS and not told.compare)]
         runner = Runner(load, told.work)
-        rates = side_by_side({way: partial(runner.rate, way) for way in ways}, told.rounds or 3)
+        rates = side_by_side({way: partial(runner.rate, way) for way in ways}, told.rounds or ROUNDS[told.size])
         figures += compared(TITLE[load.kind], rates)
-        whole = {way: Measured(tuple(seconds)) for way, seconds in runner.seconds.items()}
-        note = f"{load.count} images, shards of {load.unit}, from a cold start to the end"
-        figures += [
-            each.figure(f"{TITLE[load.kind]}: whole run, {WAYS[way]}", "s", note=note) for way, each in whole.items()
-        ]
+        note = f"{load.many} images in shards of {load.unit}, from a cold start to the end"
+        for way, seconds in runner.whole.items():
+            whole = Measured(tuple(seconds))
+            figures.append(whole.figure(f"{TITLE[load.kind]}: whole run, {WAYS[way]}", "s", note=note))
         figures += profile(load, runner.folder)
     return figures
 
@@ -150,7 +144,7 @@ def profile(load: Load, folder: Path) -> list[Figure]:
     from medcutmix_pipeline.stages.ingest import decode, encode, square
 
     config, times, sizes = IngestConfig(), [], []
-    for path in sorted(folder.iterdir())[: load.distinct]:
+    for path in sorted(folder.iterdir())[: min(load.distinct, 24)]:
         marks = [time.perf_counter()]
         data = read_bytes(str(path), config.max_bytes)
         marks.append(time.perf_counter())
