@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.synchronize import Barrier
 
-REFUSED = 12
+REFUSED = 6
 """One mix in so many is refused."""
 
 
