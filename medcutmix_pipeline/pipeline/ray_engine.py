@@ -137,13 +137,16 @@ class RayEngine:
 
     def _units(self, context: Context, tasks: Iterable[UnitTask]) -> Iterator[Outcome]:
         folder = context.encoder_folder
-        encoder = self._sent(context, sorted(folder.iterdir()) if folder else [])
+        # By value: an actor whose arguments are Ray's objects, which may be lost, cannot be relied on to start again.
+        encoder = context if self._shares else carried(context, sorted(folder.iterdir()) if folder else [])
         pool = [
             EncoderActor.options(num_gpus=self._gpus).remote(encoder)  # type: ignore[attr-defined]  # added by @ray.remote
             for _ in range(self._encoders)
         ]
         turn = itertools.cycle(pool)
-        window = self.workers + 2 * len(pool)
+        # Two for each encoder beside those that are being decoded; and always one that waits for each CPU, because this
+        # process commits a unit before it starts another.
+        window = max(2 * self.workers, self.workers + 2 * len(pool))
         flights: dict[ray.ObjectRef[Any], Flight] = {}
         waiting = iter(tasks)
         while True:
