@@ -6,6 +6,7 @@
 In benchmarks/README.md the parts stand between `<!-- parts -->` and `<!-- end of parts -->`, each with what
 `notes/PART.md` says of it. A page of docs/ has the table of a part between `<!-- results of PART -->` and
 `<!-- end of results -->`, or with `<!-- results of PART: WORD, WORD -->` those lines that begin with one of the words.
+`<!-- results of PART by row: WHAT, WHAT -->` makes a row of each X whose lines are called `X: WHAT`.
 A paragraph or table written by hand that tells figures is marked, see `benchmarks/told.py`.
 """
 
@@ -18,7 +19,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.parts import HERE, PARTS
-from benchmarks.suite import RESULTS, Figure, table
+from benchmarks.suite import RESULTS, Figure, number, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ NOTES = HERE / "notes"
 PAGES = [HERE.parent / "README.md", *sorted((HERE.parent / "docs").glob("*.md"))]
 
 _PARTS = re.compile(r"(<!-- parts -->\n).*?(<!-- end of parts -->)", re.S)
-_RESULTS = re.compile(r"(<!-- results of (\w+)(?:: ([^>]+?))? -->\n).*?(<!-- end of results -->)", re.S)
+_RESULTS = re.compile(r"(<!-- results of (\w+)( by row)?(?:: ([^>]+?))? -->\n).*?(<!-- end of results -->)", re.S)
 
 
 def result_of(part: str) -> dict[str, Any] | None:
@@ -79,11 +80,28 @@ def results_written(text: str) -> str:
     def lines(found: re.Match[str]) -> str:
         result = result_of(found[2])
         if result is None:
-            return f"{found[1]}\nNot measured yet.\n\n{found[4]}"
-        begin = tuple(word.strip() for word in (found[3] or "").split(","))
-        return f"{found[1]}\n{table([f for f in figures_of(result) if f.what.startswith(begin)])}\n\n{found[4]}"
+            return f"{found[1]}\nNot measured yet.\n\n{found[5]}"
+        words = [word.strip() for word in (found[4] or "").split(",")]
+        figures = figures_of(result)
+        made = by_row(figures, words) if found[3] else table([f for f in figures if f.what.startswith(tuple(words))])
+        return f"{found[1]}\n{made}\n\n{found[5]}"
 
     return _RESULTS.sub(lines, text)
+
+
+def by_row(figures: list[Figure], columns: list[str]) -> str:
+    """A row for each X of which there is a figure `X: COLUMN` for every column; spreads in brackets."""
+    cells = {figure.what: figure for figure in figures}
+    rows = dict.fromkeys(figure.what.rpartition(": ")[0] for figure in figures)
+    lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for row in rows:
+        own = [cells.get(f"{row}: {column}") for column in columns]
+        told = [
+            number(f.value) + (f" ({number(f.low)}–{number(f.high)})" if f.low is not None else "") for f in own if f
+        ]
+        if row and len(told) == len(columns):
+            lines.append(f"| {row} | {' | '.join(told)} |")
+    return "\n".join(lines)
 
 
 def written(page: Path) -> str:

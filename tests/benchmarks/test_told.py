@@ -73,6 +73,23 @@ def test_a_page_gets_the_lines_that_it_asks_for() -> None:
     assert table.results_written(made) == made
 
 
+def test_a_table_may_have_a_row_for_each_thing(tmp_path: Path) -> None:
+    named = [
+        ("Edema: hit", 0.9764, 0.88),
+        ("Edema: area", 0.13, None),
+        ("Fracture: hit", 0.07, None),
+        ("a fit", 7, None),
+    ]
+    figures = [{"what": what, "value": value, "unit": "", "low": low, "high": low} for what, value, low in named]
+    (tmp_path / "pointing.json").write_text(json.dumps({"figures": figures}))
+    made = table.results_written("<!-- results of pointing by row: hit, area -->\n<!-- end of results -->\n")
+    assert [line for line in made.splitlines() if line.startswith("|")] == [
+        "| | hit | area |",
+        "|---|---|---|",
+        "| Edema | 0.976 (0.88–0.88) | 0.13 |",
+    ]
+
+
 def test_a_part_is_told_with_notes_command_machine_and_versions(tmp_path: Path) -> None:
     (tmp_path / "loader.md").write_text("Decoding is most of it.\n")
     made = table.parts_written("<!-- parts -->\n<!-- end of parts -->\n")
