@@ -66,9 +66,10 @@ class SentenceComponent:
                 sentence = reading.parsed(section.kind, start, end)
                 opened.append(bisect_left(reading.offsets, start))
                 reading.sentences.append(sentence)
-        starts = np.zeros(len(doc) + 1, dtype=np.uint64)
+        # All others are said to be none: where nothing is said spaCy takes a lone sentence for a Doc without boundaries.
+        starts = np.full(len(doc) + 1, -1, dtype=np.int64)
         starts[opened] = 1
-        column: Any = starts[:-1, None]
+        column: Any = starts[:-1, None].view(np.uint64)
         doc.from_array(["SENT_START"], column)  # one by one would take time quadratic in the text
         return doc
 

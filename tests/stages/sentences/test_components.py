@@ -49,6 +49,11 @@ def test_sentences_alone_keep_a_marker_with_its_item() -> None:
     assert [sent.text for sent in doc.sents] == ["1. Edema", "2. Small effusion.", "No nodule"]
 
 
+def test_a_report_of_one_sentence_has_its_sentence() -> None:
+    doc = blank("medcutmix_sentences")("Small left effusion.")
+    assert [sent.text for sent in doc.sents] == ["Small left effusion."]
+
+
 def test_findings_alone_and_behind_another_splitter() -> None:
     doc = blank("sentencizer", "medcutmix_findings")("Edema. No effusion.")
     assert [(span.label_, span._.assertion) for span in doc.spans["findings"]] == [
