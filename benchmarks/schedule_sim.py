@@ -52,7 +52,7 @@ class Cluster:
     @property
     def window(self) -> int:
         """Units in flight, as the engine bounds them."""
-        return self.cpus + 2 * self.encoders
+        return max(2 * self.cpus, self.cpus + 2 * self.encoders)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def test_no_schedule_beats_its_bounds_or_loses_a_unit(units, cpus, encoders, ste
     assert least * (1 - 1e-9) <= made.seconds <= units * sum(steps) * (1 + 1e-9)
     assert made.samples == 7 * units
     assert all(0 <= share <= 1 + 1e-9 for share in made.busy.values())
-    assert made.flights <= cpus + 2 * encoders + 1e-9
+    assert made.flights <= max(2 * cpus, cpus + 2 * encoders) + 1e-9
 
 
 def test_the_page_says_what_the_results_say():
