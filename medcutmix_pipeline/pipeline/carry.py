@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from medcutmix_pipeline.pipeline.atomic import Staged
 from medcutmix_pipeline.pipeline.layout import Outcome
 from medcutmix_pipeline.pipeline.work import Context, IngestTask
@@ -106,5 +108,5 @@ def _sweep() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         process = folder.name.removeprefix(_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError):
-            if folder.stat().st_uid == os.getuid() and not Path("/proc", process).exists():
+            if folder.stat().st_uid == os.getuid() and process.isdigit() and not psutil.pid_exists(int(process)):
                 shutil.rmtree(folder, ignore_errors=True)

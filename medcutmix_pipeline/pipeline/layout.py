@@ -141,10 +141,10 @@ class Layout:
     def _mark(self, name: str) -> dict[str, Any]:
         """The mark of a piece of work, empty where there is none."""
         try:
-            facts: dict[str, Any] = json.loads(self.done(name).read_text())
+            facts = json.loads(self.done(name).read_text())
         except (FileNotFoundError, ValueError):
             return {}
-        return facts
+        return facts if isinstance(facts, dict) else {}
 
     def is_ours(self) -> bool:
         """Whether the folder was made by a build, finished or not: other tools know a dataset.json or .build, too."""
