@@ -7,9 +7,9 @@
 All ways take the same generated files (chest films of 2544 × 3056 px as JPEG and as DICOM) to grey JPEGs of 448 px in
 tars of equally many, on all cores, each in a process of its own. Every way runs over few files and over many, and its
 rate is the difference of images by the difference of seconds: so what does not grow with the number of images, such as
-starting Ray, processes and imports, does not count. What whole runs take is told apart. The build does all that it does
-(reports, placing, pairing, tables), but few of the studies have a finding, and its encoder costs nothing: text and
-attention have parts of their own.
+starting Ray, processes and imports, does not count. Of the build, the stage `shards` counts: from image files to
+committed shards, with pairing, maps and tables. Reading and placing reports come before it and have parts of their own,
+so few of the studies have a finding, and the encoder costs nothing. What whole runs take is told apart.
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ class Runner:
 
     def rate(self, way: str) -> float:
         """Images a second, beyond what it takes to start."""
-        few, many = self._seconds(way, self.load.few), self._seconds(way, self.load.many)
-        self.whole.setdefault(way, []).append(many)
-        return (self.load.many - self.load.few) / (many - few)
+        few, many = self._told(way, self.load.few), self._told(way, self.load.many)
+        self.whole.setdefault(way, []).append(many["seconds"])
+        return (self.load.many - self.load.few) / (many["path"] - few["path"])
 
-    def _seconds(self, way: str, count: int) -> float:
+    def _told(self, way: str, count: int) -> dict[str, float]:
         out = self.work / "out"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
@@ -104,11 +104,11 @@ class Runner:
         )
         if done.returncode:
             raise SystemExit(f"{way} failed:\n{done.stderr[-3000:]}")
-        told = json.loads(done.stdout.strip().splitlines()[-1])
+        told: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
         if told["images"] != count:
             raise SystemExit(f"{way} made {told['images']} images of {count}")
         shutil.rmtree(out)
-        return float(told["seconds"])
+        return told
 
 
 def measure(told: argparse.Namespace) -> list[Figure]:

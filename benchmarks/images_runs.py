@@ -195,7 +195,10 @@ def main() -> None:
     way = partial(WAYS[told.way], paths, told.out, told.unit)
     start = time.perf_counter()
     images = way()
-    print("\n" + json.dumps({"images": images, "seconds": time.perf_counter() - start}))
+    seconds = time.perf_counter() - start
+    report = told.out / "run.json"  # of a build: its stage `shards` is what all other ways do
+    path = json.loads(report.read_text())["stages"]["shards"]["seconds"] if report.exists() else seconds
+    print("\n" + json.dumps({"images": images, "seconds": seconds, "path": path}))
 
 
 if __name__ == "__main__":

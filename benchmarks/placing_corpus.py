@@ -1,8 +1,8 @@
 """Synthetic corpora for the part `placing`: what listing and reading leave on disk for studies by the million.
 
 Reports are drawn from a pool of generated ones that the project's own reader has read. Each is drawn as often as it
-takes for findings to be as frequent as in MIMIC-CXR, by raking; what occurs together is what the generator draws
-together. Each study has a frontal and a lateral view; patients have 3.5 studies on average, geometrically distributed.
+takes for findings to be about as frequent as in large archives, by raking; what occurs together is what the generator
+draws together. Each study has a frontal and a lateral view; patients have 3.5 studies on average, geometrically distributed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ FREQUENCY = {
     "Pneumonia": 0.072,
     "Pneumothorax": 0.046,
 }
-"""Share of MIMIC-CXR's reports in which CheXpert's labeller finds each present (Johnson et al., arXiv:1901.07042)."""
+"""Share of reports in which each is to be present: a long tail after MIMIC-CXR's (Johnson et al., arXiv:1901.07042, by
+CheXpert's labeller), rounded and not checked against its table. What occurs together sets limits to it."""
 
 NORMAL = 0.33
 POOL = 4096

@@ -66,7 +66,7 @@ class SentenceComponent:
                 sentence = reading.parsed(section.kind, start, end)
                 opened.append(bisect_left(reading.offsets, start))
                 reading.sentences.append(sentence)
-        # All others are said to be none: where nothing is said spaCy takes a lone sentence for a Doc without boundaries.
+        # All others are said to be none: where nothing is said, spaCy takes a lone sentence for a Doc without any.
         starts = np.full(len(doc) + 1, -1, dtype=np.int64)
         starts[opened] = 1
         column: Any = starts[:-1, None].view(np.uint64)
