@@ -1,8 +1,9 @@
 """Synthetic corpora for the part `placing`: what listing and reading leave on disk for studies by the million.
 
 Reports are drawn from a pool of generated ones that the project's own reader has read. Each is drawn as often as it
-takes for findings to be about as frequent as in large archives, by raking; what occurs together is what the generator
-draws together. Each study has a frontal and a lateral view; patients have 3.5 studies on average, geometrically distributed.
+takes for findings to be about as frequent as in large archives, by raking; what occurs together is what the
+generator draws together. Each study has a frontal and a lateral view; patients have 3.5 studies on average,
+geometrically distributed.
 """
 
 from __future__ import annotations
