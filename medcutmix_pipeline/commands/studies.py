@@ -9,6 +9,10 @@ from rich.markup import escape
 from medcutmix_pipeline.commands.tell import QuietOption, out_console
 
 
+_MANY = 1000
+"""So many studies take longer than it does to start processes that draw them side by side."""
+
+
 def phantom(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Folder for the studies; must be new or empty.", show_default=False)
@@ -26,9 +30,11 @@ def phantom(
     quiet: QuietOption = False,
 ) -> None:
     """Generate synthetic chest radiographs with reports, whose truth is known: for demos and tests."""
+    from medcutmix_pipeline.pipeline.machine import cpus
     from medcutmix_pipeline.sources.phantom import generate
 
-    summary = generate(folder, studies, seed, image_format=image_format, size=size, contrast=contrast)
+    workers = cpus() if studies >= _MANY else 1
+    summary = generate(folder, studies, seed, image_format=image_format, size=size, contrast=contrast, workers=workers)
     if quiet:
         return
     typer.echo(
