@@ -8,7 +8,6 @@ from rich.markup import escape
 
 from medcutmix_pipeline.commands.tell import QuietOption, out_console
 
-
 _MANY = 1000
 """So many studies take longer than it does to start processes that draw them side by side."""
 
