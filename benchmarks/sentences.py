@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 GENERATED = {"small": 2000, "full": 10000}
 ROUNDS = {"small": 3, "full": 7}
+TIMES = 6
+"""Two processes go through their halves so often in a round: once takes too short a time to tell how they share."""
 SLOW, FEW = frozenset({"forgetful", "pysbd"}), 600
 """Ways that remember nothing and are slow, and how many reports they get: a rate needs no more."""
 TOLD = {
@@ -62,12 +64,13 @@ class Waiting:
         stack.callback(self._process.stdin.close)
         self._answer()
 
-    def go(self) -> None:
-        self._process.stdin.write("go\n")
+    def go(self, times: int = 1) -> None:
+        self._process.stdin.write("go\n" * times)
         self._process.stdin.flush()
 
-    def seconds(self) -> float:
-        return float(self._answer())
+    def seconds(self, times: int = 1) -> float:
+        """Of so many times through."""
+        return sum(float(self._answer()) for _ in range(times))
 
     def rate(self) -> float:
         """Texts a second of one time through."""
@@ -115,14 +118,18 @@ def corpus(told: argparse.Namespace) -> list[str]:
 
 def in_turn(halves: list[Waiting]) -> float:
     """Reports a second of two processes of which one waits while the other reads."""
-    return sum(half.texts for half in halves) / sum(half.texts / half.rate() for half in halves)
+    spent = 0.0
+    for half in halves:
+        half.go(TIMES)
+        spent += half.seconds(TIMES)
+    return sum(half.texts for half in halves) * TIMES / spent
 
 
 def at_once(halves: list[Waiting]) -> float:
     """Reports a second of two processes that read the same as `in_turn`, together."""
     for half in halves:
-        half.go()
-    return sum(half.texts for half in halves) / max([half.seconds() for half in halves])
+        half.go(TIMES)
+    return sum(half.texts for half in halves) * TIMES / max([half.seconds(TIMES) for half in halves])
 
 
 def figures(rates: dict[str, Measured], where: str) -> list[Figure]:

@@ -92,7 +92,6 @@ def negspacy(texts: Sequence[str]) -> Callable[[], Any]:
     nlp.tokenizer = ReportTokenizer(nlp)
     nlp.add_pipe("medcutmix_sections")
     nlp.add_pipe("medcutmix_sentences")
-    nlp.add_pipe("no_other_starts")
     ruler: Any = nlp.add_pipe("entity_ruler", config={"phrase_matcher_attr": "LOWER"})
     names = set()
     for layer in load_lexicon(SentencesConfig()):
@@ -106,14 +105,6 @@ def negspacy(texts: Sequence[str]) -> Callable[[], Any]:
         return [sorted({e.label_ for e in doc.ents if e.label_ in names and not e._.negex}) for doc in nlp.pipe(texts)]
 
     return once
-
-
-@spacy.language.Language.component("no_other_starts")
-def _no_other_starts(doc: Any) -> Any:
-    """Tells where no sentence starts: in a report of one sentence negspaCy takes that for unknown, and refuses it."""
-    for token in doc[1:]:
-        token.is_sent_start = bool(token.is_sent_start)
-    return doc
 
 
 WAYS = {way.__name__: way for way in (whole, remembering, forgetful, cleaning, tokeniser, pysbd, negspacy)}
