@@ -61,13 +61,15 @@ class Load:
 ROUNDS = {"small": 1, "full": 3}
 ALL = ("build", "bare", *PEERS)
 SIZES: dict[str, tuple[Load, ...]] = {
-    "small": (Load("jpeg", 120, 480, 60, 12, ALL), Load("dicom", 32, 128, 16, 8, ("build", "bare"))),
+    "small": (Load("jpeg", 480, 1200, 60, 12, ALL), Load("dicom", 128, 320, 16, 8, ("build", "bare"))),
     "full": (
-        Load("jpeg", 512, 2560, 128, 48, ALL),
-        Load("dicom", 256, 1280, 64, 24),
-        Load("dicom-jpeg2000", 16, 64, 4, 8),
+        Load("jpeg", 1024, 3072, 128, 48, ALL),
+        Load("dicom", 512, 1536, 64, 24),
+        Load("dicom-jpeg2000", 32, 96, 4, 8),
     ),
 }
+"""Few files are eight shards: more than a build decodes ahead of its encoder. With fewer, all of them would be decoded
+while the encoder starts, and only the further ones of the many would cost time."""
 
 
 @dataclass

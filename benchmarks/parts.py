@@ -26,15 +26,15 @@ class Part:
 
 
 PARTS = (
-    Part("images", "Build, image path", 100, peers=("img2dataset", "ray-data")),
-    Part("storage", "Storage", 40),
+    Part("images", "Build, image path", 160, peers=("img2dataset", "ray-data")),
+    Part("storage", "Storage", 50),
     Part("placing", "Placing and pairing", 60),
     Part("whole", "Whole build, and resume", 80),
     Part("schedule", "What the stages of a build cost", 50),
-    Part("sentences", "Reading reports", 50, peers=("language",), openi="better"),
-    Part("loader", "Loader", 90, peers=("streams",)),
-    Part("mixing", "Mixing module", 50),
-    Part("attend", "Encoder actors", 70),
+    Part("sentences", "Reading reports", 40, peers=("language",), openi="better"),
+    Part("loader", "Loader", 70, peers=("streams",)),
+    Part("mixing", "Mixing module", 35),
+    Part("attend", "Encoder actors", 50),
     Part("language", "How well reports are read", 60, peers=("language",), openi="needed"),
     Part("view", "Frontal or lateral, by the picture alone", 60, openi="needed"),
     Part("pointing", "Where attention points", 300, openi="needed"),
