@@ -16,7 +16,9 @@ def shard(built):
 
 
 def told(shard):
-    return [(s.key, bytes(s.image), s.maps and bytes(s.maps), s.text, s.study, s.labels, s.told) for s in shard.samples]
+    return [
+        (s.key, bytes(s.image), s.maps and bytes(s.maps), s.text, s.study, s.labels, s.plans()) for s in shard.samples
+    ]
 
 
 def test_a_remembered_shard_is_the_shard(shard):
@@ -25,7 +27,7 @@ def test_a_remembered_shard_is_the_shard(shard):
     again = memory.recall(3, bytes(shard), "a")
     assert told(again) == told(first)
     assert [s.place for s in again.samples] == list(range(len(first.samples)))
-    pairs = [(s.place, told[2]) for s in first.samples for told in s.told]
+    pairs = [(s.place, told[2]) for s in first.samples for told in s.plans()]
     assert pairs
     for host, donor in pairs:
         assert again.samples[host].plans_with(donor) == first.samples[host].plans_with(donor)

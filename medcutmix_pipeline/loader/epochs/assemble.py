@@ -86,10 +86,11 @@ def start_batch(
     """Begin to decode a batch into `pixels`, uint8 [B, 1, H, W]."""
     lent = {row.donor: row.plan.donor_map for row in rows if row.donor is not None and row.plan is not None}
     share = max(1, -(-len(rows) // (2 * threads)))
+    arrays = pixels[:, 0].numpy()
 
     def decode(first: int) -> list[Decoded]:
         numbers = range(first, min(first + share, len(rows)))
-        return [_decode(rows[i], lent.get(i), pixels[i, 0].numpy(), common.grid, wishes, chance) for i in numbers]
+        return [_decode(rows[i], lent.get(i), arrays[i], common.grid, wishes, chance) for i in numbers]
 
     return Pending(rows, pixels, common, [executor.submit(decode, i) for i in range(0, len(rows), share)])
 

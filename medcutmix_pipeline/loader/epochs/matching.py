@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
+from medcutmix_pipeline.loader.reading.edges import edges_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
+    from medcutmix_pipeline.loader.reading.edges import Edges
     from medcutmix_pipeline.loader.reading.shard import Sample
 
 T = TypeVar("T")
@@ -23,7 +22,10 @@ Atom = tuple[T, ...]
 
 
 def match_samples(
-    samples: Sequence[Sample], draws: Sequence[np.random.Generator], pause: Callable[[], None] = at_full_speed
+    samples: Sequence[Sample],
+    draws: Sequence[np.random.Generator],
+    pause: Callable[[], None] = at_full_speed,
+    edges: Edges | None = None,
 ) -> list[Atom[int]]:
     """A random maximal matching on the plans of a shard, as atoms in random order that cover every sample once.
 
@@ -37,63 +39,20 @@ def match_samples(
             Among equals, findings with fewer hosts come first, so that a sample with a rare and a common finding is
             spent on the rare one; the rest is chance.
         pause: called after every draw.
+        edges: what `edges_of` gives for these samples, where it is known.
     """
-    edges = _edges(samples)
+    edges = edges_of(samples) if edges is None else edges
     last = np.full(len(edges.pair), -1)
-    partners: list[Atom[int]] = []
+    taken: list[int] = []
     for time, rng in enumerate(draws):
         order = np.lexsort((rng.random(len(edges.pair)), edges.rarity, last[edges.pair]))
-        taken = edges.free_in(order.tolist(), len(samples))
+        taken = edges.free_in(order, len(samples))
         last[edges.pair[taken]] = time
-        partners = [(edges.first[e], edges.second[e]) for e in taken]
         pause()
+    partners = list(zip(edges.first[taken].tolist(), edges.second[taken].tolist(), strict=True))
     paired = {i for pair in partners for i in pair}
     atoms: list[Atom[int]] = [*partners, *((i,) for i in range(len(samples)) if i not in paired)]
     return shuffled(sorted(atoms), draws[-1])
-
-
-@dataclass(frozen=True)
-class _Edges:
-    """Who could be paired, once for each finding that they share, in the order of the plans.
-
-    `pair` numbers the pairs of samples, so that edges of one pair have the same; `rarity` is the number of samples that
-    could be paired by the edge's finding.
-    """
-
-    first: list[int]
-    second: list[int]
-    pair: NDArray[np.int64]
-    rarity: NDArray[np.int64]
-
-    def free_in(self, order: Iterable[int], samples: int) -> list[int]:
-        """The edges, taken in this order, of which both ends are still free."""
-        taken, found = bytearray(samples), []
-        for edge in order:
-            first, second = self.first[edge], self.second[edge]
-            if not (taken[first] or taken[second]):
-                taken[first] = taken[second] = 1
-                found.append(edge)
-        return found
-
-
-def _edges(samples: Sequence[Sample]) -> _Edges:
-    usable = [sample.problem is None for sample in samples]
-    code: dict[str, int] = {}
-    told = [
-        (i, donor, code.setdefault(disease, len(code)))
-        for i, sample in enumerate(samples)
-        if usable[i]
-        for donor, disease in sample.partners()
-        if usable[donor]
-    ]
-    host, donor, finding = np.array(told, np.int64).reshape(-1, 3).T
-    first, second = np.minimum(host, donor), np.maximum(host, donor)
-    both = first * len(samples) + second
-    once = np.sort(np.unique(both * max(1, len(code)) + finding, return_index=True)[1])
-    first, second, both, finding = first[once], second[once], both[once], finding[once]
-    ends = np.unique(np.concatenate([first, second]) * max(1, len(code)) + np.tile(finding, 2)) % max(1, len(code))
-    rarity = np.bincount(ends, minlength=len(code))[finding]
-    return _Edges(first.tolist(), second.tolist(), np.unique(both, return_inverse=True)[1].reshape(-1), rarity)
 
 
 def shuffled(atoms: Sequence[T], rng: np.random.Generator) -> list[T]:

@@ -47,7 +47,7 @@ def batch_plan(
         lam=torch.tensor([chance.lam(row.plan) if row.plan else 1.0 for row in rows], dtype=torch.float32),
         donor_map=torch.from_numpy(donor_map),
         host_map=torch.from_numpy(host_map),
-        study=torch.tensor([keyed_hash(0, "loader.study", row.sample.study) >> 1 for row in rows]),
+        study=torch.tensor([row.sample.study for row in rows]),
         findings=_asserted(rows, findings),
         draw=keyed_hash(chance.seed, "loader.draw", str(chance.epoch), str(number)) >> 1,
         plan_ids=[row.plan.plan_id if row.plan else None for row in rows],

@@ -85,7 +85,8 @@ def piece_atoms(
     else:
         first = chance.epoch - chance.epoch % _ROUND
         epochs = [replace(chance, epoch=epoch) for epoch in range(first, chance.epoch + 1)]
-        atoms = match_samples(shard.samples, [epoch.generator("loader.match", shard.name) for epoch in epochs], pause)
+        draws = [epoch.generator("loader.match", shard.name) for epoch in epochs]
+        atoms = match_samples(shard.samples, draws, pause, shard.edges)
     taken = pack(atoms, piece.sizes)[piece.index] if len(piece.sizes) > 1 else atoms
     return [tuple(shard.samples[i] for i in atom) for atom in taken]
 

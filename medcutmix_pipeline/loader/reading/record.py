@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from medcutmix_pipeline.hashing import keyed_hash
+
 if TYPE_CHECKING:
     from medcutmix_pipeline.loader.reading.shard import Sample, Told
 
@@ -39,7 +41,7 @@ class _BadRecord(Exception):  # noqa: N818 - never leaves this module
 def _read_record(sample: Sample, record: dict[str, Any]) -> None:
     _need(record["sample_id"] == sample.key, "its record has another sample_id")
     _need(bool(sample.text.strip()), "its report is empty")
-    sample.study = _text(record["study_id"])
+    sample.study = keyed_hash(0, "loader.study", _text(record["study_id"])) >> 1
     sample.labels = _labels(record["labels"])
     sample.n_maps = len(_list(record["maps"]))
     _need(

@@ -7,6 +7,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
+from medcutmix_pipeline.loader.reading.edges import edges_of
 from medcutmix_pipeline.loader.reading.shard import Sample, Shard
 from medcutmix_pipeline.loader.reading.tar import header_blocks
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from medcutmix_pipeline.loader.reading.edges import Edges
 
 
 class Remembered:
@@ -27,34 +30,35 @@ class Remembered:
 
     def __init__(self, largest: int) -> None:
         self._left = largest
-        self._kept: dict[int, tuple[int, NDArray[np.int64], bytes]] = {}
+        self._kept: dict[int, tuple[int, NDArray[np.int64], Edges, bytes]] = {}
 
     def keep(self, number: int, data: bytes, shard: Shard) -> None:
         """Remember a shard, if there is room and all of it can be used."""
         if number in self._kept or any(sample.problem is not None for sample in shard.samples):
             return
         packed = marshal.dumps(
-            [(s.key, s.image_at, s.maps_at, s.text, s.study, s.labels, s.n_maps, s.told) for s in shard.samples]
+            [(s.key, s.image_at, s.maps_at, s.text, s.study, s.labels, s.n_maps, s.pack()) for s in shard.samples]
         )
-        size = len(packed) + shard.headers.nbytes
+        edges = edges_of(shard.samples)
+        size = len(packed) + shard.headers.nbytes + edges.nbytes
         if size <= self._left:
             self._left -= size
-            self._kept[number] = (_layout(data, shard.headers), shard.headers, packed)
+            self._kept[number] = (_layout(data, shard.headers), shard.headers, edges, packed)
 
     def recall(self, number: int, data: bytes, name: str, pause: Callable[[], None] = at_full_speed) -> Shard | None:
         """The shard whose bytes these are; None where it is not remembered, or was another."""
         if number not in self._kept:
             return None
-        layout, headers, packed = self._kept[number]
+        layout, headers, edges, packed = self._kept[number]
         if len(headers) and (len(data) <= headers[-1] or _layout(data, headers) != layout):
             return None
         view = memoryview(data)
         samples = []
         # It was packed by this very object, in this process or the one that it was copied from.
-        for place, (key, image_at, maps_at, *told) in enumerate(marshal.loads(packed)):  # noqa: S302  # nosec B302
-            samples.append(Sample(key, name, place, view, image_at, maps_at, *told))
+        for place, (key, image_at, maps_at, *told, plans) in enumerate(marshal.loads(packed)):  # noqa: S302  # nosec B302
+            samples.append(Sample(key, name, place, view, image_at, maps_at, *told, packed=plans))
             pause()
-        return Shard(name, samples, headers)
+        return Shard(name, samples, headers, edges)
 
 
 def _layout(data: bytes, headers: NDArray[np.int64]) -> int:

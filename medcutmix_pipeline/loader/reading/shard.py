@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from medcutmix_pipeline.loader.reading.edges import Edges
     from medcutmix_pipeline.loader.reading.tar import Span
 
 IMAGES = ("jpg", "png", "webp")
@@ -52,8 +54,9 @@ class Plan:
 class Sample:
     """A sample whose record is checked; its image and its maps are still bytes. `place` counts from 0 in its shard.
 
-    `data` is the whole shard, `image_at` and `maps_at` say where in it they stand. `problem` says why the sample cannot
-    be used; None where it can.
+    `data` is the whole shard, `image_at` and `maps_at` say where in it they stand. `study` is a number that all samples
+    of a study share. `problem` says why the sample cannot be used; None where it can. Plans that were read in an
+    earlier epoch stay `packed` until they are asked for: of most samples they are not.
     """
 
     key: str
@@ -63,11 +66,12 @@ class Sample:
     image_at: Span = (0, 0)
     maps_at: Span | None = None
     text: str = ""
-    study: str = ""
+    study: int = 0
     labels: dict[str, str] = field(default_factory=dict)
     n_maps: int = 0
     told: tuple[Told, ...] = ()
     problem: str | None = None
+    packed: bytes | None = None
 
     @property
     def image(self) -> memoryview:
@@ -79,13 +83,24 @@ class Sample:
         """The maps as they are stored, an .npy; None where there are none."""
         return None if self.maps_at is None else self.data[slice(*self.maps_at)]
 
+    def pack(self) -> bytes:
+        """The plans in a form that takes little memory, and none of the garbage collector's time."""
+        return marshal.dumps(self.told)
+
+    def plans(self) -> tuple[Told, ...]:
+        """The plans, unpacked."""
+        if self.packed is not None:
+            # It was packed by this very class, in this process or the one that it was copied from.
+            self.told, self.packed = marshal.loads(self.packed), None  # noqa: S302  # nosec B302
+        return self.told
+
     def partners(self) -> list[tuple[int, str]]:
         """The donor's place and the finding of each plan."""
-        return [(told[_DONOR], told[_DISEASE]) for told in self.told]
+        return [(told[_DONOR], told[_DISEASE]) for told in self.plans()]
 
     def plans_with(self, donor: int) -> list[Plan]:
         """The plans by which this sample takes from the one at that place."""
-        return [Plan(*told) for told in self.told if told[_DONOR] == donor]
+        return [Plan(*told) for told in self.plans() if told[_DONOR] == donor]
 
     def fail(self, why: str) -> ShardError:
         """The error that names this sample."""
@@ -94,11 +109,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Shard:
-    """The samples of a shard, in its order; and where its members' headers stand, int64 byte offsets."""
+    """The samples of a shard, in its order; where its members' headers stand, int64 byte offsets; and the edges between
+    its samples where they are known from an earlier epoch."""
 
     name: str
     samples: list[Sample]
     headers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    edges: Edges | None = None
 
 
 def parse_shard(data: bytes, name: str, pause: Callable[[], None] = at_full_speed) -> Shard:
