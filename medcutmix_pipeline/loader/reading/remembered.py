@@ -55,8 +55,10 @@ class Remembered:
         view = memoryview(data)
         samples = []
         # It was packed by this very object, in this process or the one that it was copied from.
-        for place, (key, image_at, maps_at, *told, plans) in enumerate(marshal.loads(packed)):  # noqa: S302  # nosec B302
-            samples.append(Sample(key, name, place, view, image_at, maps_at, *told, packed=plans))
+        for place, one in enumerate(marshal.loads(packed)):  # noqa: S302  # nosec B302
+            key, image_at, maps_at, text, study, labels, n_maps, plans = one
+            spans = image_at, maps_at
+            samples.append(Sample(key, name, place, view, *spans, text, study, labels, n_maps, packed=plans))
             pause()
         return Shard(name, samples, headers, edges)
 
