@@ -64,7 +64,7 @@ trainers: setup  ## train with open_clip, unchanged and with the mix, and with L
 	$(VENV)-trainers/bin/pip install -q -r examples/trainers/requirements.txt
 	TRAINERS_PYTHON=$(abspath $(VENV)-trainers/bin/python) $(RUN)/pytest -m 'slow or not slow' tests/examples
 
-bench: setup  ## measure everything beside what people would use instead, small: ten minutes; SIZE=full, OPENI=folder of Open-I
+bench: setup  ## measure everything beside what people would use instead, small: minutes; SIZE=full, OPENI=folder of Open-I
 	$(RUN)/python -m benchmarks --size $(or $(SIZE),small) $(if $(OPENI),--openi $(OPENI))
 
 soak: setup  ## kill builds at every step, fill their disk, let their calls fail, lose workers and a node; build again, compare
