@@ -7,6 +7,7 @@ file is open only while something is appended, so that their number is not bound
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -26,7 +27,7 @@ Content = TypeVar("Content")
 Buckets = npt.NDArray[np.int64]
 
 
-class _Spill(Generic[Content]):
+class _Spill(ABC, Generic[Content]):
     """Buckets as files in a folder of their own. Several threads may add at once."""
 
     def __init__(self, folder: Path) -> None:
@@ -47,11 +48,13 @@ class _Spill(Generic[Content]):
     def _path(self, bucket: int) -> Path:
         return self._folder / f"{bucket:06d}"
 
+    @abstractmethod
     def _taken(self, content: Content, order: Buckets) -> Content:
-        raise NotImplementedError
+        """The rows in this order."""
 
+    @abstractmethod
     def _bytes(self, content: Content, begin: int, end: int) -> Any:
-        raise NotImplementedError
+        """The rows from `begin` to before `end`, as they are written."""
 
     def close(self) -> None:
         """Remove the folder, when every bucket was taken."""
