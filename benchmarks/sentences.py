@@ -5,7 +5,8 @@
 
 Every way waits in a process of its own and goes through the corpus once in each round, by the clock, so the machine
 must be idle otherwise. The project's stage takes raw reports and gives labels; before each time through it forgets
-what it has read. The others take the cleaned texts, and do less: tokens; tokens and sentences; negated terms.
+the sentences that it has read (not the words). The others take the cleaned texts, and do less: tokens; tokens and
+sentences; negated terms.
 """
 
 from __future__ import annotations
