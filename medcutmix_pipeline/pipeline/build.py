@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.errors import DataError
-from medcutmix_pipeline.pipeline.atomic import write_json
+from medcutmix_pipeline.pipeline.atomic import remove, write_json
 from medcutmix_pipeline.pipeline.corpus import load_corpus
 from medcutmix_pipeline.pipeline.distribution import distribute
-from medcutmix_pipeline.pipeline.engine import Engine, SerialEngine
 from medcutmix_pipeline.pipeline.finish import Made, finish
-from medcutmix_pipeline.pipeline.fitting import ensure_fitted
+from medcutmix_pipeline.pipeline.fitting import Fit
 from medcutmix_pipeline.pipeline.identity import part_key, unit_key, with_whole_paths
 from medcutmix_pipeline.pipeline.listing import Listing, list_studies
 from medcutmix_pipeline.pipeline.lock import exclusive
@@ -25,6 +23,7 @@ from medcutmix_pipeline.pipeline.pixel import pixel_tasks
 from medcutmix_pipeline.pipeline.placement import Unit, place_corpus
 from medcutmix_pipeline.pipeline.retry import retry_encoder, retry_parts, retry_units
 from medcutmix_pipeline.pipeline.secrets import load_key
+from medcutmix_pipeline.pipeline.starting import Starter
 from medcutmix_pipeline.pipeline.work import Context, PartTask, UnitTask
 from medcutmix_pipeline.schemas.manifest import DatasetManifest, EncoderFacts
 from medcutmix_pipeline.sources import Source, describe_sources, open_source
@@ -63,26 +62,15 @@ def build(
     with exclusive(layout.lock), arrow_memory_returned(), ExitStack() as stack:
         if mirror:
             stack.enter_context(mirror.held())
-        engine = stack.enter_context(closing(_engine(config)))
-        engine.check(context, must_share=mirror is None)
+        engine = Starter(context, reporter, stack, must_share=mirror is None)
+        if fresh or retry_rejects or config.engine.ray_address or not layout.manifest.exists():
+            engine()
         layout.clear() if fresh else layout.tidy()  # only now: no mistake in the call may cost a dataset
         context.staging.mkdir(parents=True)
         reporter.keep_log(layout.build / "run.log")
-        reporter.say(f"engine: {engine.description}")
-        if engine.dashboard:
-            reporter.say(f"Ray's dashboard: {engine.dashboard}")
-        reporter.busy = engine.busy
         if mirror:
             mirror.begin(reporter, fresh)
         return _Build(context, source, engine, reporter, mirror, retry_rejects).run()
-
-
-def _engine(config: Config) -> Engine:
-    if config.engine.kind == "serial":
-        return SerialEngine()
-    from medcutmix_pipeline.pipeline.ray_engine import RayEngine  # Ray takes seconds to import, and serial needs none
-
-    return RayEngine(config.engine, config.attention)
 
 
 @dataclass
@@ -91,7 +79,7 @@ class _Build:
 
     context: Context
     source: Source
-    engine: Engine
+    engine: Starter
     reporter: Reporter
     mirror: Mirror | None
     retry_rejects: bool
@@ -99,7 +87,8 @@ class _Build:
     def __post_init__(self) -> None:
         self.layout = self.context.layout
         self.config = self.context.config
-        self.pieces = Pieces(self.layout, self.mirror, self.reporter, self.config.engine.max_reject_rate)
+        most = self.config.engine.max_reject_rate
+        self.pieces = Pieces(self.layout, self.mirror, self.reporter, most, self.begin_writing)
 
     def run(self) -> DatasetManifest:
         self.reporter.log("start", engine=self.engine.description)
@@ -128,7 +117,7 @@ class _Build:
         if self.retry_rejects:
             self._retry(retry_parts, "reports", tasks)
         stage = self.reporter.stage("read", "studies", listing.studies)
-        self.pieces.run(partial(self.engine.parts, self.context), tasks, stage, "studies")
+        self.pieces.run(lambda some: self.engine().parts(self.context, some), tasks, stage, "studies")
 
     def place(self, listing: Listing) -> tuple[list[Unit], str]:
         corpus = load_corpus(self.layout, len(listing.parts))
@@ -150,7 +139,9 @@ class _Build:
         if self.config.attention.encoder == "fit":
             if self.retry_rejects:
                 self._retry(retry_encoder, "fit")
-            ensure_fitted(self.engine, self.context, fit_rows, self.reporter, self.pieces.begin_writing)
+            fit = Fit(self.context, fit_rows, self.reporter)
+            if not fit.done():
+                fit.run(self.engine(), self.begin_writing)
             self.pieces.bring("encoder", self.layout.facts("encoder") or {})
         # Only its name and weights matter here; the driver need not have the device on which it will run.
         on_cpu = self.config.attention.model_copy(update={"device": "cpu"})
@@ -164,18 +155,25 @@ class _Build:
         if self.retry_rejects:
             self._retry(retry_units, "images", tasks)
         stage = self.reporter.stage("shards", "samples", sum(u.samples for u in units))
-        self.pieces.run(partial(self.engine.units, self.context), tasks, stage, "samples")
+        self.pieces.run(lambda some: self.engine().units(self.context, some), tasks, stage, "samples")
 
     def bake(self, units: list[Unit]) -> None:
         tasks = list(pixel_tasks(self.context, [u.name for u in units]))
         if tasks:
             stage = self.reporter.stage("pixel", "plans", sum(t.plans for t in tasks))
-            self.pieces.run(partial(self.engine.pixel, self.context), tasks, stage, "plans")
+            self.pieces.run(lambda some: self.engine().pixel(self.context, some), tasks, stage, "plans")
+
+    def begin_writing(self) -> None:
+        """From here on the folder is no finished dataset, until it is one again."""
+        self.engine()  # first, so that one that cannot be started costs no dataset
+        remove(self.layout.manifest)
+        if self.mirror:
+            self.mirror.unpublish()
 
     def _retry(self, retry: Callable[..., None], what: str, *tasks: list[Any]) -> None:
         """Look again at what an earlier build rejected."""
         stage = self.reporter.stage(f"retry {what}", "rejected inputs")
-        retry(self.engine, self.context, *tasks, stage.advance)
+        retry(self.engine(), self.context, *tasks, stage.advance)
         stage.end()
 
     def write_run_report(self) -> None:

@@ -53,52 +53,63 @@ class TrainTask:
     material: Material
 
 
-def ensure_fitted(
-    engine: Engine,
-    context: Context,
-    rows_sha256: str,
-    reporter: Reporter,
-    begin_writing: Callable[[], None],
-) -> None:
-    """Fit the encoder, unless the one that stands in `encoder/` was fitted on the same rows with the same settings.
+class Fit:
+    """The encoder of a build, fitted once for the same rows and settings.
 
-    Args:
-        rows_sha256: of the rows chosen for fitting.
-        begin_writing: called before anything in the output changes.
-
-    Raises:
-        DataError: no train image has a sentence that asserts a finding.
+    `rows_sha256` is of the table of the rows chosen for fitting.
     """
-    layout = context.layout
-    key = encoder_key(context, rows_sha256)
-    steps = context.config.attention.fit.steps
-    facts = layout.facts(_ENCODER, key)
-    if facts is not None and layout.damaged(facts) is None:
-        stage = reporter.stage("fit", "steps", steps)
-        stage.skip(steps)
+
+    def __init__(self, context: Context, rows_sha256: str, reporter: Reporter) -> None:
+        self._context, self._reporter = context, reporter
+        self._key = encoder_key(context, rows_sha256)
+        self._steps = context.config.attention.fit.steps
+
+    def done(self) -> bool:
+        """Whether the one that stands in `encoder/` was fitted on these rows with these settings; told if so."""
+        layout = self._context.layout
+        facts = layout.facts(_ENCODER, self._key)
+        if facts is None or layout.damaged(facts):
+            return False
+        stage = self._reporter.stage("fit", "steps", self._steps)
+        stage.skip(self._steps)
         stage.end()
-        return
-    gathering = reporter.stage("gather", "images")
-    material = _gather(engine, context, gathering.reached)
-    gathering.end()
-    if gathering.done and not len(material.images):
-        raise DataError(
-            "not one of the images chosen to fit an encoder on can be used: may they be read, and are they images?"
-        )
-    if not any(p.sentence for p in material.pairs):
-        raise DataError(
-            "no train image has a sentence that asserts a finding, so there is nothing to fit an encoder on: "
-            "check the reports and the lexicon, or set attention.encoder to a published model"
-        )
-    begin_writing()
-    stage = reporter.stage("fit", "steps", steps)
-    with _watched(context.staging / _PROGRESS, stage):
-        outcome = engine.call(train, context, TrainTask(key, material))
-    stage.reached(steps, steps)
-    stage.end()
-    reporter.log("fitted", **outcome.facts)
-    shutil.rmtree(layout.out / "encoder", ignore_errors=True)  # for what else may stand there
-    layout.commit(outcome)
+        return True
+
+    def run(self, engine: Engine, begin_writing: Callable[[], None]) -> None:
+        """Fit it, and put it into `encoder/`.
+
+        Args:
+            begin_writing: called before anything in the output changes.
+
+        Raises:
+            DataError: no train image has a sentence that asserts a finding, or none can be used.
+        """
+        layout = self._context.layout
+        material = self._gathered(engine)
+        begin_writing()
+        stage = self._reporter.stage("fit", "steps", self._steps)
+        with _watched(self._context.staging / _PROGRESS, stage):
+            outcome = engine.call(train, self._context, TrainTask(self._key, material))
+        stage.reached(self._steps, self._steps)
+        stage.end()
+        self._reporter.log("fitted", **outcome.facts)
+        shutil.rmtree(layout.out / "encoder", ignore_errors=True)  # for what else may stand there
+        layout.commit(outcome)
+
+    def _gathered(self, engine: Engine) -> Material:
+        gathering = self._reporter.stage("gather", "images")
+        material = _gather(engine, self._context, gathering.reached)
+        gathering.end()
+        if gathering.done and not len(material.images):
+            raise DataError(
+                "not one of the images chosen to fit an encoder on can be used: may they be read, and are they images?"
+            )
+        if not any(p.sentence for p in material.pairs):
+            raise DataError(
+                "no train image has a sentence that asserts a finding, so there is nothing to fit an encoder on: "
+                "check the reports and the lexicon, or set attention.encoder to a published model"
+            )
+        return material
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from medcutmix_pipeline.hashing import file_sha256
 from medcutmix_pipeline.pipeline.atomic import Staged, put, remove, write_json
 
 if TYPE_CHECKING:
@@ -133,9 +134,8 @@ class Layout:
             path = self.out / name
             if not path.is_file() or path.stat().st_size != size:
                 return str(name)
-            with path.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                    return str(name)
+            if file_sha256(path) != sha256:
+                return str(name)
         return None
 
     def _mark(self, name: str) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _of(used: int, total: int) -> str:
 
 @dataclass
 class Watch:
-    """Looks at the machine now and then, and remembers means and peaks. Used from one thread at a time."""
+    """Looks at the machine now and then, and remembers means and peaks. May be used from several threads."""
 
     last: Use | None = None
     _cpu: list[float] = field(default_factory=lambda: [0.0, 0.0])  # sum, highest

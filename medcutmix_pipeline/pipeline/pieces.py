@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.errors import DataError
-from medcutmix_pipeline.pipeline.atomic import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,14 +22,23 @@ Facts = dict[str, Any]
 class Pieces:
     """Runs pieces of work, commits and brings what comes of them, and counts the rejects of this run and earlier ones.
 
+    `begin_writing` is called before anything in the output changes.
+
     Attributes:
         rejects: counts by reason, over all pieces that were gone through.
         images: what the source lists, once that is known: of these, a share of `max_reject_rate` may be rejected.
     """
 
-    def __init__(self, layout: Layout, mirror: Mirror | None, reporter: Reporter, max_reject_rate: float) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        mirror: Mirror | None,
+        reporter: Reporter,
+        max_reject_rate: float,
+        begin_writing: Callable[[], None],
+    ) -> None:
         self._layout, self._mirror, self._reporter = layout, mirror, reporter
-        self._most = max_reject_rate
+        self._most, self._begin_writing = max_reject_rate, begin_writing
         self.rejects: Counter[str] = Counter()
         self.images = 0
 
@@ -54,24 +62,18 @@ class Pieces:
                 stage.skip(self._count(facts, unit))
         self._stop_if_too_many_rejects()
         if pending:
-            self.begin_writing()
-        for outcome in outcomes(stage.taking(pending)):
-            facts = self._layout.commit(outcome)
-            self.bring(outcome.name, facts)
-            stage.advance(self._count(facts, unit), sum(facts["rejects"].values()))
-            self._stop_if_too_many_rejects()
+            self._begin_writing()
+            for outcome in outcomes(stage.taking(pending)):
+                facts = self._layout.commit(outcome)
+                self.bring(outcome.name, facts)
+                stage.advance(self._count(facts, unit), sum(facts["rejects"].values()))
+                self._stop_if_too_many_rejects()
         stage.end()
 
     def bring(self, name: str, facts: Facts) -> None:
         """A piece of work is committed: let its files go to where the dataset is wanted."""
         if self._mirror:
             self._mirror.offer(name, facts["files"])
-
-    def begin_writing(self) -> None:
-        """From here on the folder is no finished dataset, until it is one again."""
-        remove(self._layout.manifest)
-        if self._mirror:
-            self._mirror.unpublish()
 
     def told_rejects(self) -> str:
         """The rejects by reason, most frequent first, in words."""

@@ -26,7 +26,7 @@ def merged(first: Ingested, second: Ingested, offset: int) -> Ingested:
 
 def crashed(context: Context, task: IngestTask) -> Ingested:
     """The task's one sample as a reject."""
-    sample = placed_samples(task.table)[task.rows.start]
+    [sample] = placed_samples(task.table, task.rows)
     size = context.encoder_size
     detail = "decoding the image kills the process that tries it"
     reject = Reject("image", sample.sample_id, sample.study_id, "ingest", "decoder-crashed", detail)

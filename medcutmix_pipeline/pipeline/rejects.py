@@ -41,10 +41,10 @@ def all_rejects(layout: Layout, early: Sequence[pa.Table], late: Sequence[pa.Tab
         late: what making shards rejected.
         shards: names of those that have a sample.
     """
-    suspects = pc.unique(pa.concat_tables([REJECTS.empty_table(), *late])["study"])
-    for shard in shards if len(suspects) else ():
+    suspects = set(pc.unique(pa.concat_tables([REJECTS.empty_table(), *late])["study"]).to_pylist())
+    for shard in shards if suspects else ():
         there = pq.read_table(layout.table("samples", shard), columns=["study_id"])["study_id"]
-        suspects = suspects.filter(pc.invert(pc.is_in(suspects, pc.unique(there))))
+        suspects.difference_update(pc.unique(there).to_pylist())  # in time of the shard, however many are suspected
     lost = [
         {
             "input": study,
@@ -54,7 +54,7 @@ def all_rejects(layout: Layout, early: Sequence[pa.Table], late: Sequence[pa.Tab
             "kind": "study",
             "study": study,
         }
-        for study in sorted(suspects.to_pylist())
+        for study in sorted(suspects)
     ]
     table = pa.concat_tables([REJECTS.empty_table(), *early, *late, pa.Table.from_pylist(lost, schema=REJECTS)])
     return table.sort_by([(name, "ascending") for name in ("kind", "study", "input", "stage", "reason")])

@@ -23,6 +23,7 @@ from medcutmix_pipeline.pipeline.work import (
     PartTask,
     UnitTask,
     listed_studies,
+    part_name,
     placed_samples,
     rejects_table,
 )
@@ -69,7 +70,7 @@ def retry_parts(engine: Engine, context: Context, tasks: Sequence[PartTask], tic
             tick(len(rejects))
     if known:
         for part in _other_outcome(engine, context, tuple(task.part for task in known)):
-            remove(layout.done(next(task.name for task in known if task.part == part)))
+            remove(layout.done(part_name(part)))
 
 
 def _other_outcome(engine: Engine, context: Context, parts: tuple[int, ...]) -> tuple[int, ...]:

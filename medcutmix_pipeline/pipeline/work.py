@@ -170,15 +170,16 @@ def write_part(context: Context, task: PartTask, rows: PartRows) -> Outcome:
     return Outcome(task.name, task.key, facts, files)
 
 
-def placed_samples(path: Path) -> list[PlacedSample]:
-    """The samples of one unit, in the order of its shard."""
-    return [PlacedSample(**row) for row in pq.read_table(path).to_pylist()]
+def placed_samples(path: Path, rows: range | None = None) -> list[PlacedSample]:
+    """The samples of a table, in its order: of a unit, that of its shard. `rows`: only these, which follow each other."""
+    table = pq.read_table(path)
+    table = table if rows is None else table.slice(rows.start, len(rows))
+    return [PlacedSample(**row) for row in table.to_pylist()]
 
 
 def ingest_rows(context: Context, task: IngestTask) -> Ingested:
     """Decode, square and encode the images of some samples; places are counted from the task's first row."""
-    samples = placed_samples(task.table)[task.rows.start : task.rows.stop]
-    return ingest_samples(samples, context.config, context.encoder_size)
+    return ingest_samples(placed_samples(task.table, task.rows), context.config, context.encoder_size)
 
 
 def draft_unit(context: Context, task: UnitTask, ingested: Ingested) -> Draft:

@@ -12,6 +12,7 @@ from PIL import Image
 from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.dataset.validate import validate
 from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.pipeline import ray_engine
 from tests.builds import digests, merged, run_build
 from tests.pipeline import fitted_once, manifests
 from tests.pipeline.manifests import Entry, Picture
@@ -166,6 +167,40 @@ def test_a_finished_dataset_is_not_touched_by_a_run_that_finds_nothing_to_do(cor
     make(corpus, out)
     after = (out / "dataset.json").stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+ON_RAY = {"engine": {"kind": "ray", "workers": 1}}
+
+
+@pytest.fixture
+def no_ray(monkeypatch):
+    """A machine on which no Ray can be started."""
+
+    def fails(*_):
+        raise UsageError("no local Ray could be started")
+
+    monkeypatch.setattr(ray_engine, "start_or_join", fails)
+
+
+def test_no_ray_is_started_where_there_is_no_work_for_it(corpus, reference, tmp_path, no_ray):
+    out = tmp_path / "out"
+    shutil.copytree(reference, out)
+    (out / "README.md").unlink()
+    make(corpus, out, **ON_RAY)
+    assert digests(out) == digests(reference)
+
+
+@pytest.mark.parametrize("gone", ["", "sentences", "shards/train-000000.tar"])
+def test_a_ray_that_does_not_start_costs_no_dataset(corpus, reference, tmp_path, no_ray, gone):
+    out = tmp_path / "out"
+    shutil.copytree(reference, out)
+    if gone == "sentences":
+        shutil.rmtree(out / gone)
+    elif gone:
+        (out / gone).unlink()
+    with pytest.raises(UsageError, match="no local Ray"):
+        make(corpus, out, **ON_RAY, **({} if gone else {"attention": FIT}))
+    assert (out / "dataset.json").read_bytes() == (reference / "dataset.json").read_bytes()
 
 
 @pytest.mark.parametrize("gone", ["dataset.json", ".build", "README.md", "sentences", "shards/train-000000.tar"])

@@ -73,6 +73,8 @@ def _take_over(store: Store, token: str) -> None:
 def _renew(store: Store, token: str, done: threading.Event) -> None:
     while not done.wait(timeout=SECONDS / 4):
         with contextlib.suppress(StoreError):  # a store that fails for long fails the build as well
+            if _read(store).get("token") != token:
+                return  # this process stood still, and another build has the prefix now: it must not lose it again
             store.write(NAME, _lease(token))
 
 
