@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from medcutmix_pipeline.errors import DataError
-from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.sources.tables import Row, rows
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.sources.trees import Tree
 
 T = TypeVar("T")
+
+_64_BITS = (1 << 64) - 1
 
 
 def grouped(read: Callable[[], Iterable[T]], key: Callable[[T], tuple[str, ...]]) -> Iterator[list[T]]:
@@ -27,7 +28,7 @@ def grouped(read: Callable[[], Iterable[T]], key: Callable[[T], tuple[str, ...]]
     """
 
     def mark(row: T) -> int:
-        return keyed_hash(0, "row", *key(row))
+        return hash(key(row)) & _64_BITS  # Python's own will do, and is fast: it is compared within this process alone
 
     marks = np.fromiter(map(mark, read()), np.uint64)
     last = _last_of_each(marks)

@@ -68,11 +68,14 @@ class LocalTree:
             path = posixpath.join(self._real_folder(folder), name)
             if name in ("", ".", ".."):
                 path = os.path.realpath(path)
-            if path.startswith(self._inside) and stat.S_ISLNK(os.lstat(path).st_mode):
-                path = os.path.realpath(path)
             if not path.startswith(self._inside):
                 return Entry(reference, "", problem="path-outside-root")
             status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                path = os.path.realpath(path)
+                if not path.startswith(self._inside):
+                    return Entry(reference, "", problem="path-outside-root")
+                status = os.lstat(path)
         except OSError as error:
             return Entry(reference, "", problem=_listing_problem(error))
         if not stat.S_ISREG(status.st_mode):

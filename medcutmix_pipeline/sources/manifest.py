@@ -1,4 +1,4 @@
-"""`manifest`: a table of your own, one row an image."""
+"""`manifest`: a table of your own, one row per image."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ REQUIRED = ("image", "study_id", "patient_id")
 REPORT = ("report", "report_path")
 OPTIONAL = ("view", "split", "image_id")
 KNOWN = REQUIRED + REPORT + OPTIONAL
+_SHARED = ("study_id", "patient_id", "split", *REPORT)
 
 DESCRIPTION = SourceDescription(
     kind="manifest",
-    title="a table of your own: CSV, TSV, JSON lines or Parquet, plain or .gz, one row an image",
+    title="a table of your own: CSV, TSV, JSON lines or Parquet, plain or .gz, one row per image",
     layout="""ROOT/                      or the table itself as root
 ├── studies.csv            image,report,study_id,patient_id[,view,split,image_id]
 │                          report_path in place of report where reports are files
@@ -130,7 +131,7 @@ def _key(row: Row) -> tuple[str, ...]:
     """What the rows of one study share; rows that contradict each other are two studies, the second a duplicate."""
     if row.cells is None or "study_id" not in row.cells:
         return ("", str(row.place))
-    return tuple(row.cells.get(c, "").strip() for c in ("study_id", "patient_id", "split", *REPORT))
+    return tuple([row.cells.get(column, "").strip() for column in _SHARED])
 
 
 class ManifestAdapter:

@@ -170,13 +170,14 @@ def _clean(cells: dict[str, object], wanted: Sequence[str]) -> dict[str, str] | 
         value = cells.get(name)
         if value is None or value != value:  # NaN is how tables of numbers leave a cell empty
             continue
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        if type(value) is not str:
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                return None
+            value = str(value)
+        if not value.isprintable() and _broken(value):
             return None
-        text = str(value)
-        if not text.isprintable() and _broken(text):
-            return None
-        if text.strip():
-            clean[name] = text
+        if value and not value.isspace():
+            clean[name] = value
     return clean
 
 
