@@ -63,8 +63,8 @@ def build(
         if mirror:
             stack.enter_context(mirror.held())
         engine = Starter(context, reporter, stack, must_share=mirror is None)
-        if fresh or retry_rejects or config.engine.ray_address or not layout.manifest.exists():
-            engine()
+        if fresh or retry_rejects or config.engine.ray_address or not layout.begun:
+            engine()  # it will be needed: what keeps it from starting is told at once
         layout.clear() if fresh else layout.tidy()  # only now: no mistake in the call may cost a dataset
         context.staging.mkdir(parents=True)
         reporter.keep_log(layout.build / "run.log")

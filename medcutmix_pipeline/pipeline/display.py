@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from medcutmix_pipeline.pipeline.progress import Stage
+    from medcutmix_pipeline.pipeline.stage_progress import Stage
 
 _OFTEN, _SELDOM = 10.0, 60.0  # seconds between plain lines, at first and later
 _AT_FIRST = 120.0

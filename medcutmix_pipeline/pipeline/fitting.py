@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from medcutmix_pipeline.pipeline.engine import Engine
-    from medcutmix_pipeline.pipeline.progress import Reporter, Stage
+    from medcutmix_pipeline.pipeline.progress import Reporter
+    from medcutmix_pipeline.pipeline.stage_progress import Stage
     from medcutmix_pipeline.schemas.records import PlacedSample, Report
 
 _ROWS_A_TASK = 256

@@ -102,6 +102,11 @@ class Layout:
         """The plans or samples table of one unit."""
         return self.out / kind / f"{unit}.parquet"
 
+    @property
+    def begun(self) -> bool:
+        """Whether a piece of work is marked done."""
+        return any((self.build / "done").glob("*.json"))
+
     def done(self, name: str) -> Path:
         """The mark of a finished piece of work."""
         return self.build / "done" / f"{name}.json"

@@ -48,7 +48,7 @@ class Use:
 
 
 def _of(used: int, total: int) -> str:
-    return f"{used / 2**30:.1f} of {total / 2**30:.1f} GB"
+    return f"{used / 2**30:.1f} of {total / 2**30:.1f} GiB"
 
 
 @dataclass

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from medcutmix_pipeline.pipeline.layout import Layout, Outcome
-    from medcutmix_pipeline.pipeline.progress import Reporter, Stage
+    from medcutmix_pipeline.pipeline.progress import Reporter
+    from medcutmix_pipeline.pipeline.stage_progress import Stage
     from medcutmix_pipeline.pipeline.storage.mirror import Mirror
 
 

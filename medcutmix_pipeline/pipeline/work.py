@@ -171,7 +171,7 @@ def write_part(context: Context, task: PartTask, rows: PartRows) -> Outcome:
 
 
 def placed_samples(path: Path, rows: range | None = None) -> list[PlacedSample]:
-    """The samples of a table, in its order: of a unit, that of its shard. `rows`: only these, which follow each other."""
+    """The samples of a table, in its order; for a unit, that of its shard. `rows`: only these, which are a run."""
     table = pq.read_table(path)
     table = table if rows is None else table.slice(rows.start, len(rows))
     return [PlacedSample(**row) for row in table.to_pylist()]

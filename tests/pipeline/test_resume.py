@@ -182,10 +182,11 @@ def no_ray(monkeypatch):
     monkeypatch.setattr(ray_engine, "start_or_join", fails)
 
 
-def test_no_ray_is_started_where_there_is_no_work_for_it(corpus, reference, tmp_path, no_ray):
+@pytest.mark.parametrize("gone", ["README.md", "dataset.json"])
+def test_no_ray_is_started_where_there_is_no_work_for_it(corpus, reference, tmp_path, no_ray, gone):
     out = tmp_path / "out"
     shutil.copytree(reference, out)
-    (out / "README.md").unlink()
+    (out / gone).unlink()
     make(corpus, out, **ON_RAY)
     assert digests(out) == digests(reference)
 
