@@ -61,7 +61,7 @@ class Load:
 ROUNDS = {"small": 1, "full": 3}
 ALL = ("build", "bare", *PEERS)
 SIZES: dict[str, tuple[Load, ...]] = {
-    "small": (Load("jpeg", 480, 1200, 60, 12, ALL), Load("dicom", 128, 320, 16, 8, ("build", "bare"))),
+    "small": (Load("jpeg", 240, 720, 30, 12, ALL), Load("dicom", 64, 192, 8, 8, ("build", "bare"))),
     "full": (
         Load("jpeg", 1024, 3072, 128, 48, ALL),
         Load("dicom", 512, 1536, 64, 24),

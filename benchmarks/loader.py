@@ -33,6 +33,7 @@ TOLD = {
     "MixLoader": "MixLoader",
     "webdataset": "webdataset, 2 workers",
     "bare": "bare decoding on all cores, images dropped",
+    "own": "MixLoader's decoder on all cores, images dropped",
     "undecoded": "MixLoader that decodes nothing: all its other work",
     **PEERS,
 }
@@ -67,7 +68,8 @@ def figures(later: dict[str, Measured], first: dict[str, Measured]) -> list[Figu
     return [
         *(ours.over(later[way]).figure(f"MixLoader ÷ {TOLD[way]}", "×", at_least=AT_LEAST[way]) for way in others),
         first["MixLoader"].over(first["webdataset"]).figure("MixLoader ÷ webdataset, first epoch", "×"),
-        later["bare"].over(later["webdataset"]).figure("bare decoding ÷ webdataset: what decoding alone allows", "×"),
+        *(later[way].over(later["webdataset"]).figure(f"{TOLD[way]} ÷ webdataset", "×") for way in ("bare", "own")),
+        ours.over(later["own"]).figure(f"MixLoader ÷ {TOLD['own']}", "×"),
         *(rates.figure(TOLD[way], unit) for way, rates in later.items()),
         *(first[way].figure(f"{TOLD[way]}: first epoch", unit) for way in later),
     ]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SIDE = 224
 BATCH = {"cpu": 4, "cuda": 64}
-ROUNDS = {"cpu": {"small": 4, "full": 30}, "cuda": {"small": 50, "full": 200}}
+ROUNDS = {"cpu": {"small": 2, "full": 30}, "cuda": {"small": 50, "full": 200}}
 
 
 class _Reached(Exception):  # noqa: N818 -- no error: it ends a forward pass at the mixing layer

@@ -34,6 +34,7 @@ CORES = 2
 SIDE = 512
 STUDIES = {"small": 160, "full": 1_600}
 UNIT = {"small": 16, "full": 64}
+ROUNDS = {"small": 1, "full": 2}
 DEFAULT_UNIT = 512
 _FITTED_ON, _STEPS = 64, 30
 STAGES = {
@@ -63,7 +64,7 @@ def measure(options: argparse.Namespace) -> list[Figure]:
     studies, unit = STUDIES[options.size], UNIT[options.size]
     table = corpora(options.work, (studies,), SIDE)[studies]
     ratios, simulated, measured = [], [], []
-    for _ in range(options.rounds or 2):
+    for _ in range(options.rounds or ROUNDS[options.size]):
         alone = timed_alone(options.work, table, unit)
         real = built(options.work, table, unit, "ray")
         costs = costs_of(alone, real)
