@@ -30,10 +30,10 @@ def build(
     retry_rejects: bool = False,
     quiet: bool = False,
 ) -> Dataset:
-    """Build a dataset of image–report pairs with mix plans, or go on with a build that was cut off.
+    """Build a dataset of image–report pairs with mix plans, or continue a build that was interrupted.
 
-    The same as `medcutmix-pipeline build`: the same settings give the same bytes, and what is already done is not done
-    again.
+    The same as `medcutmix-pipeline build`: the same settings give the same bytes, and what is already done is not
+    repeated.
 
     Example:
         >>> from medcutmix_pipeline import build
@@ -44,13 +44,13 @@ def build(
 
     Args:
         config: a configuration file, settings by section, or a `Config`; None for the defaults.
-        out: folder for the dataset, or an URL such as s3://bucket/prefix (then `engine.work_dir` is needed, too).
+        out: folder for the dataset, or a URL such as s3://bucket/prefix (then `engine.work_dir` is needed, too).
         source: kind of source, instead of the configuration's; `medcutmix-pipeline sources` lists them.
         root: where the source's data are, instead of the configuration's.
         limit: take only the first studies, instead of the configuration's.
-        fresh: start anew, whatever an earlier build left in `out`.
-        retry_rejects: read what an earlier build rejected once more, even if it looks as it did.
-        quiet: tell nothing; else plain lines tell how far the build is.
+        fresh: start from scratch, and discard what an earlier build left in `out`.
+        retry_rejects: try again what an earlier build rejected, even if it looks unchanged.
+        quiet: print nothing; otherwise plain lines show the progress.
 
     Returns:
         The finished dataset.

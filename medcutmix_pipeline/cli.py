@@ -26,13 +26,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Build and look at datasets of image–report pairs with disease-matched mix plans, after MedCutMix.",
+    help="Build and inspect datasets of image–report pairs with disease-matched mix plans, after MedCutMix.",
     epilog="Start with:\n"
     "  medcutmix-pipeline phantom studies --studies 200\n"
     "  medcutmix-pipeline build --source phantom --root studies --out dataset\n"
     "  medcutmix-pipeline inspect dataset\n\n"
-    "Each command says more with --help. Tab completion: medcutmix-pipeline --install-completion. "
-    "NO_COLOR=1 leaves colours out.",
+    "Each command explains itself with --help. Tab completion: medcutmix-pipeline --install-completion. "
+    "NO_COLOR=1 turns colours off.",
 )
 
 
@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
         if error.errno is None:
             raise
         where = f" at {error.filename}" if error.filename else ""
-        tell_error(f"{error.strerror}{where}: mend that, and run the same command again")
+        tell_error(f"{error.strerror}{where}: fix that, and run the same command again")
         return ExitCode.DATA
     except Exception as error:
         usage = getattr(error, "format_message", None)  # what typer raises for a call it cannot parse
@@ -64,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
 
 @app.callback(invoke_without_command=True)
 def _main(
-    version: Annotated[bool, typer.Option("--version", metavar="", help="Show the version and leave.")] = False,
+    version: Annotated[bool, typer.Option("--version", metavar="", help="Show the version and exit.")] = False,
 ) -> None:
     if version:
         typer.echo(f"medcutmix-pipeline {__version__}")

@@ -20,9 +20,7 @@ def build(
     config: ConfigFile = None,
     out: Annotated[
         str | None,
-        option(
-            "FOLDER|URL", "Folder or s3://BUCKET/PREFIX for the dataset; an unfinished build there is gone on with."
-        ),
+        option("FOLDER|URL", "Folder or s3://BUCKET/PREFIX for the dataset; an unfinished build there is continued."),
     ] = None,
     work: WorkOption = None,
     source: SourceOption = None,
@@ -40,19 +38,19 @@ def build(
     ] = None,
     retry_rejects: Annotated[
         bool,
-        typer.Option(
-            "--retry-rejects", help="Read what an earlier build rejected once more, even if it looks as it did."
-        ),
+        typer.Option("--retry-rejects", help="Try again what an earlier build rejected, even if it looks unchanged."),
     ] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, whatever an earlier build left in OUT.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start from scratch: discard what an earlier build left in OUT.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what a build would do; write nothing.")] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Build a dataset of image–report pairs with mix plans.
 
-    Reads the source's studies, finds what their reports assert, pairs studies with the same finding, mixes their
-    reports, computes where each image shows what its sentence says, and writes WebDataset shards and Parquet tables.
-    Run the same command again after a crash or a change of settings: it does only what is not done yet.
+    Reads the source's studies, labels their reports, pairs studies with the same finding, mixes their reports, computes
+    where each image shows what a sentence says, and writes WebDataset shards and Parquet tables. Run the same command
+    again after a crash or a change of settings: only what is not done yet is done.
     """
     named = {
         "source.kind": source,

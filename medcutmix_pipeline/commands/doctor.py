@@ -25,9 +25,9 @@ def doctor(
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look whether all is there for a build: packages, GPU, Ray, models, source, output, disk and memory.
+    """Check whether everything is in place for a build: packages, GPU, Ray, models, source, output, disk and memory.
 
-    Says what to do about each problem. Exit code 1 where something would stop a build. Changes nothing.
+    Says what to do about each problem. Exit code 1 if something would stop a build. Changes nothing.
     """
     from medcutmix_pipeline.doctor import examine
 
@@ -63,7 +63,9 @@ def _tell(checks: "list[Check]", problems: int, nothing_named: bool) -> None:
     if problems:
         console.print(Text(f"{problems} {'problems' if problems > 1 else 'problem'} would stop a build.", style="bold"))
     elif nothing_named:
-        console.print("Ready. Name the source and the output of a build to have these looked at, too:", highlight=False)
+        console.print(
+            "Ready. To have the source and the output of a build checked as well, name them:", highlight=False
+        )
         console.print("  medcutmix-pipeline doctor --source KIND --root DIR --out FOLDER", highlight=False)
     else:
         console.print(Text("Ready to build.", style="bold"))

@@ -16,7 +16,7 @@ def inspect(
     plan: Annotated[str | None, option("ID", "Show one plan: both reports, labels, λ.")] = None,
     sample: Annotated[str | None, option("ID", "Show one sample: report, labels, maps, plans.")] = None,
     disease: Annotated[
-        str | None, option("FINDING", "Tell of one finding; with --random or --worst: only its plans.")
+        str | None, option("FINDING", "Describe one finding; with --random or --worst: only its plans.")
     ] = None,
     random: Annotated[int | None, option("N", "Show N plans drawn by chance.", min=1)] = None,
     seed: Annotated[int, typer.Option(metavar="S", help="With --random: which ones.")] = 0,
@@ -27,18 +27,18 @@ def inspect(
     ] = "presence",
     rejects: Annotated[int | None, option("N", "List the first N rejects.", min=1)] = None,
     sql: Annotated[
-        str | None, option("QUERY", "Ask DuckDB over the tables plans, samples, sentences, rejects.")
+        str | None, option("QUERY", "Run a DuckDB query over the tables plans, samples, sentences, rejects.")
     ] = None,
-    html: Annotated[Path | None, option("DIR", "Write the page that shows the whole dataset into a folder.")] = None,
+    html: Annotated[Path | None, option("DIR", "Write a page that shows the whole dataset into a folder.")] = None,
     most: Annotated[
-        int, typer.Option(min=1, metavar="N", help="With --html: show N plans at most; figures are of all.")
+        int, typer.Option(min=1, metavar="N", help="With --html: show at most N plans; the figures cover all of them.")
     ] = 10_000,
     png: Annotated[Path | None, option("FILE", "Draw the plans or the sample into a PNG file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what is in a dataset: counts, findings, plans, rejects. Or show plans and samples, as text and as a picture.
+    """Show what is in a dataset: counts, findings, plans and rejects, or single plans and samples as text and pictures.
 
-    Without an option it tells of the whole dataset. Everything can be had as JSON; docs/inspect.md says of which form.
+    Without an option it describes the whole dataset. With --json the same comes as JSON; docs/inspect.md describes it.
     """
     from medcutmix_pipeline.commands import answers
     from medcutmix_pipeline.dataset import Dataset

@@ -34,7 +34,7 @@ def label(
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what reports assert: a column for each finding, with present, uncertain, absent or nothing."""
+    """Label reports: one column for each finding, with present, uncertain, absent or nothing."""
     from rich.progress import Progress
 
     from medcutmix_pipeline.labelling import label_file

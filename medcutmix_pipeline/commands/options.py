@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.config import Config
 
 ConfigFile = Annotated[
-    Path | None, typer.Argument(metavar="[CONFIG.yaml]", help="Settings; `init` writes one.", show_default=False)
+    Path | None,
+    typer.Argument(metavar="[CONFIG.yaml]", help="Settings; `init` writes such a file.", show_default=False),
 ]
 SourceOption = Annotated[
     str | None, option("KIND", "Kind of source; `sources` lists them.", autocompletion=complete_kind)
 ]
 WorkOption = Annotated[
-    str | None, option("FOLDER", "With an URL as --out: the working folder, as large as the dataset.")
+    str | None, option("FOLDER", "With a URL as --out: the working folder, as large as the dataset.")
 ]
 RootOption = Annotated[str | None, option("DIR|URL", "Where the source's data are.")]
 SetOption = Annotated[

@@ -28,7 +28,7 @@ def phantom(
     ] = 1.0,
     quiet: QuietOption = False,
 ) -> None:
-    """Generate synthetic chest radiographs with reports, whose truth is known: for demos and tests."""
+    """Generate synthetic chest radiographs with reports, and tables of what they show: for demos and tests."""
     from medcutmix_pipeline.pipeline.machine import cpus
     from medcutmix_pipeline.sources.phantom import generate
 

@@ -14,7 +14,7 @@ DatasetFolder = Annotated[
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Tell nothing but errors.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 JSON_SCHEMA = 1
 """Raised when a field of any command's JSON changes its meaning or goes; fields may be added."""

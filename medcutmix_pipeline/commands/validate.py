@@ -10,15 +10,15 @@ from medcutmix_pipeline.errors import ExitCode
 
 def validate(
     out: DatasetFolder,
-    most: Annotated[int, typer.Option(min=1, metavar="N", help="Show at most so many problems.")] = 50,
-    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for problems.")] = False,
+    most: Annotated[int, typer.Option(min=1, metavar="N", help="Show at most N problems.")] = 50,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as problems.")] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a dataset against the format: hashes, schemas, and every promise between host, donor, report and map.
+    """Check a dataset against the format: hashes, schemas, and whether host, donor, report and map fit together.
 
-    Exit code 1 and a list where something does not hold. Reports that stand word for word in two splits, and images
-    that are all but the same in two, are warnings: no promise is broken, but one split then tells of another.
+    Exit code 1 and a list of problems if something does not hold. The same report in two splits, word for word, or
+    nearly the same image, is a warning: no rule of the format is broken, but the two splits then overlap.
     """
     from medcutmix_pipeline.dataset import Dataset
     from medcutmix_pipeline.dataset.leakage import Leaks
@@ -37,7 +37,7 @@ def validate(
         more = f" (the first {most} are shown)" if len(problems) > most and not as_json else ""
         tell_error(f"{len(problems):,} problems in {out}{more}: build it again with --fresh")
     elif not valid:
-        tell_error(f"{len(warnings)} warnings, and --strict takes them for problems")
+        tell_error(f"{len(warnings)} warnings, and --strict treats them as problems")
     if not valid:
         raise typer.Exit(ExitCode.DATA)
 

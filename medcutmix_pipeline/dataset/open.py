@@ -45,7 +45,7 @@ class Dataset:
 
     Attributes:
         folder: where it stands; for one in an object store, a temporary folder into which `bring` copies.
-        where: as it was named.
+        where: the folder or URL as it was given.
         manifest: `dataset.json`.
 
     Raises:
@@ -59,28 +59,28 @@ class Dataset:
         self.manifest = read_manifest(self.folder)
 
     def bring(self, start: str = "") -> None:
-        """Copy the files whose names begin so from an object store, all of them by default; a folder has them."""
+        """Copy files whose names begin with `start` from an object store, all by default; a folder needs no copy."""
         if self._remote:
             self._remote.bring(start)
 
     @cached_property
     def plans(self) -> Rows:
-        """The plans: who is mixed with whom, on which finding, and both reports (FORMAT: `plans/*.parquet`)."""
+        """The plans: who is mixed with whom, on which finding, with both reports (format: `plans/*.parquet`)."""
         return self._rows("plans")
 
     @cached_property
     def samples(self) -> Rows:
-        """The samples: report, labels, and where the image stands (FORMAT: `samples/*.parquet`)."""
+        """The samples: report, labels, and where in its shard the image is (format: `samples/*.parquet`)."""
         return self._rows("samples")
 
     @cached_property
     def sentences(self) -> Rows:
-        """The sentence bank: a row for each mention of a finding (FORMAT: `sentences/*.parquet`)."""
+        """The sentence bank: a row for each mention of a finding (format: `sentences/*.parquet`)."""
         return self._rows("sentences")
 
     @cached_property
     def rejects(self) -> Rows:
-        """What did not get in, and why (FORMAT: `rejects/*.parquet`)."""
+        """What did not get in, and why (format: `rejects/*.parquet`)."""
         return self._rows("rejects")
 
     def _rows(self, kind: str) -> Rows:
@@ -143,7 +143,7 @@ class Dataset:
         return self.member(sample_id).maps
 
     def record(self, sample_id: str) -> dict[str, Any]:
-        """The JSON record of a sample (FORMAT: a shard). Raises DataError as `member` does."""
+        """The JSON record of a sample (format: a shard). Raises DataError as `member` does."""
         return self.member(sample_id).record
 
     def mix(self, plan_id: str) -> Image:

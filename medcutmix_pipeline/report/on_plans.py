@@ -111,8 +111,8 @@ def _given(told: Figures) -> Iterator[Remark]:
         yield note(
             "Pictures change less than reports",
             f"At the stored λ, half of the mixes take less than {told.given.median:.1%} of their picture from "
-            "the donor, while the report takes the donor's sentence whole. A wider map (attention.mass), or the union "
-            "of both maps, evens it.",
+            "the donor, while the report takes the donor's whole sentence. A wider map (attention.mass), or the union "
+            "of both maps, balances this.",
             plans_with(sort="kept"),
         )
 
@@ -122,8 +122,8 @@ def _drift(told: Figures) -> Iterator[Remark]:
     if total and told.drifted / total > MANY_DRIFTED:
         yield note(
             "Donors bring further findings",
-            f"{of(told.drifted, total)} of the mixed reports have a finding that the host's did not; "
-            "their labels say so.",
+            f"{of(told.drifted, total)} of the mixed reports have a finding that the host's did not have; "
+            "their labels include it.",
         )
 
 
@@ -133,7 +133,7 @@ def _length(told: Figures) -> Iterator[Remark]:
         yield note(
             f"Mixed reports are {way}",
             f"They have {abs(told.longer - 1):.0%} {words} words than their hosts' reports: every sentence that "
-            "asserts the finding goes, one comes in.",
+            "asserts the finding is cut, and one is put in.",
         )
 
 

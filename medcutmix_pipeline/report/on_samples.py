@@ -62,8 +62,8 @@ def _alone(told: Figures) -> Iterator[Remark]:
     if alone and alone / (hosts + alone) > MANY_ALONE:
         yield note(
             "Samples with a finding but no plan",
-            f"{alone:,} of {hosts + alone:,} ({of(alone, hosts + alone)}): no donor in reach, or each mix was "
-            "dropped. They are seen unmixed.",
+            f"{alone:,} of {hosts + alone:,} ({of(alone, hosts + alone)}): no donor in reach, or every mix was "
+            "dropped. A trainer sees them unmixed.",
         )
 
 

@@ -28,7 +28,7 @@ class IngestConfig(Section):
 
     studies_per_part: int = Field(1024, ge=1, description="studies that one task reads at a time")
     guess_view: bool = Field(
-        True, description="tell frontal from lateral by the picture where neither source nor header says"
+        True, description="tell frontal from lateral by the picture where neither the source nor the DICOM header does"
     )
     max_pixels: int = Field(
         100_000_000, ge=1, description="images with more pixels are rejected before they are decoded"
@@ -81,8 +81,8 @@ class FitConfig(Section):
         128, ge=32, le=512, multiple_of=16, description="side of the images that the encoder sees, px"
     )
     steps: int = Field(700, ge=1, description="optimiser steps")
-    batch: int = Field(32, ge=2, description="images in a step; all that is said of them is asked")
-    learning_rate: float = Field(3e-3, gt=0)
+    batch: int = Field(32, ge=2, description="images in a step, each with all sentences of its report")
+    learning_rate: float = Field(3e-3, gt=0, description="highest learning rate of AdamW; it warms up and falls off")
     width: int = Field(32, ge=16, multiple_of=16, description="channels of the encoder")
     threads: int = Field(2, ge=1, description="CPU threads of the fit; fixed, because sums depend on it")
 
@@ -121,9 +121,7 @@ class ShardsConfig(Section):
     square: Literal["pad", "crop", "stretch"] = Field("pad", description="how an image becomes square")
     image_format: Literal["jpg", "png", "webp"] = Field("jpg", description="format of the stored images")
     quality: int = Field(90, ge=1, le=100, description="quality of jpg and webp")
-    pixel: bool = Field(
-        False, description="carry out the plans on the images, too: pixel/, for trainers that take no hook"
-    )
+    pixel: bool = Field(False, description="also write mixed images (pixel/), for trainers that cannot run a hook")
     pixel_map: Literal["donor", "union"] = Field(
         "donor", description="where pixel mixes show the donor; union: also where the host's own lesion is"
     )
@@ -145,7 +143,7 @@ class EngineConfig(Section):
     """How the work is run; changes nothing in the output."""
 
     kind: Literal["ray", "serial"] = Field("ray", description="ray, or serial: one process, for debugging")
-    workers: int | None = Field(None, ge=1, description="CPUs used; null: all that Ray finds")
+    workers: int | None = Field(None, ge=1, description="CPUs to use; null: all that Ray finds")
     ray_address: str | None = Field(
         None, description="null: a local Ray for this build; auto or ray://HOST:PORT: a cluster"
     )
@@ -165,7 +163,7 @@ class EngineConfig(Section):
 class Config(Section):
     """All settings of a build."""
 
-    seed: int = Field(0, ge=-(2**63), lt=2**63, description="of every choice that is left to chance")
+    seed: int = Field(0, ge=-(2**63), lt=2**63, description="seed of every random choice")
     source: SourceConfig = Field(default_factory=SourceConfig)
     ingest: IngestConfig = Field(default_factory=IngestConfig)
     sentences: SentencesConfig = Field(default_factory=SentencesConfig)

@@ -83,9 +83,10 @@ content for people and tools. `dataset.json` has the configuration, the counts, 
 def _pixel(mixes: int) -> str:
     return f"""### Pixel mixes
 
-`pixel/*.tar` hold {mixes:,} mixes in the form of ordinary image–text pairs: the host's image, into which the donor's
-shines where its map says, with the mixed report. `load_dataset(FOLDER, "pixel")` reads them with Hugging Face datasets;
-for webdataset, name the files of `shards/` and `pixel/` together, for clean and mixed pairs in one stream.
+`pixel/*.tar` hold {mixes:,} mixes in the form of ordinary image–text pairs: the host's image with the donor's
+blended in where the donor's map points, and the mixed report. `load_dataset(FOLDER, "pixel")` reads them with Hugging
+Face datasets; for webdataset, name the files of `shards/` and `pixel/` together, for clean and mixed pairs in one
+stream.
 """
 
 
@@ -100,8 +101,8 @@ def _making(manifest: DatasetManifest) -> str:
 3. Patients were split; images were made square ({shards["square"]}, at most {shards["image_size"]} px, 8-bit grey,
    {shards["image_format"]}).
 4. Samples with the same finding, view and split, of different patients, were paired: at most
-   {pairing["plans_per_host"]} donors for each finding of a host. The host's sentence gave way to the donor's, and the
-   mixed report was read again; what contradicted itself was dropped.
+   {pairing["plans_per_host"]} donors for each finding of a host. The donor's sentence replaced the host's, and the
+   mixed report was labelled again; mixes that contradicted themselves were dropped.
 5. The encoder marked where each image shows its sentences, and said how sure it is.
 
 No step was done or checked by hand. All chance comes from seed {config["seed"]}: the same source, configuration and

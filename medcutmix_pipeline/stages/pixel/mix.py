@@ -1,4 +1,4 @@
-"""One pixel mix: the donor's image shines through the host's where the donor's map says."""
+"""One pixel mix: the donor's image is blended into the host's where the donor's map points."""
 
 from __future__ import annotations
 
