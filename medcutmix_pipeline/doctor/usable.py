@@ -22,7 +22,7 @@ def usable(config: Config) -> Iterator[Check]:
     """CPU and memory, GPUs, the configured encoder and the published ones at hand, the language model, Ray."""
     told = machine()
     cores = f"{told['cpus']} CPU{'s' if told['cpus'] > 1 else ''}"
-    yield Check(_GROUP, "machine", "ok", f"{cores}, {told['memory'] / 2**30:.0f} GB of memory")
+    yield Check(_GROUP, "machine", "ok", f"{cores}, {told['memory'] / 2**30:.0f} GiB of memory")
     yield _gpu(config)
     yield _encoder(config)
     yield _models()
@@ -87,10 +87,10 @@ def _models() -> Check:
 
 
 def _language(config: Config) -> Check:
-    from medcutmix_pipeline.stages.sentences.reader import ReportReader
+    from medcutmix_pipeline.stages.sentences.opening import open_reader
 
     try:
-        reader = ReportReader(config.sentences)
+        reader = open_reader(config.sentences)
     except PipelineError as why:
         return Check(_GROUP, "language", "problem", str(why), "see sentences.model and sentences.lexicon")
     model = config.sentences.model or "rules, no spaCy model"

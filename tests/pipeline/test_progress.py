@@ -93,7 +93,7 @@ def test_rates_are_told_with_no_more_digits_than_they_have(rate, told):
 def test_the_use_of_a_machine_is_told_with_each_gpu():
     gpu = Gpu(0.5, 8 * 2**30, 80 * 2**30, "some GPU")
     use = Use(0.97, 3 * 2**30, 16 * 2**30, (gpu, gpu))
-    assert use.line() == ("CPU 97% · memory 3.0 of 16.0 GB · GPU 0 50%, 8.0 of 80.0 GB · GPU 1 50%, 8.0 of 80.0 GB")
+    assert use.line() == ("CPU 97% · memory 3.0 of 16.0 GiB · GPU 0 50%, 8.0 of 80.0 GiB · GPU 1 50%, 8.0 of 80.0 GiB")
 
 
 def test_gpus_are_asked_of_the_driver(tmp_path, monkeypatch):
@@ -153,7 +153,7 @@ def test_on_a_terminal_stages_are_drawn_in_place_and_fit_it(call):
     shown = [line for line in frames if "samples and" not in line]  # the last words wrap where the terminal wraps them
     assert max(map(len, shown)) <= 80
     assert re.search(r"shards +\d+/\d+ samples +.*in flight, \d+ waiting", text)
-    assert re.search(r"CPU \d+% · memory [\d.]+ of [\d.]+ GB", text)
+    assert re.search(r"CPU \d+% · memory [\d.]+ of [\d.]+ GiB", text)
     assert text.count("read ") > 1  # drawn more than once
 
 
