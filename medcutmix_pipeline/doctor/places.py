@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.config import Config
 
 _GROUP = "places"
-_GB = 2**30
+_GIB = 2**30
 
 
 def places(config: Config, out: str | None) -> Iterator[Check]:
@@ -48,6 +48,8 @@ def _source(config: Config, found: Survey) -> Check:
     text = f"{config.source.kind}: {found.studies:,} studies, {found.images:,} images"
     if found.without_report:
         text += f", {found.without_report:,} studies without a report"
+    if not found.images:
+        return Check(_GROUP, "source", "problem", text, "`medcutmix-pipeline sources` shows the layout of each kind")
     if found.usable == found.tried:
         return Check(_GROUP, "source", "ok", f"{text}; {found.tried} images tried, all usable")
     text += f"; {found.tried - found.usable} of {found.tried} images tried cannot be used"
@@ -70,7 +72,7 @@ def _output(config: Config, out: str) -> Check:
         return Check(_GROUP, "output", "problem", f"cannot write to {layout.out}: {why.strerror}", "name another --out")
     if layout.manifest.is_file():
         return Check(_GROUP, "output", "ok", f"{out} holds a dataset: only what has changed would be done")
-    told = "holds an unfinished build, which would be gone on with" if layout.build.is_dir() else "can be written"
+    told = "holds an unfinished build, which would be continued" if layout.build.is_dir() else "can be written"
     return Check(_GROUP, "output", "ok", f"{out} {told}")
 
 
@@ -120,7 +122,7 @@ def _needs(config: Config, found: Survey, folder: Path | None) -> Iterator[Check
 
 
 def _size(count: float) -> str:
-    return f"{count / _GB:,.1f} GB" if count >= _GB else f"{count / 2**20:,.0f} MB"
+    return f"{count / _GIB:,.1f} GiB" if count >= _GIB else f"{count / 2**20:,.0f} MiB"
 
 
 def _folder(config: Config, out: str | None) -> Path | None:

@@ -28,7 +28,8 @@ def dry_run(config: Config, out: str | None, console: Console) -> None:
         + (f", {found.without_report:,} without a report" if found.without_report else "")
         + f"\nabout {counted} of up to {config.shards.samples_per_shard:,} samples"
         + f"\nabout {size:,.{1 if size < 10 else 0}f} MB of images, "
-        + f"by {found.usable} of {found.tried} images tried"
+        + f"estimated from {found.usable} of {found.tried} images tried"
+        + (f" (the others cannot be used: {found.told_reasons()})" if found.reasons else "")
         + f"\nencoder: {config.attention.encoder}, engine: {config.engine.kind}"
         + (f"\noutput: {out}" if out else "")
         + "\nnothing has been written",

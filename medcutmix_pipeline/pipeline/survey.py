@@ -30,6 +30,7 @@ class Survey:
     """What a source lists, and how the images that were tried came out.
 
     Attributes:
+        tried: images of a few studies, those that the listing already shows to be of no use included.
         stored_bytes: mean size of a stored image.
         reasons: why images that were tried cannot be used, counted.
     """
@@ -94,11 +95,15 @@ def survey(config: Config) -> Survey:
         raise DataError(
             f"the {config.source.kind} source at {config.source.root} lists no study: is this the right folder?"
         )
-    samples = [
-        PlacedSample("", "", "", "frontal", "", "", image.uri, image.fingerprint)
+    listed = [
+        (study.problem or image.problem, image)
         for _, study in sorted(tried, key=lambda t: t[0])[:_TRIED]
         for image in study.images
-        if image.problem is None
+    ]
+    samples = [
+        PlacedSample("", "", "", "frontal", "", "", image.uri, image.fingerprint)
+        for problem, image in listed
+        if problem is None
     ]
     ingested = ingest_samples(samples, config, encoder_size=16)
     usable = len(ingested.images)
@@ -106,8 +111,10 @@ def survey(config: Config) -> Survey:
         studies=studies,
         images=images,
         without_report=without_report,
-        tried=len(samples),
+        tried=len(listed),
         usable=usable,
         stored_bytes=sum(map(len, ingested.images)) / max(1, usable),
-        reasons=Counter(reject.reason for reject in ingested.rejects),
+        reasons=Counter(
+            [problem for problem, _ in listed if problem is not None] + [reject.reason for reject in ingested.rejects]
+        ),
     )

@@ -97,6 +97,23 @@ def test_the_text_marks_problems_and_says_what_to_do(capsys, tmp_path):
     assert "1 problem would stop a build." in said.out
 
 
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ("a.png,Clear.,S1,P1\nb.png,Clear.,S2,P2\n", "2 of 2 images tried cannot be used: image-missing 2"),
+        ("a.png,Clear.,S1,\nb.png,Clear.,S2,P2\n", "2 of 2 images tried cannot be used: image-missing 1, patient-"),
+        (",Clear.,S1,P1\n", "manifest: 1 studies, 0 images"),
+    ],
+)
+def test_images_that_the_listing_shows_to_be_of_no_use_are_not_taken_for_usable(capsys, tmp_path, rows, found):
+    table = tmp_path / "studies.csv"
+    table.write_text("image,report,study_id,patient_id\n" + rows)
+    said = call(capsys, "doctor", "--source", "manifest", "--root", table, *SERIAL, "--json")
+    source = by_name(said.json)["source"]
+    assert (said.code, source["status"]) == (1, "problem")
+    assert found in source["found"]
+
+
 def test_a_package_that_is_missing_or_too_old_is_a_problem(monkeypatch):
     real = importlib.metadata.version
     versions = {"spacy": "3.7.1"}
