@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.stages.attention.device import choose_device
+from medcutmix_pipeline.stages.attention.hub import download
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.config import AttentionConfig
@@ -37,7 +38,6 @@ _TOKENIZERS = (
     "tokenizer.model",
     "sentencepiece.bpe.model",
 )
-_SMALL = ["*.json", "*.txt", "*.model"]
 _HALF = (0.5, 0.5, 0.5)
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _CHANNELS = {"clip": _CLIP, "blip": _CLIP}
@@ -167,7 +167,7 @@ def _find(config: AttentionConfig, with_weights: bool) -> Checkpoint:
             f"attention.encoder: no folder {config.encoder}; give fit, a model's folder or its published name"
         )
     else:
-        folder = _download(config.encoder, with_weights)
+        folder = download(config.encoder, with_weights)
     try:
         card = json.loads((folder / "config.json").read_text("utf-8"))
         if not isinstance(card, dict):
@@ -177,24 +177,6 @@ def _find(config: AttentionConfig, with_weights: bool) -> Checkpoint:
     except (OSError, ValueError):
         raise UsageError(f"attention.encoder: {name} is damaged: its config.json cannot be read") from None
     return Checkpoint(folder, name, card)
-
-
-def _download(name: str, with_weights: bool) -> Path:
-    """A published model's folder in the local cache, fetched where it is not there yet."""
-    from huggingface_hub import snapshot_download
-
-    patterns = [*_SMALL, "*.safetensors"] if with_weights else _SMALL
-    try:
-        # What was got is told by its sha256 in dataset.json, and none of it is run.
-        folder = snapshot_download(name, allow_patterns=patterns)  # nosec B615
-        if with_weights and not any(Path(folder).glob("*.safetensors")):
-            folder = snapshot_download(name, allow_patterns=[*_SMALL, "*.bin"])  # nosec B615
-    except Exception as problem:  # the hub client raises its own, httpx's and the system's errors
-        kind = type(problem).__name__
-        raise UsageError(
-            f"attention.encoder: {name!r} is neither fit, nor a folder, nor a model that the hub gives ({kind})"
-        ) from None
-    return Path(folder)
 
 
 def _check_weights(checkpoint: Checkpoint) -> None:

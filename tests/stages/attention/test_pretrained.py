@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from functools import partial
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import errors
 
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.schemas.config import AttentionConfig
@@ -210,6 +212,27 @@ def test_weights_that_a_checkpoint_lacks_are_never_made_up(tmp_path):
 def test_a_folder_that_is_not_there_is_told_in_one_line():
     with pytest.raises(UsageError, match=r"no folder \./nowhere"):
         check_encoder(AttentionConfig(encoder="./nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (errors.LocalEntryNotFoundError, "not in the local cache, and the hub cannot be reached"),
+        (errors.OfflineModeIsEnabled, "not in the local cache, and the hub cannot be reached"),
+        (errors.RepositoryNotFoundError, "there is none of that name"),
+        (errors.GatedRepoError, "terms have to be accepted"),
+        (errors.HFValidationError, "no name of a model"),
+        (TimeoutError, r"the download failed \(TimeoutError\)"),
+    ],
+)
+def test_a_published_model_that_cannot_be_had_is_told_in_one_line_with_the_reason(monkeypatch, error, says):
+    def fail(*_, **__):
+        raise error.__new__(error)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(UsageError, match=says) as caught:
+        check_encoder(AttentionConfig(encoder="somebody/model"))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is here")
