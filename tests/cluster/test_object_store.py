@@ -212,6 +212,20 @@ def test_the_hold_of_a_build_that_was_killed_ends(s3, bucket, left):
             still_held()
 
 
+def test_a_build_that_stood_still_for_too_long_does_not_take_the_prefix_back(s3, bucket):
+    class Twice(list):
+        """Time for two renewals, and then the end of the build."""
+
+        def wait(self, timeout):
+            self.append(timeout)
+            return len(self) > 2
+
+    store = Store(f"s3://{bucket}/set")
+    with lease.leased(store) as still_held:
+        lease._renew(store, "of the build that stood still", Twice())
+        still_held()
+
+
 def test_validate_inspect_and_the_loader_read_it_from_there(s3, bucket, build, built, work, capsys):
     url = f"s3://{bucket}/set"
     build(url)
