@@ -22,7 +22,7 @@ def load_config(file: Path | None, overrides: Sequence[tuple[str, Any]]) -> Conf
 
     Args:
         file: YAML; None for defaults alone.
-        overrides: (dotted key, value) in rising precedence. A value that is a string is read as YAML.
+        overrides: (dotted key, value) in rising precedence.
 
     Raises:
         UsageError: the file cannot be read, a key is unknown (the nearest known one is named) or a value does not fit.
@@ -111,6 +111,8 @@ def _explain(error: ValidationError, file: Path | None) -> str:
     key = ".".join(str(part) for part in first["loc"])
     where = f" in {file}" if file else ""
     if first["type"] == "extra_forbidden":
+        if isinstance(first["input"], dict) and first["input"]:  # a section that there is none of: tell what is in it
+            key = f"{key}.{next(iter(first['input']))}"
         close = difflib.get_close_matches(key, list(known_keys()), n=1, cutoff=0.4)
         hint = f"did you mean {close[0]}?" if close else "`medcutmix-pipeline init -` shows them all"
         return f"unknown setting {key}{where}: {hint}"

@@ -24,7 +24,7 @@ def open_tree(root: str) -> Tree:
     scheme = protocol(root)
     if scheme is None:
         if not Path(root).is_dir():
-            raise UsageError(f"there is no folder {root}")
+            raise UsageError(f"there is no folder or file {root}")
         return LocalTree(os.path.realpath(root))
     tree = RemoteTree(scheme, root)
     if not tree.exists():

@@ -32,6 +32,8 @@ def test_settings_override_the_file(tmp_path):
         ("shards: {samples_per_shrd: 9}", "unknown setting shards.samples_per_shrd"),
         ("shards: {samples_per_shrd: 9}", "did you mean shards.samples_per_shard?"),
         ("sed: 1", "did you mean seed?"),
+        ("shard: {image_size: 9}", "unknown setting shard.image_size"),
+        ("shard: {image_size: 9}", "did you mean shards.image_size?"),
         ("image_size: 224", "did you mean shards.image_size?"),
         ("root: here", "did you mean source.root?"),
         ("qqqq: 1", "unknown setting qqqq in"),

@@ -73,7 +73,7 @@ def test_a_root_of_another_kind_is_named_as_what_it_looks_like(tmp_path: Path, a
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_root_that_does_not_exist_or_is_not_given_or_empty(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(UsageError, match=r"there is no folder .*/none$"):
+    with pytest.raises(UsageError, match=r"there is no folder or file .*/none$"):
         open_kind(kind, tmp_path / "none")
     with pytest.raises(UsageError, match="no data set is named"):
         open_kind(kind, "")
