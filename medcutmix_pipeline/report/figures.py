@@ -64,14 +64,14 @@ def figures(dataset: Dataset, plans: PlanTally) -> Figures:
 def _steps(dataset: Dataset, samples: SampleTally) -> tuple[Step, ...]:
     source, counts = dataset.manifest.source, dataset.manifest.counts
     tried = counts.plans + sum(counts.dropped_mixes.values())
-    studies, images = max(source.studies, len(samples.studies)), max(source.images, samples.total)
+    studies, images = max(source.studies, samples.studies), max(source.images, samples.total)
     return (
         Step(
             "studies",
             studies,
             (
-                Part("gave samples", len(samples.studies), kept=True),
-                Part("left out", studies - len(samples.studies)),
+                Part("gave samples", samples.studies, kept=True),
+                Part("left out", studies - samples.studies),
             ),
         ),
         Step(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medcutmix_pipeline.hashing import keyed_hash
+from medcutmix_pipeline.remembering import Remembered
 from medcutmix_pipeline.report.columns import PRESENT, UNCERTAIN, label_codes, words
 from medcutmix_pipeline.report.diversity import Pairs
 
@@ -43,7 +45,7 @@ class SampleTally:
     unmatchable: int = 0
     """Samples without a finding to be matched on."""
     views: Counter[str] = field(default_factory=Counter)
-    studies: set[str] = field(default_factory=set)
+    studies: int = 0
 
 
 def tally_samples(dataset: Dataset, findings: tuple[str, ...], excluded: frozenset[str]) -> SampleTally:
@@ -54,7 +56,7 @@ def tally_samples(dataset: Dataset, findings: tuple[str, ...], excluded: frozens
         findings: which are counted, in this order.
         excluded: findings on which nothing is matched.
     """
-    size = len(findings)
+    size, seen = len(findings), Remembered()  # a study's views may be in two shards
     told = SampleTally(findings, np.zeros((3, size), np.int64), np.zeros((size, size), np.int64))
     matched = np.array([f not in excluded for f in findings], bool)
     for batch in _tables(dataset, "samples", ("study_id", "view", "labels", "n_plans")):
@@ -69,7 +71,7 @@ def tally_samples(dataset: Dataset, findings: tuple[str, ...], excluded: frozens
         told.alone += int((matchable & ~host).sum())
         told.unmatchable += int((~matchable & ~host).sum())
         told.views.update(batch["view"].to_pylist())
-        told.studies.update(batch["study_id"].to_pylist())
+        told.studies += sum(seen.before(keyed_hash(0, "study", s)) is None for s in set(batch["study_id"].to_pylist()))
     return told
 
 
