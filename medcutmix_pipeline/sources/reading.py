@@ -20,7 +20,7 @@ REMOTE = frozenset(
     {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "http", "https", "hdfs", "webhdfs", "hf", "oci", "memory"}
 )
 """Protocols that a root or a manifest may name. Those that wrap other files (zip, simplecache, …) are not among them,
-because through them an URL could name any local file."""
+because through them a URL could name any local file."""
 
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EISDIR}
@@ -46,7 +46,7 @@ class ReadFailedError(DataError):
 
 
 def protocol(uri: str) -> str | None:
-    """The protocol of an URL, in lower case; None for a local path."""
+    """The protocol of a URL, in lower case; None for a local path."""
     head, sep, _ = uri.partition("://")
     return head.lower() if sep else None
 

@@ -40,7 +40,7 @@ class Tree(Protocol):
         """The names of the files in `folder`, sorted."""
 
     def find(self, reference: str) -> Entry:
-        """The file that a source names, below the root or at an URL of its own.
+        """The file that a source names, below the root or at a URL of its own.
 
         Never raises for what is wrong with it.
         """
@@ -50,7 +50,7 @@ class Tree(Protocol):
 
 
 def find_url(url: str, scheme: str) -> Entry:
-    """A file at an URL of its own. It is not looked at: a listing must not cost a request for each of its rows."""
+    """A file at a URL of its own. It is not looked at: a listing must not cost a request for each of its rows."""
     if scheme not in REMOTE or "::" in url:
         return Entry(url, "", problem="path-outside-root")
     return Entry(url, url)

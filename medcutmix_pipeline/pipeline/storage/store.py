@@ -38,7 +38,7 @@ class Stored:
 
 
 class Store:
-    """Objects below an URL such as `s3://bucket/prefix`, named relative to it.
+    """Objects below a URL such as `s3://bucket/prefix`, named relative to it.
 
     Credentials, region and endpoint are those of the environment (AWS_PROFILE, AWS_ENDPOINT_URL, …).
 
