@@ -2,7 +2,7 @@
 
 A build knows an input by its address, size and time of change (in an object store, by the store's own mark of a
 version), so that one that was mended in place is read again by any build. It cannot see that permissions were mended,
-that a file came back from a copy with its old time, that a decoder was installed, or what happened behind an URL. So
+that a file came back from a copy with its old time, that a decoder was installed, or what happened behind a URL. So
 what was rejected while it was read is read once more, and nothing else is; a piece of work in which an input has
 another outcome now loses its mark, and is made again as if it had never been done.
 """
