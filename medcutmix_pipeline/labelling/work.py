@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.labelling.tables import Row, format_of, read_rows, row_writer
 from medcutmix_pipeline.pipeline.machine import cpus
-from medcutmix_pipeline.stages.sentences import ReportReader
 from medcutmix_pipeline.stages.sentences.label import explain, label_texts
+from medcutmix_pipeline.stages.sentences.opening import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from medcutmix_pipeline.schemas.config import SentencesConfig
+    from medcutmix_pipeline.stages.sentences import ReportReader
 
 CHUNK = 256
 """Reports that a worker takes at a time."""
@@ -65,7 +66,7 @@ def label_file(
     malformed table.
     """
     read_as, write_as = format_of(source, source_format), format_of(out, out_format)
-    reader = ReportReader(config)
+    reader = open_reader(config)
     name = id_column or "row"
     columns = [name, *(REASON_COLUMNS if explained else reader.findings)]
     rows = read_rows(source, read_as, [text, *([id_column] if id_column else [])])
@@ -125,7 +126,7 @@ def _chain(first: list[_Chunk], rest: Iterator[_Chunk]) -> Iterator[_Chunk]:
 
 def _start_worker(config: SentencesConfig, explained: bool) -> None:
     global _own_reader, _own_explains  # one reader for each worker process
-    _own_reader, _own_explains = ReportReader(config), explained
+    _own_reader, _own_explains = open_reader(config), explained
 
 
 def _work(reports: list[str]) -> list[list[Row]]:

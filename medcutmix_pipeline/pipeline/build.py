@@ -27,7 +27,7 @@ from medcutmix_pipeline.pipeline.starting import Starter
 from medcutmix_pipeline.pipeline.work import Context, PartTask, UnitTask
 from medcutmix_pipeline.schemas.manifest import DatasetManifest, EncoderFacts
 from medcutmix_pipeline.sources import Source, describe_sources, open_source
-from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_image_size, load_encoder
+from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +63,9 @@ def build(
         if mirror:
             stack.enter_context(mirror.held())
         engine = Starter(context, reporter, stack, must_share=mirror is None)
-        if fresh or retry_rejects or config.engine.ray_address or not layout.begun:
-            engine()  # it will be needed: what keeps it from starting is told at once
+        own_ray = config.engine.kind == "ray" and config.engine.ray_address is None
+        if fresh or retry_rejects or not own_ray or not layout.begun:
+            engine()  # it will be needed, or costs nothing: what keeps it from starting is told at once
         layout.clear() if fresh else layout.tidy()  # only now: no mistake in the call may cost a dataset
         context.staging.mkdir(parents=True)
         reporter.keep_log(layout.build / "run.log")
@@ -143,11 +144,8 @@ class _Build:
             if not fit.done():
                 fit.run(self.engine(), self.begin_writing)
             self.pieces.bring("encoder", self.layout.facts("encoder") or {})
-        # Only its name and weights matter here; the driver need not have the device on which it will run.
-        on_cpu = self.config.attention.model_copy(update={"device": "cpu"})
-        encoder = load_encoder(on_cpu, self.context.encoder_folder)
-        size = encoder_image_size(self.config.attention, self.context.encoder_folder)
-        self.context = replace(self.context, encoder_size=size)
+        encoder = encoder_identity(self.config.attention, self.context.encoder_folder)
+        self.context = replace(self.context, encoder_size=encoder.image_size)
         return EncoderFacts(id=encoder.id, sha256=encoder.sha256)
 
     def make(self, units: list[Unit], encoder: EncoderFacts) -> None:

@@ -18,7 +18,6 @@ from medcutmix_pipeline.pipeline.identity import encoder_key
 from medcutmix_pipeline.pipeline.layout import Outcome
 from medcutmix_pipeline.pipeline.work import Context, IngestTask, placed_samples
 from medcutmix_pipeline.stages.attention.corpus import Pair
-from medcutmix_pipeline.stages.attention.fit import fit_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -159,6 +158,8 @@ def _gather(engine: Engine, context: Context, tick: Callable[[int, int], None]) 
 
 def train(context: Context, task: TrainTask) -> Outcome:
     """Train, and write the encoder."""
+    from medcutmix_pipeline.stages.attention.fit import fit_encoder  # brings torch, which the driver need not import
+
     folder = context.staging / f"encoder.{uuid.uuid4().hex}"
     folder.mkdir()
     curve: list[list[float]] = []

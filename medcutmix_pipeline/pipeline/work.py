@@ -22,7 +22,7 @@ from medcutmix_pipeline.stages.ingest.samples import Ingested, ingest_samples
 from medcutmix_pipeline.stages.pairing.draft import Draft, draft_plans
 from medcutmix_pipeline.stages.plans.finish import Attended
 from medcutmix_pipeline.stages.reading import PartRows, StudyReader
-from medcutmix_pipeline.stages.sentences.reader import ReportReader
+from medcutmix_pipeline.stages.sentences.opening import open_reader
 from medcutmix_pipeline.stages.shards.assemble import StoredImages, write_shard
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.schemas.config import Config, SentencesConfig
     from medcutmix_pipeline.stages.attention.encoder import Encoder
+    from medcutmix_pipeline.stages.sentences import ReportReader
 
 
 STATE_VERSION = 5
@@ -123,7 +124,7 @@ class UnitTask:
 
 @lru_cache(maxsize=2)
 def _reader(config: SentencesConfig, _lexicon_stamp: tuple[int, int] | None) -> ReportReader:
-    return ReportReader(config)
+    return open_reader(config)
 
 
 def _stamp(file: str | None) -> tuple[int, int] | None:

@@ -59,9 +59,10 @@ class Encoder(Protocol):
 
 def check_encoder(config: AttentionConfig) -> None:
     """What can be told before any work: device, folder, family, tokenizer, headers of files. Raises UsageError."""
-    from medcutmix_pipeline.stages.attention.device import choose_device
+    if config.device not in ("auto", "cpu"):  # which are there always; to look for another takes torch
+        from medcutmix_pipeline.stages.attention.device import choose_device
 
-    choose_device(config.device)
+        choose_device(config.device)
     if config.encoder == FIT:
         return
     if _is_own(config.encoder):
@@ -87,6 +88,31 @@ def encoder_image_size(config: AttentionConfig, folder: Path | None) -> int:
     from medcutmix_pipeline.stages.attention.pretrained import pretrained_image_size
 
     return pretrained_image_size(config)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an `Encoder` says of itself."""
+
+    id: str
+    sha256: str
+    image_size: int
+
+
+def encoder_identity(config: AttentionConfig, folder: Path | None) -> Identity:
+    """What the configured encoder says of itself; `folder` is where a fitted one was saved.
+
+    A fitted one is known by its files. Of any other the weights are loaded, on the CPU, which tells what is wrong with
+    them before they are needed: the process that needs them may have another device, and this one need not have it.
+
+    Raises UsageError as `load_encoder` does.
+    """
+    if config.encoder == FIT and folder is not None:
+        from medcutmix_pipeline.stages.attention.checkpoint import checkpoint_sha256, read_card
+
+        return Identity(FIT, checkpoint_sha256(folder), read_card(folder).image_size)
+    encoder = load_encoder(config.model_copy(update={"device": "cpu"}), folder)
+    return Identity(encoder.id, encoder.sha256, encoder.image_size)
 
 
 def load_encoder(config: AttentionConfig, folder: Path | None) -> Encoder:
