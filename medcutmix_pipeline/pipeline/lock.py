@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -15,17 +16,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_NO_MISTAKE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""What a disk says that is full or fails: another call would not mend it."""
+
+
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Hold a lock file for the length of the block; the lock goes with the process, however that ends.
 
     Raises:
-        UsageError: another process holds it, and the message says which; or the folder cannot be written to.
+        UsageError: another process holds it, and the message says which; or the folder may not be written to.
+        OSError: the disk is full or fails.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = path.open("a+", encoding="utf-8")
     except OSError as why:
+        if why.errno in _NO_MISTAKE:
+            raise
         raise UsageError(f"cannot write to {path.parent.parent}: {why.strerror}") from None
     with opened as file:
         try:

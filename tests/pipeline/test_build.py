@@ -1,11 +1,13 @@
 """A build keeps its promises, gives the same bytes however it is run, and goes on where it was cut off."""
 
+import errno
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -66,7 +68,7 @@ def build_with_signal(studies, out, settings, stage: str, number: signal.Signals
     """Run `build` in a process that sends itself a signal when a stage first moves on."""
     script = f"""
 import os, signal, sys
-from medcutmix_pipeline.pipeline.progress import Stage
+from medcutmix_pipeline.pipeline.stage_progress import Stage
 from medcutmix_pipeline.cli import run
 
 move = Stage._move
@@ -161,6 +163,17 @@ def test_two_builds_cannot_write_to_one_output(studies, tmp_path):
 
     with exclusive(tmp_path / "out" / ".build" / "lock"), pytest.raises(UsageError, match=rf"process {os.getpid()}"):
         run_build(studies, tmp_path / "out")
+
+
+def test_a_disk_that_is_full_at_the_very_start_is_no_mistake_of_the_call(tmp_path, monkeypatch):
+    from medcutmix_pipeline.pipeline.lock import exclusive
+
+    def full(path, *_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OSError, match="No space left"), exclusive(tmp_path / "out" / ".build" / "lock"):
+        pass
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(studies, tmp_path):

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save
 
 from medcutmix_pipeline.errors import UsageError
 
@@ -46,6 +45,8 @@ def is_fitted(folder: Path) -> bool:
 
 def save_checkpoint(folder: Path, card: Card, weights: dict[str, Tensor]) -> None:
     """Write both files, each complete or not at all, config.json last."""
+    from safetensors.torch import save  # brings torch, which who asks for the sha256 need not import
+
     folder.mkdir(exist_ok=True)
     text = json.dumps({"format": _FORMAT, "model": _MODEL, **asdict(card)}, indent=1, sort_keys=True) + "\n"
     ordered = {name: weights[name].detach().cpu().contiguous() for name in sorted(weights)}
@@ -56,7 +57,7 @@ def save_checkpoint(folder: Path, card: Card, weights: dict[str, Tensor]) -> Non
 
 
 def read_card(folder: Path) -> Card:
-    """The configuration of a saved encoder. UsageError where it is missing or damaged."""
+    """The configuration of a saved encoder. UsageError where it is missing or damaged, OSError where storage fails."""
     try:
         card: dict[str, Any] = json.loads((folder / _CONFIG).read_text("utf-8"))
         if card["format"] != _FORMAT:
@@ -66,17 +67,19 @@ def read_card(folder: Path) -> Card:
         return Card(int(card["image_size"]), int(card["width"]), tuple(map(str, card["vocabulary"])))
     except FileNotFoundError:
         raise UsageError(f"no fitted encoder: {_CONFIG} is missing in its folder; run build to fit one") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise _damaged(_CONFIG) from None
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """The weights of a saved encoder. UsageError where they are missing or damaged."""
+    """The weights of a saved encoder. UsageError where they are missing or damaged, OSError where storage fails."""
+    from safetensors.torch import load
+
     try:
         return load((folder / _WEIGHTS).read_bytes())
     except FileNotFoundError:
         raise UsageError(f"no fitted encoder: {_WEIGHTS} is missing in its folder; run build to fit one") from None
-    except (OSError, SafetensorError, ValueError, KeyError):
+    except (SafetensorError, ValueError, KeyError):
         raise _damaged(_WEIGHTS) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -131,6 +132,22 @@ def test_a_missing_or_damaged_checkpoint_is_told_in_one_line(name, harm, fitted,
     with pytest.raises(UsageError, match=name) as caught:
         load_encoder(CONFIG, tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_storage_that_fails_is_not_taken_for_a_damaged_checkpoint(name, fitted, monkeypatch):
+    folder, _, _ = fitted
+    for method in ("read_bytes", "read_text"):
+        read = getattr(Path, method)
+
+        def fails(path, *told, read=read):
+            if path.name == name:
+                raise OSError(errno.EIO, "Input/output error", str(path))
+            return read(path, *told)
+
+        monkeypatch.setattr(Path, method, fails)
+    with pytest.raises(OSError, match="Input/output error"):
+        load_encoder(CONFIG, folder)
 
 
 def test_weights_of_another_width_are_told_in_one_line(fitted, tmp_path):
