@@ -1,6 +1,6 @@
 """Placing and pairing on synthetic corpora of up to ten million studies: time, and memory of every process.
 
-    python -m benchmarks.placing                 100,000 and 200,000 studies
+    python -m benchmarks.placing                 50,000 and 100,000 studies
     python -m benchmarks.placing --size full     100,000, 1,000,000 and 10,000,000; takes 20 GB of disk
 
 Placing counts the findings, deals the samples to shards and brings the rows of every shard together. Pairing chooses
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-SIZES = {"small": (100_000, 200_000), "full": (100_000, 1_000_000, 10_000_000)}
-ROUNDS = {"small": 2, "full": 3}
+SIZES = {"small": (50_000, 100_000), "full": (100_000, 1_000_000, 10_000_000)}
+ROUNDS = {"small": 1, "full": 3}
 MIXED = {"small": 2, "full": 8}
 """Shards of which the plans are drafted whole."""
 MILLION = 1_000_000
