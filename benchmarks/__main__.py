@@ -71,7 +71,7 @@ def chosen(told: argparse.Namespace) -> list[Part]:
     """The parts that were named, else all that can run with what is there."""
     if told.parts:
         return [part for part in PARTS if part.name in told.parts]
-    return [part for part in PARTS if told.openi or part.openi != "needed"]
+    return [part for part in PARTS if part.runs(told.size, bool(told.openi))]
 
 
 def prepared(part: Part) -> bool:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.attention.encoder import Encoder
 
 Questions = tuple[np.ndarray, list[int], list[str]]
-STUDIES, ROUNDS, SIDE = {"small": 250, "full": 1000}, {"small": 1, "full": 5}, 256
+STUDIES, ROUNDS, SIDE = {"small": 160, "full": 1000}, {"small": 1, "full": 5}, 256
 WIDTH, LAYERS = 256, 8
 """Of the small CLIP's image encoder."""
 AT_LEAST = {"CPU": 0.9, "GPU": 0.85}

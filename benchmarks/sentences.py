@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from benchmarks.suite import Figure
 
-GENERATED = {"small": 2000, "full": 10000}
-ROUNDS = {"small": 3, "full": 7}
+GENERATED = {"small": 1000, "full": 10000}
+ROUNDS = {"small": 2, "full": 7}
 TIMES = 6
 """Two processes go through their halves so often in a round: once takes too short a time to tell how they share."""
 SLOW, FEW = frozenset({"forgetful", "pysbd"}), 600

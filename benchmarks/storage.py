@@ -1,6 +1,6 @@
 """What plans add to shards, beside images alone and beside records that hold copies of their donors.
 
-    python -m benchmarks.storage                 the small size: two shards
+    python -m benchmarks.storage                 the small size: one shard
     python -m benchmarks.storage --size full     eight shards
 
 Generated studies are built as ever, their pictures brought to 448 px with a film's grain first, so that images have as
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 SIDE, DRAWN = 448, 128
 WHY = "an image of so few bytes leaves plans 1 kB a sample, which one map of the fitted encoder takes alone"
-STUDIES = {"small": 720, "full": 2900}
+STUDIES = {"small": 360, "full": 2900}
 
 Sample = tuple[str, dict[str, bytes]]
 """A sample of a shard: its key, and its members by suffix."""
@@ -58,7 +58,7 @@ def make_dataset(work: Path, studies: int) -> Path:
     config = Config.model_validate(
         {
             "source": {"kind": "phantom", "root": str(source)},
-            "attention": {"fit": {"steps": 20}},
+            "attention": {"fit": {"steps": 20, "max_images": 256}},
             "shards": {"image_size": SIDE},
         }
     )

@@ -1,6 +1,6 @@
 """Whole builds of generated studies on Ray with two cores: time and memory over the size, and what a resume costs.
 
-python -m benchmarks.whole                 300 and 1,500 studies
+python -m benchmarks.whole                 200 and 1,000 studies
 python -m benchmarks.whole --size full     2,000, 20,000 and 100,000 studies
 
 Images are small (64 px) and the encoder is fitted in a few steps, so that what grows with the studies shows: listing,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WORKERS = 2
-SIZES = {"small": (300, 1_500), "full": (2_000, 20_000, 100_000)}
+SIZES = {"small": (200, 1_000), "full": (2_000, 20_000, 100_000)}
 IMAGE_SIDE = 64
 SETTINGS: dict[str, Any] = {
     "ingest": {"studies_per_part": 256},
