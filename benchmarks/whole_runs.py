@@ -169,7 +169,7 @@ def _stages(
     peaks: dict[str, int] = {}
     before = (0.0, 0.0)
     for event, at, used, peak in ends:
-        if event == "fitted":  # told in the middle of the fit
+        if event in ("fitted", "engine"):  # told in the middle of the fit, and of the start
             continue
         name = "finish" if event == "done" else event
         wall[name] = wall.get(name, 0.0) + at - before[0]
