@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from medcutmix_pipeline.loader.reading.grey_jpeg import decode_grey_jpeg
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -32,7 +34,11 @@ class Undecodable(Exception):  # noqa: N818 - becomes a ShardError where shard a
 
 
 def image_size(sample: Sample, max_pixels: int) -> tuple[int, int]:
-    """(height, width) in px that the image's header tells."""
+    """(height, width) in px that the image's header tells.
+
+    Raises:
+        Undecodable: no JPEG, PNG or WebP, or larger than `max_pixels`.
+    """
     with _opened(sample, max_pixels) as image:
         return image.height, image.width
 
@@ -46,6 +52,8 @@ def decode_into(sample: Sample, pixels: NDArray[np.uint8], max_pixels: int, resi
     Raises:
         Undecodable: no JPEG, PNG or WebP, damaged, larger than `max_pixels`, or of another size without `resize`.
     """
+    if decode_grey_jpeg(sample.image, pixels, max_pixels, resize):
+        return
     height, width = pixels.shape
     with _opened(sample, max_pixels) as image:
         if (image.height, image.width) != (height, width):
@@ -55,9 +63,6 @@ def decode_into(sample: Sample, pixels: NDArray[np.uint8], max_pixels: int, resi
                 )
             image.draft("L", (width, height))
         try:
-            if image.format == "JPEG" and image.mode == "L" and image.size == (width, height) and _decodes_in_place():
-                _load_into(image, pixels)
-                return
             grey = image if image.mode == "L" else image.convert("L")
             if grey.size != (width, height):
                 grey = grey.resize((width, height), Image.Resampling.BILINEAR)
@@ -105,26 +110,3 @@ def _opened(sample: Sample, max_pixels: int) -> Image.Image:
     if getattr(image, "is_animated", False) or image.mode[0] in "IF":
         raise Undecodable("its image is animated or has more than 8 bits")
     return image
-
-
-def _load_into(image: Image.Image, pixels: NDArray[np.uint8]) -> None:
-    """Decode a grey image of the size of `pixels` right into their memory: nothing is allocated, nothing copied."""
-    height, width = pixels.shape
-    shared = Image.frombuffer("L", (width, height), pixels.reshape(-1), "raw", "L", 0, 1)
-    image.im = shared.im
-    image.load()
-
-
-@lru_cache(maxsize=1)
-def _decodes_in_place() -> bool:
-    """Whether this Pillow decodes a JPEG into memory that it is given; tried once, on a small picture."""
-    picture = io.BytesIO()
-    Image.linear_gradient("L").resize((24, 16)).save(picture, "JPEG")
-    pixels = np.zeros((16, 24), np.uint8)
-    try:
-        with Image.open(picture) as image:
-            _load_into(image, pixels)
-    except Exception:  # how a Pillow that does not let us would say so is not known
-        return False
-    with Image.open(picture) as image:
-        return bool(np.array_equal(pixels, np.asarray(image)))
