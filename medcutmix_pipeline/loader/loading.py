@@ -20,6 +20,7 @@ from medcutmix_pipeline.loader.epochs.epoch import EpochLayout
 from medcutmix_pipeline.loader.epochs.pool import Chance
 from medcutmix_pipeline.loader.epochs.ranks import rank_and_world, threads_for
 from medcutmix_pipeline.loader.epochs.stream import EpochRun
+from medcutmix_pipeline.loader.reading.buffers import Buffers
 from medcutmix_pipeline.loader.reading.reader import ShardReader
 from medcutmix_pipeline.loader.reading.remembered import Remembered
 from medcutmix_pipeline.loader.reading.sources import find_shards
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.loader.batch import MixBatch
 
 _READING, _RESUMING, _FROM = 0, 1, 2
+_IMAGES_KEPT = 8
+"""Batches whose images' memory may wait to be used again."""
 
 
 class MixLoader(IterableDataset["MixBatch"]):
@@ -128,6 +131,7 @@ class MixLoader(IterableDataset["MixBatch"]):
         self._refs = shards.refs
         self._unverified = set(range(len(self._refs))) if verify else set()
         self._remembered = Remembered(remember_bytes)
+        self._shard_memory, self._image_memory = Buffers(3 * pool_shards), Buffers(_IMAGES_KEPT)
         self.findings: tuple[str, ...] = tuple(shards.manifest.get("diseases", ()))
         self._alpha = None if lam == "stored" else _alpha(alpha, shards.manifest)
         self._pool = self._batches_in_pool(pool_shards, pool_bytes)
@@ -157,8 +161,10 @@ class MixLoader(IterableDataset["MixBatch"]):
         self._epochs_are_told = True
 
     def close(self) -> None:
-        """Let go of what has been read ahead for another epoch; the loader can still be used."""
+        """Let go of what has been read ahead for another epoch, and of memory; the loader can still be used."""
         self._coming.close()
+        self._shard_memory.clear()
+        self._image_memory.clear()
 
     def __len__(self) -> int:
         """Batches in an epoch, the same on every rank."""
@@ -208,6 +214,7 @@ class MixLoader(IterableDataset["MixBatch"]):
             numbers,
             reader,
             self._wishes,
+            self._image_memory,
             threads_for(self._threads, step),
             opened.pool if opened else None,
             lambda: self._open(epoch + 1) if worker is None else None,
@@ -226,7 +233,9 @@ class MixLoader(IterableDataset["MixBatch"]):
         return EpochRun(self._layout(epoch), self._chance(epoch), self.rank)
 
     def _reader(self) -> ShardReader:
-        return ShardReader(self._refs, self._largest, self._unverified, self._remembered, self._skip)
+        return ShardReader(
+            self._refs, self._largest, self._unverified, self._remembered, self._shard_memory, self._skip
+        )
 
     def _open(self, epoch: int) -> None:
         """Read the first pool of an epoch ahead, where the user tells of epochs and so will ask for it."""

@@ -8,64 +8,48 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medcutmix_pipeline.loader.epochs.matching import match_samples, pack
-from medcutmix_pipeline.loader.reading.shard import Sample, Told
-
-
-def plan(donor: int, disease: str) -> Told:
-    return (f"to-{donor}", disease, donor, 0, 0, 0.5, ((0, 1, "x"),), {}, f"k{donor}")
+from medcutmix_pipeline.loader.reading.edges import edges_of
 
 
 @st.composite
 def shards(draw):
+    """(samples of a shard, its plans: host, donor, finding)."""
     count = draw(st.integers(2, 30))
-    samples = [Sample(f"k{i}", "s", i, memoryview(b"")) for i in range(count)]
-    for host, donor, disease in draw(
-        st.lists(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1), st.sampled_from("abc")), max_size=60)
-    ):
-        if host != donor:
-            samples[host].told += (plan(donor, disease),)
-    for broken in draw(st.sets(st.integers(0, count - 1), max_size=3)):
-        samples[broken].problem = "damaged"
-    return samples
+    place = st.integers(0, count - 1)
+    plans = draw(st.lists(st.tuples(place, place, st.sampled_from("abc")), max_size=60))
+    return count, [plan for plan in plans if plan[0] != plan[1]]
 
 
-def may_pair(samples, i, j):
-    return (
-        samples[i].problem is None
-        and samples[j].problem is None
-        and (bool(samples[i].plans_with(j)) or bool(samples[j].plans_with(i)))
-    )
+def all_to_all(count, finding="a"):
+    return [(i, j, finding) for i in range(count) for j in range(count) if i != j]
+
+
+def match(count, plans, *seeds):
+    return match_samples(edges_of(plans, count), count, [np.random.default_rng(seed) for seed in seeds])
 
 
 @given(shards(), st.integers(0, 2**32))
-def test_a_matching_covers_every_sample_once_follows_plans_and_is_maximal(samples, seed):
-    atoms = match_samples(samples, [np.random.default_rng(seed)])
-    assert Counter(i for atom in atoms for i in atom) == Counter(range(len(samples)))
-    assert all(may_pair(samples, *atom) for atom in atoms if len(atom) == 2)
+def test_a_matching_covers_every_sample_once_follows_plans_and_is_maximal(shard, seed):
+    count, plans = shard
+    may_pair = {tuple(sorted(plan[:2])) for plan in plans}
+    atoms = match(count, plans, seed)
+    assert Counter(i for atom in atoms for i in atom) == Counter(range(count))
+    assert all(tuple(sorted(atom)) in may_pair for atom in atoms if len(atom) == 2)
     alone = [atom[0] for atom in atoms if len(atom) == 1]
-    assert not any(may_pair(samples, i, j) for i in alone for j in alone if i < j)
+    assert not any((i, j) in may_pair for i in alone for j in alone if i < j)
 
 
 def test_a_sample_with_a_rare_and_a_common_finding_is_spent_on_the_rare_one():
-    samples = [Sample(f"k{i}", "s", i, memoryview(b"")) for i in range(12)]
-    for i in range(11):
-        for j in range(11):
-            if i != j:
-                samples[i].told += (plan(j, "common"),)
-    samples[0].told += (plan(11, "rare"),)
-    samples[11].told += (plan(0, "rare"),)
+    plans = [*all_to_all(11, "common"), (0, 11, "rare"), (11, 0, "rare")]
     for seed in range(50):
-        assert (0, 11) in match_samples(samples, [np.random.default_rng(seed)])
+        assert (0, 11) in match(12, plans, seed)
 
 
 def test_a_round_of_epochs_brings_new_partners_before_old_ones_come_again():
-    samples = [Sample(f"k{i}", "s", i, memoryview(b"")) for i in range(6)]
-    for i in range(6):
-        samples[i].told = tuple(plan(j, "a") for j in range(6) if j != i)
     for seed in range(20):
         met = set()
         for epochs in range(1, 6):
-            atoms = match_samples(samples, [np.random.default_rng([seed, epoch]) for epoch in range(epochs)])
+            atoms = match(6, all_to_all(6), *([seed, epoch] for epoch in range(epochs)))
             new = {i for atom in atoms if len(atom) == 2 and atom not in met for i in atom}
             for old in (atom for atom in atoms if atom in met):  # then whoever was new to them is with somebody new
                 strangers = {x for i in old for x in range(6) if x != i and tuple(sorted((i, x))) not in met}
@@ -75,13 +59,7 @@ def test_a_round_of_epochs_brings_new_partners_before_old_ones_come_again():
 
 
 def test_partners_change_from_draw_to_draw():
-    samples = [Sample(f"k{i}", "s", i, memoryview(b"")) for i in range(10)]
-    for i in range(10):
-        samples[i].told = tuple(plan(j, "a") for j in range(10) if j != i)
-    partners = Counter()
-    for seed in range(450):
-        for atom in match_samples(samples, [np.random.default_rng(seed)]):
-            partners[atom] += 1
+    partners = Counter(atom for seed in range(450) for atom in match(10, all_to_all(10), seed))
     assert len(partners) == 45  # every pair there is
     assert 20 < min(partners.values()) <= max(partners.values()) < 90  # each drawn about 50 times
 

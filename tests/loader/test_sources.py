@@ -16,7 +16,10 @@ from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.loader import MixLoader, ShardError
 from medcutmix_pipeline.loader.reading import fetch
 from medcutmix_pipeline.loader.reading.sources import find_shards, read_shard_bytes
-from tests.loader.made import write_dataset, write_shard
+from medcutmix_pipeline.schemas.config import ShardsConfig
+from medcutmix_pipeline.stages.pixel.bake import pixel_mixes
+from medcutmix_pipeline.stages.shards.tar import write_tar
+from tests.loader.made import samples_of, write_dataset, write_shard
 
 COUNTS = [5, 3, 4]
 NAMES = [f"train-{n:06}" for n in range(3)]
@@ -296,3 +299,13 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "train-000000.tar")
     with pytest.raises(ShardError, match="it is not a file"):
         find_shards(tmp_path / "train-000000.tar", None)
+
+
+def test_ready_mixed_shards_are_refused_with_what_reads_them(tmp_path):
+    members = [files for _, files in samples_of(0, 8, sick=1.0)]
+    with (tmp_path / "train-000000.tar").open("wb") as out:
+        write_tar(out, list(pixel_mixes(members, ShardsConfig(image_format="png"), seed=0)))
+    loader = MixLoader(tmp_path / "train-000000.tar", 4)
+    with pytest.raises(ShardError, match=r"\(pixel/\).*shards in shards/.*webdataset") as caught:
+        list(loader)
+    one_line(caught)

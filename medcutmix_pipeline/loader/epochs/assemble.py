@@ -117,7 +117,8 @@ def finish_batch(pending: Pending, wishes: Wishes, chance: Chance, number: int) 
     images = _images(pending.pixels, decoded)
     if skipped:
         rows, images = _replaced(rows, images, decoded)
-    plan = batch_plan(rows, decoded, pending.common.grid, wishes.findings, chance, number)
+    labels = [dict(row.plan.labels if row.plan else row.sample.labels) for row in rows]
+    plan = batch_plan(rows, labels, decoded, pending.common.grid, wishes.findings, chance, number)
     original = [row.sample.text for row in rows]
     texts = _texts(rows, original, wishes.texts)
     batch = MixBatch(
@@ -125,7 +126,7 @@ def finish_batch(pending: Pending, wishes: Wishes, chance: Chance, number: int) 
         texts=texts,
         original_texts=original,
         keys=[row.sample.key for row in rows],
-        labels=[dict(row.plan.labels if row.plan else row.sample.labels) for row in rows],
+        labels=labels,
         plan=plan,
         repeated=torch.tensor([row.repeats for row in rows]),
         tokens=wishes.tokenizer(texts) if wishes.tokenizer else None,
@@ -204,9 +205,9 @@ def _replaced(rows: list[Row], images: Tensor, decoded: Sequence[Decoded]) -> tu
         if i in bad:
             stand_in = good[i % len(good)]
             images[i] = images[stand_in]
-            whole.append(replace(rows[stand_in], repeats=True, donor=None, plan=None))
+            whole.append(rows[stand_in].unmixed()._replace(repeats=True))
         elif row.donor in bad:
-            whole.append(replace(row, donor=None, plan=None))
+            whole.append(row.unmixed())
         else:
             whole.append(row)
     return whole, images

@@ -58,6 +58,6 @@ class ComingEpoch:
 
 def _make(opened: Opened, run: EpochRun, wishes: Wishes) -> None:
     try:
-        opened.pool.set_result(run.pool(0, opened.reader, wishes, Courtesy()))
+        opened.pool.set_result(run.pool(opened.reader, wishes, 0, Courtesy()))
     except BaseException as why:  # whatever it is, who takes the pool gets it
         opened.pool.set_exception(why)

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
-from medcutmix_pipeline.loader.reading.edges import edges_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from medcutmix_pipeline.loader.reading.edges import Edges
-    from medcutmix_pipeline.loader.reading.shard import Sample
 
 T = TypeVar("T")
 Atom = tuple[T, ...]
@@ -22,10 +20,10 @@ Atom = tuple[T, ...]
 
 
 def match_samples(
-    samples: Sequence[Sample],
+    edges: Edges,
+    samples: int,
     draws: Sequence[np.random.Generator],
     pause: Callable[[], None] = at_full_speed,
-    edges: Edges | None = None,
 ) -> list[Atom[int]]:
     """A random maximal matching on the plans of a shard, as atoms in random order that cover every sample once.
 
@@ -33,25 +31,24 @@ def match_samples(
     are left over could have been partners.
 
     Args:
-        samples: the shard's, in its order.
+        edges: who could be mixed with whom.
+        samples: how many the shard has.
         draws: a generator for each epoch of a round, up to the one that is asked for. Pairs that were not partners in
             the round so far come first, so that a host meets many donors; then those whose last time is longest ago.
             Among equals, findings with fewer hosts come first, so that a sample with a rare and a common finding is
             spent on the rare one; the rest is chance.
         pause: called after every draw.
-        edges: what `edges_of` gives for these samples, where it is known.
     """
-    edges = edges_of(samples) if edges is None else edges
     last = np.full(len(edges.pair), -1)
     taken: list[int] = []
     for time, rng in enumerate(draws):
         order = np.lexsort((rng.random(len(edges.pair)), edges.rarity, last[edges.pair]))
-        taken = edges.free_in(order, len(samples))
+        taken = edges.free_in(order, samples)
         last[edges.pair[taken]] = time
         pause()
     partners = list(zip(edges.first[taken].tolist(), edges.second[taken].tolist(), strict=True))
     paired = {i for pair in partners for i in pair}
-    atoms: list[Atom[int]] = [*partners, *((i,) for i in range(len(samples)) if i not in paired)]
+    atoms: list[Atom[int]] = [*partners, *((i,) for i in range(samples) if i not in paired)]
     return shuffled(sorted(atoms), draws[-1])
 
 

@@ -12,7 +12,7 @@ from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.loader.batch import MixPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
 def batch_plan(
     rows: Sequence[Row],
+    labels: Sequence[Mapping[str, str]],
     decoded: Sequence[Decoded],
     grid: tuple[int, int],
     findings: Sequence[str],
     chance: Chance,
     number: int,
 ) -> MixPlan:
-    """The plan of rows whose images and maps are decoded; `grid` is (height, width) of a map.
+    """The plan of rows whose images and maps are decoded.
+
+    `labels` are what their texts assert; `grid` is (height, width) of a map.
 
     Raises:
         UsageError: the transform changed the shape of maps.
@@ -44,27 +47,27 @@ def batch_plan(
     return MixPlan(
         donor=torch.tensor([i if row.donor is None else row.donor for i, row in enumerate(rows)]),
         active=torch.tensor([row.plan is not None for row in rows]),
-        lam=torch.tensor([chance.lam(row.plan) if row.plan else 1.0 for row in rows], dtype=torch.float32),
+        lam=torch.tensor([row.lam for row in rows], dtype=torch.float32),
         donor_map=torch.from_numpy(donor_map),
         host_map=torch.from_numpy(host_map),
         study=torch.tensor([row.sample.study for row in rows]),
-        findings=_asserted(rows, findings),
+        findings=_asserted(labels, findings),
         draw=keyed_hash(chance.seed, "loader.draw", str(chance.epoch), str(number)) >> 1,
         plan_ids=[row.plan.plan_id if row.plan else None for row in rows],
         diseases=[row.plan.disease if row.plan else None for row in rows],
     )
 
 
-def _asserted(rows: Sequence[Row], findings: Sequence[str]) -> Tensor:
-    """Which findings each report asserts after its mix, bool [B, F]."""
+def _asserted(labels: Sequence[Mapping[str, str]], findings: Sequence[str]) -> Tensor:
+    """Which findings each report asserts, bool [B, F]."""
     place = {finding: i for i, finding in enumerate(findings)}
     found = [
         (i, place[finding])
-        for i, row in enumerate(rows)
-        for finding, said in (row.plan.labels if row.plan else row.sample.labels).items()
+        for i, told in enumerate(labels)
+        for finding, said in told.items()
         if said == "present" and finding in place
     ]
-    asserted = np.zeros((len(rows), len(findings)), np.bool_)
+    asserted = np.zeros((len(labels), len(findings)), np.bool_)
     if found:
         asserted[tuple(zip(*found, strict=True))] = True
     return torch.from_numpy(asserted)

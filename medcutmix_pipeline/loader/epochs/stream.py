@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from typing import TYPE_CHECKING
+
+import torch
 
 from medcutmix_pipeline.loader.epochs.assemble import Pending, Wishes, finish_batch, start_batch
 from medcutmix_pipeline.loader.epochs.common import Common, common_of
 from medcutmix_pipeline.loader.epochs.pool import Chance, Row, pool_batches
-from medcutmix_pipeline.loader.reading.buffers import Buffers
-from medcutmix_pipeline.loader.reading.courtesy import Courtesy, at_full_speed
+from medcutmix_pipeline.loader.epochs.pools import PoolsAhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.loader.batch import MixBatch
     from medcutmix_pipeline.loader.epochs.epoch import EpochLayout
+    from medcutmix_pipeline.loader.reading.buffers import Buffers
     from medcutmix_pipeline.loader.reading.reader import ShardReader
 
 _DECODED_AT_ONCE = 3
@@ -44,30 +48,35 @@ class EpochRun:
         numbers: Sequence[int],
         reader: ShardReader,
         wishes: Wishes,
+        buffers: Buffers,
         threads: int,
         first: Future[Pool] | None = None,
         at_last_pool: Callable[[], None] = _nothing,
     ) -> Generator[MixBatch, None, None]:
         """The rank's batches of these (rising) numbers, decoded on `threads` threads. Closes the reader at the end.
 
+        `buffers` give the memory of images, which they get back when nobody holds anything of a batch's any more.
         `first` is the first pool that they need, where it has been begun; `at_last_pool` is called when all are read.
         """
         executor = ThreadPoolExecutor(threads, thread_name_prefix="decoder")
         pending: deque[tuple[int, Pending]] = deque()
-        buffers = Buffers()
         wanted = list(dict.fromkeys(n // self.layout.pool for n in numbers))
-        pools = self._pools(wanted, reader, wishes, first, at_last_pool)
+        few = len(numbers) <= _DECODED_AT_ONCE * len(wanted)  # batches in a pool: too few to wait for the first
+        pools = PoolsAhead(partial(self.pool, reader, wishes), wanted, first, at_last_pool)
         pool, common = -1, Common()
         rows: list[list[Row]] = []
         try:
             for number in numbers:
                 if number // self.layout.pool != pool:
-                    pool = number // self.layout.pool
-                    rows, common = next(pools)
+                    pool, rows = number // self.layout.pool, []
+                    rows, common = pools.take()
                 taken = rows[number - pool * self.layout.pool]
-                pixels = buffers.take(len(taken), 1, *common.size)
+                shape = len(taken), 1, *common.size
+                pixels = torch.from_numpy(buffers.take(prod(shape))).reshape(shape)
                 pending.append((number, start_batch(taken, pixels, common, wishes, self.chance, executor, threads)))
                 del pixels  # the last to let go of a batch gives its memory back: that must not be us
+                if few or pending[0][0] // self.layout.pool == pool:
+                    pools.begin_next()  # in the memory of the pool before this one, of which no batch is left
                 if len(pending) == _DECODED_AT_ONCE:
                     yield self._finish(pending, wishes)
             while pending:
@@ -77,33 +86,11 @@ class EpochRun:
             pools.close()
             reader.close()
 
-    def _pools(
-        self,
-        numbers: Sequence[int],
-        reader: ShardReader,
-        wishes: Wishes,
-        first: Future[Pool] | None,
-        at_last_pool: Callable[[], None],
-    ) -> Generator[Pool, None, None]:
-        """These pools in their order; while one is decoded, the next is read, paired and dealt to batches."""
-        background = ThreadPoolExecutor(1, thread_name_prefix="pool")
-        try:
-            coming = first or background.submit(self.pool, numbers[0], reader, wishes, at_full_speed)
-            for following in numbers[1:]:
-                ready = coming.result()
-                coming = background.submit(self.pool, following, reader, wishes, Courtesy())
-                yield ready
-            ready = coming.result()
-            at_last_pool()
-            yield ready
-        finally:
-            background.shutdown(wait=False, cancel_futures=True)
-
     def _finish(self, pending: deque[tuple[int, Pending]], wishes: Wishes) -> MixBatch:
         number, first = pending.popleft()
         return finish_batch(first, wishes, self.chance, number)
 
-    def pool(self, pool: int, reader: ShardReader, wishes: Wishes, pause: Callable[[], None]) -> Pool:
+    def pool(self, reader: ShardReader, wishes: Wishes, pool: int, pause: Callable[[], None]) -> Pool:
         """Read, pair and deal a pool, on this thread; `pause` is called again and again."""
         pieces = self.layout.pool_pieces(self.rank, pool)
         reader.want(piece.shard for piece in pieces)

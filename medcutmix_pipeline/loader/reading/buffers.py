@@ -1,33 +1,61 @@
-"""Memory for the images of batches that is used again, so that the system need not clear new pages for each batch."""
+"""Memory for shards and batches that is used again: to get new pages takes the system longer than to fill them."""
 
 from __future__ import annotations
 
 import weakref
 from collections import deque
-from math import prod
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-_KEPT = 8
+Block = NDArray[np.uint8]
+_SPARE = 16
+"""A new block is larger than asked for by one part in so many: the next shard is hardly ever of the same size."""
+
+
+def fresh(size: int) -> Block:
+    """New memory, uint8 [size]."""
+    return np.empty(size, np.uint8)
 
 
 class Buffers:
-    """Gives memory for images and takes it back once no tensor, view or array of it is left anywhere."""
+    """Gives memory out and takes it back once no tensor, view or array of it is left anywhere.
 
-    def __init__(self) -> None:
-        self._free: deque[np.ndarray[tuple[int], np.dtype[np.uint8]]] = deque(maxlen=_KEPT)
+    It may be asked by several threads at once. Copied or pickled it is empty.
 
-    def take(self, *shape: int) -> torch.Tensor:
-        """A uint8 tensor of this shape; what is in it is undefined."""
-        size = prod(shape)
-        try:
-            block = self._free.popleft()
-        except IndexError:
-            block = np.empty(size, np.uint8)
-        if block.size != size:
-            block = np.empty(size, np.uint8)
-        # only the tensor's storage holds this view: it dies with the last tensor that shares the memory
-        view = block.view()
+    Args:
+        kept: the largest number of blocks that wait to be used again.
+    """
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._free: deque[Block] = deque(maxlen=kept)
+
+    def __reduce__(self) -> tuple[type[Buffers], tuple[int]]:
+        return Buffers, (self._kept,)
+
+    def take(self, size: int) -> Block:
+        """So many bytes, uint8 [size]; what is in them is undefined."""
+        block = self._fitting(size)
+        if block is None:
+            block = fresh(size + size // _SPARE)
+        # a view that only the caller has: it dies with the last tensor or array that shares the memory
+        view = block[:size]
         weakref.finalize(view, self._free.append, block).atexit = False
-        return torch.from_numpy(view).reshape(shape)
+        return view
+
+    def clear(self) -> None:
+        """Let go of what waits to be used again."""
+        self._free.clear()
+
+    def _fitting(self, size: int) -> Block | None:
+        """A free block of this size or, so that shards of unequal sizes share them, somewhat more."""
+        for _ in range(self._kept):
+            try:
+                block = self._free.popleft()
+            except IndexError:
+                return None
+            if size <= block.size <= 2 * size:
+                return block
+            self._free.append(block)
+        return None

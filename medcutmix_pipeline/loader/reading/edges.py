@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from medcutmix_pipeline.loader.reading.shard import Sample
 
 
 @dataclass(frozen=True)
@@ -47,21 +45,14 @@ class Edges:
         return found
 
 
-def edges_of(samples: Sequence[Sample]) -> Edges:
-    """The edges between the samples of a shard, of which those with a problem have none."""
-    usable = [sample.problem is None for sample in samples]
+def edges_of(plans: Sequence[tuple[int, int, str]], samples: int) -> Edges:
+    """The edges of plans, (host, donor, finding) with places in the shard, between so many samples."""
     code: dict[str, int] = {}
-    told: Iterable[tuple[int, int, int]] = [
-        (i, donor, code.setdefault(disease, len(code)))
-        for i, sample in enumerate(samples)
-        if usable[i]
-        for donor, disease in sample.partners()
-        if usable[donor]
-    ]
+    told = [(host, donor, code.setdefault(finding, len(code))) for host, donor, finding in plans]
     host, donor, finding = np.array(told, np.int64).reshape(-1, 3).T
     codes = max(1, len(code))
     first, second = np.minimum(host, donor), np.maximum(host, donor)
-    both = first * len(samples) + second
+    both = first * samples + second
     once = np.sort(np.unique(both * codes + finding, return_index=True)[1])
     first, second, both, finding = first[once], second[once], both[once], finding[once]
     ends = np.unique(np.concatenate([first, second]) * codes + np.tile(finding, 2)) % codes

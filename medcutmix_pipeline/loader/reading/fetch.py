@@ -9,27 +9,31 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import fsspec
+
+from medcutmix_pipeline.loader.reading.buffers import fresh
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from medcutmix_pipeline.loader.reading.buffers import Block
 
 _ATTEMPTS = 4
 _TIMEOUT_S = 60
 
 
-def read_url(url: str, largest: int) -> bytes:
+def read_url(url: str, largest: int, take: Callable[[int], Block] = fresh) -> memoryview:
     """All bytes at a path or URL; ValueError where there are more than `largest`, OSError where it cannot be read.
 
-    A remote read that fails is tried again, four times in all.
+    A remote read that fails is tried again, four times in all. `take` gives the memory for a local file.
     """
     if "://" not in url:
-        if not stat.S_ISREG(Path(url).stat().st_mode):
-            raise ValueError("it is not a file")
-        with Path(url).open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            return _bounded(file.read(min(size, largest) + 1), largest)
+        return _read_local(Path(url), largest, take)
     for attempt in range(_ATTEMPTS):
         try:
-            return _read_remote(url, largest)
+            return memoryview(_read_remote(url, largest))
         except FileNotFoundError:
             raise
         except ImportError as why:
@@ -39,6 +43,17 @@ def read_url(url: str, largest: int) -> bytes:
                 raise OSError(reason(why)) from None
             time.sleep(0.25 * 2**attempt)
     raise AssertionError("unreachable")
+
+
+def _read_local(path: Path, largest: int, take: Callable[[int], Block]) -> memoryview:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is not a file")
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > largest:
+            raise ValueError(f"it is larger than {largest} bytes")
+        room = take(size).data
+        return room[: file.readinto(room)]
 
 
 def _read_remote(url: str, largest: int) -> bytes:
@@ -57,10 +72,6 @@ def _read_remote(url: str, largest: int) -> bytes:
     else:
         with fsspec.open(url, "rb") as file:
             data = file.read(largest + 1)
-    return _bounded(data, largest)
-
-
-def _bounded(data: bytes, largest: int) -> bytes:
     if len(data) > largest:
         raise ValueError(f"it is larger than {largest} bytes")
     return data

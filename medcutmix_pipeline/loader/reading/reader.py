@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
 
+    from medcutmix_pipeline.loader.reading.buffers import Buffers
     from medcutmix_pipeline.loader.reading.remembered import Remembered
     from medcutmix_pipeline.loader.reading.shard import Shard
     from medcutmix_pipeline.loader.reading.sources import ShardRef
@@ -30,15 +31,22 @@ class ShardReader:
         unverified: shards whose sha256 is to be compared with the manifest when they are next read; those that pass are
             taken out.
         remembered: what reports and plans said when a shard was read before.
+        memory: for the bytes of local shards.
         skip: a shard or sample that breaks the format is replaced by unusable samples instead of an error.
     """
 
     def __init__(
-        self, refs: Sequence[ShardRef], largest: int, unverified: set[int], remembered: Remembered, skip: bool
+        self,
+        refs: Sequence[ShardRef],
+        largest: int,
+        unverified: set[int],
+        remembered: Remembered,
+        memory: Buffers,
+        skip: bool,
     ) -> None:
         self._refs, self._largest, self._unverified = refs, largest, unverified
-        self._remembered, self._skip = remembered, skip
-        self._fetched: dict[int, Future[bytes]] = {}
+        self._remembered, self._memory, self._skip = remembered, memory, skip
+        self._fetched: dict[int, Future[memoryview]] = {}
         self._read: dict[int, Shard] = {}
         self._workers = ThreadPoolExecutor(_READS_AT_ONCE, thread_name_prefix="shard-reader")
 
@@ -68,11 +76,11 @@ class ShardReader:
         self._fetched.clear()
         self._read.clear()
 
-    def _fetch(self, number: int) -> bytes:
+    def _fetch(self, number: int) -> memoryview:
         ref = self._refs[number]
         if ref.size > self._largest:
             raise ShardError(f"shard {ref.name} is larger than {self._largest} bytes")
-        data = read_shard_bytes(ref, self._largest, number in self._unverified)
+        data = read_shard_bytes(ref, self._largest, number in self._unverified, self._memory.take)
         self._unverified.discard(number)
         return data
 

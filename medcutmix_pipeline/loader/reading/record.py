@@ -14,8 +14,11 @@ _ASSERTIONS = {"present", "uncertain", "absent"}
 _NUMBERS = (float, int)  # and not bool, which is an int by isinstance
 
 
-def fill(sample: Sample, text: memoryview, told: memoryview) -> None:
-    """Read text and record; whatever a hostile one makes the reader stumble over becomes the sample's problem."""
+def read_record(sample: Sample, text: memoryview, told: memoryview) -> tuple[Told, ...]:
+    """Fill a sample from its text and record; returns the plans that the record tells.
+
+    Whatever a hostile one makes the reader stumble over becomes the sample's problem; it then has no plans.
+    """
     try:
         sample.text = str(text, "utf-8")
         content = str(told, "utf-8")
@@ -24,21 +27,29 @@ def fill(sample: Sample, text: memoryview, told: memoryview) -> None:
             json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text: tokenisers fail on it
     except (ValueError, RecursionError):
         sample.problem = "its .json or .txt cannot be read"
-        return
+        return ()
     try:
-        _read_record(sample, record)
-        sample.told = tuple([_plan(one, sample) for one in _list(record["plans"])])
+        _read_fields(sample, record)
+        return tuple([_plan(one, sample) for one in _list(record["plans"])])
     except _BadRecord as why:
         sample.problem = str(why)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
         sample.problem = "its .json is not a sample record of the format"
+    return ()
 
 
 class _BadRecord(Exception):  # noqa: N818 - never leaves this module
     pass
 
 
-def _read_record(sample: Sample, record: dict[str, Any]) -> None:
+_READY_MIXED = (
+    "it is a pair that `build` has mixed (pixel/), with no plans: give MixLoader the shards in shards/; pixel/ is for "
+    "webdataset, or whatever else reads image-text pairs"
+)
+
+
+def _read_fields(sample: Sample, record: dict[str, Any]) -> None:
+    _need("sample_id" in record or "host_id" not in record, _READY_MIXED)
     _need(record["sample_id"] == sample.key, "its record has another sample_id")
     _need(bool(sample.text.strip()), "its report is empty")
     sample.study = keyed_hash(0, "loader.study", _text(record["study_id"])) >> 1

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
-from medcutmix_pipeline.loader.reading.record import fill
+from medcutmix_pipeline.loader.reading.edges import Edges, edges_of
+from medcutmix_pipeline.loader.reading.record import read_record
 from medcutmix_pipeline.loader.reading.tar import ShardError, header_offsets, read_members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from medcutmix_pipeline.loader.reading.edges import Edges
     from medcutmix_pipeline.loader.reading.tar import Span
 
 IMAGES = ("jpg", "png", "webp")
@@ -26,8 +26,7 @@ _LARGEST_TEXT = 1 << 20
 
 
 Told = tuple[str, str, int, int, int, float, tuple[tuple[int, int, str], ...], dict[str, str], str]
-"""A plan as it is kept: the fields of `Plan` in their order. There are a thousand and more for each shard in memory;
-plain tuples of plain values Python's garbage collector leaves alone, objects it would walk over again and again."""
+"""A plan as it is read: the fields of `Plan` in their order."""
 
 _DISEASE: Final = 1
 _DONOR: Final = 2
@@ -55,8 +54,9 @@ class Sample:
     """A sample whose record is checked; its image and its maps are still bytes. `place` counts from 0 in its shard.
 
     `data` is the whole shard, `image_at` and `maps_at` say where in it they stand. `study` is a number that all samples
-    of a study share. `problem` says why the sample cannot be used; None where it can. Plans that were read in an
-    earlier epoch stay `packed` until they are asked for: of most samples they are not.
+    of a study share. `labels` may be other samples' as well: never change them. Plans are packed, each apart, in the
+    order of `donors`: there are a thousand and more in a shard, and an epoch asks for few of them. `problem` says why
+    the sample cannot be used; None where it can.
     """
 
     key: str
@@ -69,9 +69,9 @@ class Sample:
     study: int = 0
     labels: dict[str, str] = field(default_factory=dict)
     n_maps: int = 0
-    told: tuple[Told, ...] = ()
+    donors: tuple[int, ...] = ()
+    packed: tuple[bytes, ...] = ()
     problem: str | None = None
-    packed: bytes | None = None
 
     @property
     def image(self) -> memoryview:
@@ -83,24 +83,19 @@ class Sample:
         """The maps as they are stored, an .npy; None where there are none."""
         return None if self.maps_at is None else self.data[slice(*self.maps_at)]
 
-    def pack(self) -> bytes:
-        """The plans in a form that takes little memory, and none of the garbage collector's time."""
-        return marshal.dumps(self.told)
+    def give_plans(self, told: Sequence[Told]) -> None:
+        """Set the sample's plans, in their order."""
+        self.donors = tuple([one[_DONOR] for one in told])
+        self.packed = tuple([marshal.dumps(one) for one in told])
 
-    def plans(self) -> tuple[Told, ...]:
-        """The plans, unpacked."""
-        if self.packed is not None:
-            # It was packed by this very class, in this process or the one that it was copied from.
-            self.told, self.packed = marshal.loads(self.packed), None  # noqa: S302  # nosec B302
-        return self.told
+    def plans_with(self, donor: int) -> list[int]:
+        """The numbers of the plans by which this sample takes from the one at that place."""
+        return [number for number, place in enumerate(self.donors) if place == donor]
 
-    def partners(self) -> list[tuple[int, str]]:
-        """The donor's place and the finding of each plan."""
-        return [(told[_DONOR], told[_DISEASE]) for told in self.plans()]
-
-    def plans_with(self, donor: int) -> list[Plan]:
-        """The plans by which this sample takes from the one at that place."""
-        return [Plan(*told) for told in self.plans() if told[_DONOR] == donor]
+    def plan(self, number: int) -> Plan:
+        """A plan of this sample by its number, unpacked."""
+        # It was packed by this very class, in this process or the one that it was copied from.
+        return Plan(*marshal.loads(self.packed[number]))  # noqa: S302  # nosec B302
 
     def fail(self, why: str) -> ShardError:
         """The error that names this sample."""
@@ -109,16 +104,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class Shard:
-    """The samples of a shard, in its order; where its members' headers stand, int64 byte offsets; and the edges between
-    its samples where they are known from an earlier epoch."""
+    """The samples of a shard, in its order; who of them could be mixed with whom; and where their members' headers
+    stand, int64 byte offsets."""
 
     name: str
     samples: list[Sample]
+    edges: Edges = field(default_factory=lambda: edges_of((), 0))
     headers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    edges: Edges | None = None
 
 
-def parse_shard(data: bytes, name: str, pause: Callable[[], None] = at_full_speed) -> Shard:
+def parse_shard(data: bytes | memoryview, name: str, pause: Callable[[], None] = at_full_speed) -> Shard:
     """Read a shard's bytes. A sample that breaks the format has its `problem` set; the others are whole.
 
     A plan is read only where its donor is a usable sample of the shard and everything in it is in range. `pause` is
@@ -129,18 +124,24 @@ def parse_shard(data: bytes, name: str, pause: Callable[[], None] = at_full_spee
     """
     view = memoryview(data)
     found = read_members(data, name)
-    samples = []
+    samples: list[Sample] = []
+    plans: list[tuple[Told, ...]] = []
+    known: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
     for i, (key, members) in enumerate(found):
-        samples.append(_sample(view, i, key, members, name))
+        sample = Sample(key, name, i, view)
+        plans.append(_read(sample, members))
+        sample.labels = known.setdefault(tuple(sample.labels.items()), sample.labels)
+        samples.append(sample)
         pause()
-    for sample in samples:
-        for told in sample.told:
-            sample.problem = sample.problem or _donor_problem(sample, told, samples)
-    for sample in samples:
-        usable = [t for t in sample.told if sample.problem is None and samples[t[_DONOR]].problem is None]
-        if len(usable) < len(sample.told):
-            sample.told = tuple(usable)
-    return Shard(name, samples, header_offsets(members for _, members in found))
+    for sample, told in zip(samples, plans, strict=True):
+        for one in told:
+            sample.problem = sample.problem or _donor_problem(sample, one, samples)
+    pairs: list[tuple[int, int, str]] = []
+    for sample, told in zip(samples, plans, strict=True):
+        usable = [t for t in told if sample.problem is None and samples[t[_DONOR]].problem is None]
+        sample.give_plans(usable)
+        pairs += [(sample.place, t[_DONOR], t[_DISEASE]) for t in usable]
+    return Shard(name, samples, edges_of(pairs, len(samples)), header_offsets(members for _, members in found))
 
 
 def broken_shard(name: str, samples: int, why: str) -> Shard:
@@ -157,16 +158,17 @@ def mixed_text(text: str, plan: Plan) -> str:
     return "".join([*parts, text[position:]])
 
 
-def _sample(view: memoryview, place: int, key: str, members: dict[str, Span], shard: str) -> Sample:
+def _read(sample: Sample, members: dict[str, Span]) -> tuple[Told, ...]:
+    """Fill a sample from its members; returns its plans, of which the donors are not checked yet."""
     images = [s for s in IMAGES if s in members]
-    sample = Sample(key, shard, place, view, members[images[0]] if images else (0, 0), members.get("attn.npy"))
     if len(images) != 1 or "txt" not in members or "json" not in members:
         sample.problem = "it must have one image, a .txt and a .json"
-    elif _length(members["json"]) > _LARGEST_RECORD or _length(members["txt"]) > _LARGEST_TEXT:
+        return ()
+    if _length(members["json"]) > _LARGEST_RECORD or _length(members["txt"]) > _LARGEST_TEXT:
         sample.problem = "its .json is larger than 4 MiB or its .txt larger than 1 MiB"
-    else:
-        fill(sample, view[slice(*members["txt"])], view[slice(*members["json"])])
-    return sample
+        return ()
+    sample.image_at, sample.maps_at = members[images[0]], members.get("attn.npy")
+    return read_record(sample, sample.data[slice(*members["txt"])], sample.data[slice(*members["json"])])
 
 
 def _length(span: Span) -> int:

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 
 from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.loader.reading.buffers import fresh
 from medcutmix_pipeline.loader.reading.fetch import read_url, reason, shown
 from medcutmix_pipeline.loader.reading.tar import ShardError, read_members
 from medcutmix_pipeline.version import FORMAT_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from medcutmix_pipeline.loader.reading.buffers import Block
 
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -88,15 +91,15 @@ def find_shards(
     return Shards(tuple(refs), manifest)
 
 
-def read_shard_bytes(ref: ShardRef, largest: int, verify: bool) -> bytes:
-    """A shard's bytes, in one sequential read.
+def read_shard_bytes(ref: ShardRef, largest: int, verify: bool, take: Callable[[int], Block] = fresh) -> memoryview:
+    """A shard's bytes, in one sequential read; `take` gives the memory for a local one.
 
     Raises:
         ShardError: it cannot be read, is larger than `largest` bytes, or (with `verify`) has another sha256 than the
             manifest says.
     """
     try:
-        data = read_url(ref.url, largest)
+        data = read_url(ref.url, largest, take)
     except FileNotFoundError:
         raise ShardError(f"shard {ref.name} is not there ({shown(ref.url)})") from None
     except (OSError, ValueError) as why:
@@ -135,7 +138,7 @@ def _refs(manifest: dict[str, Any], root: str) -> Iterable[ShardRef]:
 def _read_manifest(url: str) -> dict[str, Any] | None:
     """The manifest, or None where there is none."""
     try:
-        content = json.loads(read_url(url, _LARGEST_MANIFEST))
+        content = json.loads(bytes(read_url(url, _LARGEST_MANIFEST)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as why:

@@ -63,10 +63,11 @@ def header_offsets(samples: Iterable[dict[str, Span]]) -> NDArray[np.int64]:
     return np.fromiter((start - _BLOCK for members in samples for start, _ in members.values()), np.int64)
 
 
-def header_blocks(data: bytes | memoryview, headers: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The headers at these offsets, uint8 [members, 512]."""
+def header_blocks(data: bytes | memoryview, headers: NDArray[np.int64], told: int = _BLOCK) -> NDArray[np.uint8]:
+    """The first `told` bytes of the headers at these offsets, uint8 [members, told]."""
     whole = len(data) // _BLOCK
-    blocks: NDArray[np.uint8] = np.frombuffer(data, np.uint8, whole * _BLOCK).reshape(whole, _BLOCK)[headers // _BLOCK]
+    every = np.frombuffer(data, np.uint8, whole * _BLOCK).reshape(whole, _BLOCK)
+    blocks: NDArray[np.uint8] = every[:, :told][headers // _BLOCK]
     return blocks
 
 
