@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     Maps = NDArray[np.float32]
 
 
+def enlarged(map_: Maps, size: int) -> NDArray[np.float64]:
+    """A map at the image's size (bicubic), not negative."""
+    return np.asarray(Image.fromarray(map_).resize((size, size), Image.Resampling.BICUBIC), np.float64).clip(0)
+
+
 def peak_and_mass(map_: Maps, boxes: Sequence[Box], size: int) -> tuple[float, float, float, float]:
     """Of the map enlarged to the image (bicubic): hit of its peak, share of its mass inside, contrast-to-noise
     (Boecking et al. 2022, doi:10.1007/978-3-031-20059-5_1), and the boxes' share of the image."""
-    spread = np.asarray(Image.fromarray(map_).resize((size, size), Image.Resampling.BICUBIC), np.float64).clip(0)
+    spread = enlarged(map_, size)
     inside = np.zeros((size, size), bool)
     for x0, y0, x1, y1 in boxes:
         inside[int(y0) : int(np.ceil(y1)) + 1, int(x0) : int(np.ceil(x1)) + 1] = True

@@ -84,6 +84,12 @@ class FitConfig(Section):
     batch: int = Field(32, ge=2, description="images in a step, each with all sentences of its report")
     learning_rate: float = Field(3e-3, gt=0, description="highest learning rate of AdamW; it warms up and falls off")
     width: int = Field(32, ge=16, multiple_of=16, description="channels of the encoder")
+    held_out: float = Field(
+        0.08,
+        ge=0,
+        le=0.5,
+        description="share of the patients that the fit does not learn from, on whom its loss is looked at; 0: none",
+    )
     threads: int = Field(2, ge=1, description="CPU threads of the fit; fixed, because sums depend on it")
 
 

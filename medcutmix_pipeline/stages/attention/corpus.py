@@ -66,13 +66,13 @@ class Batch:
 class Corpus:
     """Draws batches in which findings are balanced and sentences meet images of which they do not hold.
 
-    `told` are the pairs with a sentence and findings; `claims` float32 [told, findings + 5] says which findings, sides
-    and zones each of them names.
+    `vocabulary` is another corpus's, None to learn one from these pairs. `told` are the pairs with a sentence and
+    findings; `claims` float32 [told, findings + 5] says which findings, sides and zones each of them names.
     """
 
-    def __init__(self, pairs: Sequence[Pair]) -> None:
+    def __init__(self, pairs: Sequence[Pair], vocabulary: Vocabulary | None = None) -> None:
         self.told = [p for p in pairs if p.sentence and p.findings]
-        self.vocabulary = Vocabulary.learn((p.patient, p.sentence) for p in self.told)
+        self.vocabulary = vocabulary or Vocabulary.learn((p.patient, p.sentence) for p in self.told)
         self._rows = sorted({p.image for p in pairs})
         place = {row: n for n, row in enumerate(self._rows)}
         self._of_image: list[list[int]] = [[] for _ in self._rows]

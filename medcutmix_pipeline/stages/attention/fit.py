@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from medcutmix_pipeline.stages.attention.calibration import calibrate
 from medcutmix_pipeline.stages.attention.checkpoint import Card, save_checkpoint
 from medcutmix_pipeline.stages.attention.corpus import Batch, Corpus, Pair
 from medcutmix_pipeline.stages.attention.device import choose_device, reproducible
+from medcutmix_pipeline.stages.attention.held_out import LOOKS, Best, Course, Examination, hold_out
 from medcutmix_pipeline.stages.attention.losses import contrastive_loss
 from medcutmix_pipeline.stages.attention.network import PatchAttention
 from medcutmix_pipeline.stages.attention.relations import HOLDS, OPEN
@@ -50,11 +52,12 @@ def fit_encoder(
     folder: Path,
     progress: Progress,
     device: str = "cpu",
-) -> None:
-    """Train on `pairs` and save model.safetensors and config.json in `folder`.
+) -> Course:
+    """Train on `pairs`, save model.safetensors and config.json in `folder`, and tell how it went.
 
     `images` is uint8 [N, s, s] with s = `config.image_size`; `progress` is called with steps done, steps in all and
-    the loss. The same images, pairs, configuration and seed give the same bytes on the same hardware and versions.
+    the loss. A share of the patients is held out, and the fit ends early where it gets worse on them; `Course` has the
+    curve. The same images, pairs, configuration and seed give the same bytes on the same hardware and versions.
     DataError where no pair has a sentence with a finding.
     """
     if images.ndim != 3 or images.shape[1:] != (config.image_size, config.image_size):
@@ -64,9 +67,12 @@ def fit_encoder(
             "no report has a diagnostic sentence, so that no encoder can be fitted; name one in attention.encoder"
         )
     with reproducible(config.threads):
-        corpus = Corpus(pairs)
-        weights = _Fit(images, corpus, config, seed, choose_device(device)).run(progress)
+        seen, held = hold_out(pairs, config.held_out, seed)
+        corpus, on, course = Corpus(seen), choose_device(device), Course(len({p.patient for p in held}))
+        exam = Examination(images, Corpus(held, corpus.vocabulary), _VAGUE, on) if held else None
+        weights = _Fit(images, corpus, config, seed, on).run(progress, exam, course)
     save_checkpoint(folder, Card(config.image_size, config.width, corpus.vocabulary.words), weights)
+    return course
 
 
 class _Fit:
@@ -85,10 +91,11 @@ class _Fit:
                 self._learn_sentences()
         self._model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
 
-    def run(self, progress: Progress) -> dict[str, Tensor]:
-        """All steps → the weights, averaged over the last of them."""
+    def run(self, progress: Progress, exam: Examination | None, course: Course) -> dict[str, Tensor]:
+        """All steps, or fewer where `exam` says so → the weights, averaged over the last steps before they are kept."""
         model, steps = self._model, self._config.steps
-        average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        shown = copy.deepcopy(model).eval()
+        average, best = shown.state_dict(), Best(course)
         optimizer = _optimizer(model)
         for step in range(steps):
             vague = _VAGUE + (1 - _VAGUE) * max(0.0, 1 - 2 * step / steps)
@@ -100,6 +107,12 @@ class _Fit:
                 else:
                     average[name].copy_(value)
             progress(step + 1, steps, loss.item())
+            is_look = exam is not None and (step + 1) % max(1, steps // LOOKS) == 0
+            if exam and is_look and best.is_past(step + 1, exam.loss(shown), average):
+                course.stopped, average = step + 1, best.weights
+                break
+        else:
+            course.kept = steps
         model.load_state_dict(average)
         self._calibrate()
         return {name: value.detach() for name, value in model.state_dict().items()}
