@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.loader.batch import MixBatch
 
 _READING, _RESUMING, _FROM = 0, 1, 2
+_DRAWS = 2
+"""Raised when a release draws otherwise from the same seed: a state of another one would go on with other batches."""
 _IMAGES_KEPT = 8
 """Batches whose images' memory may wait to be used again."""
 
@@ -66,7 +68,7 @@ class MixLoader(IterableDataset["MixBatch"]):
             so twice as much is in memory. Where epochs are told with `set_epoch`, the first pool of the next one is
             read while the last of this one is decoded; `close()` lets go of it.
         remember_bytes: texts and plans that were read are remembered from epoch to epoch, up to so many bytes (some
-            1.5 kB a sample); 0 reads them anew each time.
+            2.5 kB a sample); 0 reads them anew each time.
         rank, world_size: None: from torch.distributed where it is initialised, else from RANK and WORLD_SIZE, else 0
             of 1.
         threads: decoding threads; None: the CPUs that this process may use, shared with local ranks and workers.
@@ -195,8 +197,8 @@ class MixLoader(IterableDataset["MixBatch"]):
             raise UsageError("this is no state of a loader: give it what state_dict() or batch.state gave") from None
         if fingerprint != self._fingerprint(epoch):
             raise UsageError(
-                "the state belongs to other shards, or to another seed, batch size, number of ranks, pool or mix: "
-                "make the loader as it was, or start the epoch anew with set_epoch"
+                "the state belongs to other shards, or to another seed, batch size, number of ranks, pool, mix or "
+                "release: make the loader as it was, or start the epoch anew with set_epoch"
             )
         self._clock.copy_(torch.tensor([epoch, epoch, number]))
 
@@ -273,7 +275,16 @@ class MixLoader(IterableDataset["MixBatch"]):
 
     def _fingerprint(self, epoch: int) -> str:
         refs = [(ref.name, ref.samples, ref.sha256) for ref in self._refs]
-        decides = [self._pool, self.batch_size, self.world_size, self.last, self.seed, self.shuffle, self._alpha]
+        decides = [
+            _DRAWS,
+            self._pool,
+            self.batch_size,
+            self.world_size,
+            self.last,
+            self.seed,
+            self.shuffle,
+            self._alpha,
+        ]
         return hashlib.sha256(json.dumps([decides, self._share(epoch), refs]).encode()).hexdigest()[:16]
 
     def _warn_of_repetition(self, epoch: int) -> None:

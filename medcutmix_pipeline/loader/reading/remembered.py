@@ -24,7 +24,7 @@ Row = tuple[str, "Span", "Span | None", str, int, dict[str, str], int, tuple[int
 Python's garbage collector leaves alone; samples it would walk over again and again."""
 
 _TELLING = 160  # of a header's bytes: name, modes, size, time, checksum of all of it, kind
-_ROW, _LABEL = 500, 110  # bytes that a row takes beside text, plans and labels; those of the two words of a label
+_ROW = 800  # bytes that a row takes beside text, plans and labels
 
 
 class Remembered:
@@ -75,8 +75,9 @@ def _layout(data: bytes | memoryview, headers: NDArray[np.int64]) -> int:
 
 
 def _size(rows: Iterable[Row]) -> int:
-    """Bytes that these rows take, nearly; labels that several share count once."""
+    """Bytes that these rows take, nearly; labels and their words that several share count once."""
     labels = {id(row[5]): row[5] for row in rows}.values()
-    return sum(sys.getsizeof(one) + _LABEL * len(one) for one in labels) + sum(
+    words = {id(word): word for one in labels for told in one.items() for word in told}.values()
+    return sum(map(sys.getsizeof, (*labels, *words))) + sum(
         _ROW + sys.getsizeof(row[3]) + sum(map(sys.getsizeof, row[8])) for row in rows
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 from dataclasses import dataclass, field
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -130,7 +131,8 @@ def parse_shard(data: bytes | memoryview, name: str, pause: Callable[[], None] =
     for i, (key, members) in enumerate(found):
         sample = Sample(key, name, i, view)
         plans.append(_read(sample, members))
-        sample.labels = known.setdefault(tuple(sample.labels.items()), sample.labels)
+        labels = {intern(finding): intern(said) for finding, said in sample.labels.items()}
+        sample.labels = known.setdefault(tuple(labels.items()), labels)
         samples.append(sample)
         pause()
     for sample, told in zip(samples, plans, strict=True):
