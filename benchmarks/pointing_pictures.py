@@ -47,7 +47,7 @@ def save_worst(
     for row, finding in enumerate(sorted(rows)):
         for column, (hit, ratio, number) in enumerate(sorted(rows[finding])[:WORST]):
             pair, _, boxes = asked[number]
-            told = f"{finding}: mass ÷ area {ratio:.1f}. {pair.sentence}"
+            told = f"{finding}: mass over area {ratio:.1f}. {pair.sentence}"
             tile = _tile(cases.images[pair.image], maps[number], boxes, bool(hit), mass)
             page.paste(_captioned(tile, told), (column * (width + _GAP), row * height))
     file.parent.mkdir(parents=True, exist_ok=True)

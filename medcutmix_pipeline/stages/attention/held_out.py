@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 _FEWEST, _MOST, _IMAGES = 8, 100, 128
 """Patients with a diagnostic sentence, below which nothing is held out; patients that are enough; images looked at."""
 
-LOOKS, PATIENCE = 20, 8
-"""How often a fit of any length looks at its held-out part, and how many looks without a lower loss end it."""
+LOOKS, PATIENCE, WORSE = 20, 5, 1.25
+"""How often a fit of any length looks at its held-out part; so many looks in a row with a loss so much above the lowest
+end it. The loss may rise a little, by growing certainty, while maps still become better."""
 
 
 @dataclass(slots=True)
@@ -77,17 +78,17 @@ class Examination:
 
 
 class Best:
-    """The weights with the lowest loss so far, and whether it is long ago."""
+    """The weights with the lowest loss so far, and whether the fit has left them behind for good."""
 
     def __init__(self, course: Course) -> None:
         self._course, self._lowest, self._since = course, float("inf"), 0
         self.weights: Weights = {}
 
     def is_past(self, step: int, loss: float, weights: Weights) -> bool:
-        """Note a step's loss → whether there was no lower one for `PATIENCE` looks."""
+        """Note a step's loss → whether it was far above the lowest for `PATIENCE` looks."""
         self._course.held_out_curve.append((step, round(loss, 4)))
-        self._since += 1
+        self._since = self._since + 1 if loss > WORSE * self._lowest else 0
         if loss < self._lowest:
-            self._lowest, self._since, self._course.kept = loss, 0, step
+            self._lowest, self._course.kept = loss, step
             self.weights = {name: value.clone() for name, value in weights.items()}
         return self._since >= PATIENCE

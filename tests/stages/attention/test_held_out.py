@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from safetensors.torch import load_file
 from medcutmix_pipeline.schemas.config import FitConfig
 from medcutmix_pipeline.stages.attention.corpus import Pair
 from medcutmix_pipeline.stages.attention.fit import fit_encoder
-from medcutmix_pipeline.stages.attention.held_out import LOOKS, PATIENCE, Best, Course, hold_out
+from medcutmix_pipeline.stages.attention.held_out import LOOKS, PATIENCE, WORSE, Best, Course, Examination, hold_out
 from tests.stages.attention.fit_once import material
 
 
@@ -42,14 +44,15 @@ def test_of_a_large_corpus_no_more_patients_are_held_out_than_are_needed():
     assert len({p.patient for p in hold_out(pairs(3000), 0.1, 5)[1]}) == 100
 
 
-def test_a_fit_is_past_its_best_when_no_look_in_a_row_of_them_found_a_lower_loss():
+def test_a_fit_is_past_its_best_when_looks_in_a_row_are_far_above_the_lowest_loss():
     course = Course()
     best = Best(course)
-    losses = [3.0, 2.0, 2.5, 1.0, *[1.0 + n / 10 for n in range(PATIENCE)]]
+    far, little = 1.1 * WORSE, 0.9 * WORSE
+    losses = [3.0, 2.0, 2.5, 1.0, *[little] * PATIENCE, *[far] * (PATIENCE - 1), little, *[far] * PATIENCE]
     past = [best.is_past(n, loss, {"w": torch.tensor(loss)}) for n, loss in enumerate(losses)]
     assert past == [False] * (len(losses) - 1) + [True]
     assert (course.kept, float(best.weights["w"])) == (3, 1.0)
-    assert course.held_out_curve == list(enumerate(losses))
+    assert [step for step, _ in course.held_out_curve] == list(range(len(losses)))
 
 
 def test_kept_weights_do_not_change_when_the_fit_goes_on():
@@ -65,11 +68,12 @@ def fitted(folder, **settings):
     return fit_encoder(images, told, config, 3, folder, lambda *_: None), load_file(folder / "model.safetensors")
 
 
-def test_a_fit_that_learns_nothing_ends_early_and_the_same_way_each_time(tmp_path):
-    course, weights = fitted(tmp_path / "a", steps=60, learning_rate=3.0)
-    again, same = fitted(tmp_path / "b", steps=60, learning_rate=3.0)
-    assert course.stopped is not None
-    assert course.stopped - course.kept == PATIENCE * (60 // LOOKS)
+def test_a_fit_that_gets_worse_ends_early_with_its_best_weights_and_the_same_way_each_time(tmp_path, monkeypatch):
+    looks = itertools.cycle([2.0, 1.0, *[1.1 * WORSE] * PATIENCE])
+    monkeypatch.setattr(Examination, "loss", lambda *_: next(looks))
+    course, weights = fitted(tmp_path / "a", steps=3 * LOOKS)
+    again, same = fitted(tmp_path / "b", steps=3 * LOOKS)
+    assert (course.kept, course.stopped) == (6, 3 * (2 + PATIENCE))
     assert (course, sorted(weights)) == (again, sorted(same))
     assert all(torch.equal(weights[name], same[name]) for name in weights)
 
