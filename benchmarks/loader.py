@@ -1,6 +1,6 @@
 """How fast batches come: the loader beside webdataset, litData, mosaicml-streaming and bare decoding.
 
-    python -m benchmarks.loader                 four shards, two rounds
+    python -m benchmarks.loader                 four shards, one round
     python -m benchmarks.loader --size full     sixteen shards, five rounds
     python -m benchmarks.loader --no-peers      without litData and mosaicml-streaming
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-ROUNDS, EPOCHS, BATCH = {"small": 2, "full": 5}, 3, 64
+ROUNDS, EPOCHS, BATCH = {"small": 1, "full": 5}, 3, 64
 PEERS = {"litdata": "litData, 2 workers", "streaming": "mosaicml-streaming, 2 workers"}
 TOLD = {
     "MixLoader": "MixLoader",
