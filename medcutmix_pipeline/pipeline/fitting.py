@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import threading
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -168,7 +168,7 @@ def train(context: Context, task: TrainTask) -> Outcome:
         curve.append([step, round(loss, 4)])
         (context.staging / _PROGRESS).write_text(f"{step} {steps}")
 
-    fit_encoder(
+    course = fit_encoder(
         task.material.images,
         task.material.pairs,
         context.config.attention.fit,
@@ -177,7 +177,7 @@ def train(context: Context, task: TrainTask) -> Outcome:
         tell,
         context.config.attention.device,
     )
-    facts = {"images": len(task.material.images), "unused": task.material.unused, "curve": curve}
+    facts = {"images": len(task.material.images), "unused": task.material.unused, "curve": curve, **asdict(course)}
     return Outcome(_ENCODER, task.key, facts, staged_folder(folder, context.layout.out / "encoder"))
 
 

@@ -48,3 +48,12 @@ def forget_words(words: Tensor, rng: torch.Generator) -> Tensor:
 def _spread(*shape: int, rng: torch.Generator) -> Tensor:
     """Uniform numbers in [-1, 1)."""
     return torch.rand(*shape, generator=rng) * 2 - 1
+
+
+def some_of(patches: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """A share of each image's patches, drawn anew for each [B, P, d] → [B, share · P, d].
+
+    What a single patch tells may be missing, so that all that see a finding learn to say so.
+    """
+    drawn = torch.rand(patches.shape[:2], generator=rng).argsort(1)[:, : max(1, int(share * patches.shape[1]))]
+    return patches.gather(1, drawn[..., None].expand(-1, -1, patches.shape[2]).to(patches.device))

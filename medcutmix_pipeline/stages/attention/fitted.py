@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,7 +31,7 @@ class FittedEncoder(BatchedEncoder["Tensor"]):
         self, model: PatchAttention, card: Card, sha256: str, device: torch.device, config: AttentionConfig
     ) -> None:
         super().__init__(FIT, sha256, card.image_size, device, config.batch, config.threads)
-        self._model = model.eval().to(device)
+        self._model = model.eval().requires_grad_(False).to(device)
         self._vocabulary = Vocabulary(card.vocabulary)
 
     @classmethod
@@ -49,8 +50,8 @@ class FittedEncoder(BatchedEncoder["Tensor"]):
 
     @torch.no_grad()
     def encode_images(self, images: Tensor) -> Tensor:
-        """→ unit patch features [B, P, dim]."""
-        return self._model.encode_images(images.contiguous(memory_format=torch.channels_last))
+        """→ texture, from which patches are told [B, dim / 2, h, w]."""
+        return self._model.patches.texture(images.contiguous(memory_format=torch.channels_last))
 
     @torch.no_grad()
     def encode_sentences(self, sentences: Sequence[str]) -> tuple[Tensor, int]:
@@ -58,12 +59,33 @@ class FittedEncoder(BatchedEncoder["Tensor"]):
         words = torch.from_numpy(self._vocabulary.encode(sentences)).to(self.device)
         return self._model.encode_sentences(words), cut_short(sentences)
 
-    @torch.no_grad()
+    @torch.enable_grad()
     def look(
         self, features: Tensor, queries: Tensor, image_of: list[int], query_of: list[int]
     ) -> tuple[Tensor, Tensor]:
         """→ attention over patches, and presence by the pooled scores."""
-        cosines = torch.einsum("spd,sd->sp", features[image_of], queries[query_of])
-        side = int(cosines.shape[1] ** 0.5)
-        maps = self._model.attention(cosines.view(-1, side, side))
-        return maps, self._model.belief_logits(self._model.pooled(cosines)).sigmoid()
+        texture = features.detach().requires_grad_()
+        cosines = torch.einsum("spd,sd->sp", self._model.patches_of(texture)[image_of], queries[query_of])
+        pooled = self._model.pooled(cosines)
+        evidence = _evidence(texture, pooled, image_of)
+        maps = self._model.attention(cosines.detach().view(evidence.shape), evidence)
+        return maps, self._model.belief_logits(pooled.detach()).sigmoid()
+
+
+def _evidence(texture: Tensor, scores: Tensor, image_of: list[int]) -> Tensor:
+    """How much each place of the texture [B, c, h, w] contributed to each score: |gradient × value| over the channels
+    [S, h, w].
+
+    As gradient × input (Shrikumar and others 2016, arXiv:1605.01713), where it is a place that counts and not whether
+    it spoke for or against. Scores of different images are differentiated together.
+    """
+    evidence = texture.new_zeros(len(image_of), *texture.shape[2:])
+    turns: dict[int, list[int]] = defaultdict(list)  # the first question of each image, the second, …
+    asked = Counter[int]()
+    for question, image in enumerate(image_of):
+        turns[asked[image]].append(question)
+        asked[image] += 1
+    for questions in turns.values():
+        [slope] = torch.autograd.grad(scores[questions].sum(), texture, retain_graph=True)
+        evidence[questions] = (slope * texture.detach()).abs().sum(1)[[image_of[k] for k in questions]]
+    return evidence

@@ -18,8 +18,11 @@ SHARPNESS = 12.0
 _CONTRAST = 20.0
 """Factor on pooled cosines that makes them logits of the contrastive loss, at the start of the fit."""
 
-_SMOOTH = 3
-"""Side of the square of patches over which a map is averaged."""
+_SMOOTH, _AROUND = 3, 5
+"""Sides of the squares of patches over which cosines and evidence are averaged, and attention."""
+
+_LEAST = 1e-3
+"""Evidence is never less than this, of its largest."""
 
 _FREQUENCIES = 3
 
@@ -45,7 +48,15 @@ class PatchTower(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        fine = self.fine(self.stem(_standardise(images)))
+        return self.described(self.texture(images))
+
+    def texture(self, images: Tensor) -> Tensor:
+        """What patches are told from, where it was seen: [B, width / 2, s / 4, s / 4], each cell of 10 pixels."""
+        return cast("Tensor", self.stem(_standardise(images)))
+
+    def described(self, texture: Tensor) -> Tensor:
+        """Texture → patch features [B, width, s / 4, s / 4]."""
+        fine = self.fine(texture)
         joined = self.join[0](fine) + _enlarge(self.join[1](self.coarse(fine))) + self.place(self.places)
         return cast("Tensor", self.head(joined))
 
@@ -84,7 +95,11 @@ class PatchAttention(nn.Module):
 
     def encode_images(self, images: Tensor) -> Tensor:
         """Unit patch features [B, P, dim]."""
-        return F.normalize(self.patches(images).permute(0, 2, 3, 1).flatten(1, 2), dim=-1)
+        return self.patches_of(self.patches.texture(images))
+
+    def patches_of(self, texture: Tensor) -> Tensor:
+        """Texture [B, width / 2, h, w] → unit patch features [B, P, dim]."""
+        return F.normalize(self.patches.described(texture).permute(0, 2, 3, 1).flatten(1, 2), dim=-1)
 
     def encode_sentences(self, words: Tensor) -> Tensor:
         """Unit queries [S, dim]."""
@@ -96,14 +111,17 @@ class PatchAttention(nn.Module):
         return (torch.logsumexp(SHARPNESS * cosines, -1) - math.log(cosines.shape[-1])) / SHARPNESS
 
     @staticmethod
-    def attention(cosines: Tensor) -> Tensor:
-        """Maps [S, h, w] with sum 1 from cosines [S, h, w]: their softmax, averaged with their neighbours first.
+    def attention(cosines: Tensor, evidence: Tensor) -> Tensor:
+        """Maps [S, h, w] with sum 1 from cosines [S, h, w], and evidence [S, h, w] ≥ 0: how much what was seen in each
+        place contributed to the score.
 
-        A patch can tell a finding by its edge alone, and then the peak sits on the edge; with the average it sits where
-        all of a neighbourhood sees the finding. The fit itself does without, as it learns more slowly with it.
+        A patch sees beyond its borders, so that one beside a finding may answer for it, and in each fit another one
+        does. Attention tells the neighbourhood, and evidence where in it the finding was seen.
         """
-        smooth = F.avg_pool2d(cosines[:, None], _SMOOTH, 1, _SMOOTH // 2, count_include_pad=False)
-        return torch.softmax(SHARPNESS * smooth.flatten(1), -1).view(cosines.shape)
+        answers = torch.softmax(SHARPNESS * _averaged(cosines, _SMOOTH).flatten(1), -1).view(cosines.shape)
+        largest = evidence.amax((1, 2), keepdim=True).clamp(min=torch.finfo(evidence.dtype).tiny)
+        maps = _averaged(answers, _AROUND) * _averaged((evidence / largest).clamp(min=_LEAST), _SMOOTH)
+        return maps / maps.sum((1, 2), keepdim=True)
 
     def contrast_logits(self, pooled: Tensor) -> Tensor:
         """What the contrastive loss compares."""
@@ -120,6 +138,11 @@ def _down(channels: int, out: int) -> Module:
 
 def _same(channels: int) -> Module:
     return nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+
+
+def _averaged(maps: Tensor, side: int) -> Tensor:
+    """Each cell of maps [S, h, w] as the mean of a square around it."""
+    return F.avg_pool2d(maps[:, None], side, 1, side // 2, count_include_pad=False)[:, 0]
 
 
 def _standardise(images: Tensor) -> Tensor:
