@@ -80,7 +80,7 @@ class FitConfig(Section):
     image_size: int = Field(
         128, ge=32, le=512, multiple_of=16, description="side of the images that the encoder sees, px"
     )
-    steps: int = Field(900, ge=1, description="optimiser steps")
+    steps: int = Field(750, ge=1, description="optimiser steps")
     batch: int = Field(32, ge=2, description="images in a step, each with all sentences of its report")
     learning_rate: float = Field(3e-3, gt=0, description="highest learning rate of AdamW; it warms up and falls off")
     width: int = Field(32, ge=16, multiple_of=16, description="channels of the encoder")

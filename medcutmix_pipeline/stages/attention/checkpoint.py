@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
-_FORMAT = 1
+_FORMAT = 2
 _MODEL = "patch-attention"
 
 

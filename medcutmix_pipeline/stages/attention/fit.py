@@ -44,7 +44,7 @@ _CALIBRATION_BATCHES = 12
 _VAGUE = 0.3
 """Share of sentences that are asked without their places in the second half of the fit; it falls to this from all."""
 
-_SHOWN = 0.25
+_SHOWN = 0.2
 """Share of an image's patches that answer in a step."""
 
 _KERNELS_FASTER = 20 / 3

@@ -32,15 +32,19 @@ class PatchTower(nn.Module):
 
     Down-sampling uses even kernels (4, stride 2, padding 1), so that a grid cell is centred on the pixels it stands
     for: with odd kernels cells sit half a cell off, and small findings are missed. A fine branch sees texture, a coarse
-    one the surroundings (46 pixels in all), and every patch is told its place, so that sides and zones can be told.
-    There is no wider context on purpose: a patch that knows the whole image answers for it, and no longer says where.
+    one the surroundings (46 pixels in all) alike on all sides, and every patch is told its place, so that sides and
+    zones can be told. There is no wider context on purpose: a patch that knows the whole image answers for it, and no
+    longer says where.
     """
 
     def __init__(self, width: int, side: int) -> None:
         super().__init__()
         self.stem = nn.Sequential(_down(1, width // 4), _down(width // 4, width // 2))
         self.fine = _same(width // 2)
-        self.coarse = nn.Sequential(_down(width // 2, width), _same(width))
+        self.coarse = nn.Sequential(
+            *_normalised(MirrorConv2d(width // 2, width, 4, 2, 1, bias=False)),
+            *_normalised(MirrorConv2d(width, width, 3, 1, 1, bias=False)),
+        )
         self.join = nn.ModuleList([nn.Conv2d(width // 2, width, 1), nn.Conv2d(width, width, 1)])
         self.place = nn.Conv2d(4 * _FREQUENCIES + 2, width, 1)
         self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width))
@@ -132,12 +136,30 @@ class PatchAttention(nn.Module):
         return self.belief[0] * pooled + self.belief[1]
 
 
+class MirrorConv2d(nn.Conv2d):
+    """A convolution whose kernels are their own mirror images, left to right and top to bottom.
+
+    What is seen to one side counts as on the other: so a patch cannot answer for what lies to one side of it, and the
+    strongest answer comes from the middle.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """See `nn.Conv2d`."""
+        across = self.weight + self.weight.flip(3)
+        kernels = (across + across.flip(2)) / 4
+        return F.conv2d(input, kernels, self.bias, self.stride, self.padding)
+
+
 def _down(channels: int, out: int) -> Module:
-    return nn.Sequential(nn.Conv2d(channels, out, 4, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU())
+    return nn.Sequential(*_normalised(nn.Conv2d(channels, out, 4, 2, 1, bias=False)))
 
 
 def _same(channels: int) -> Module:
-    return nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+    return nn.Sequential(*_normalised(nn.Conv2d(channels, channels, 3, 1, 1, bias=False)))
+
+
+def _normalised(convolution: nn.Conv2d) -> tuple[Module, Module, Module]:
+    return convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU()
 
 
 def _averaged(maps: Tensor, side: int) -> Tensor:
