@@ -2,7 +2,7 @@
 
     python -m benchmarks.images                 the small size: hundreds of JPEGs, minutes
     python -m benchmarks.images --size full     thousands of JPEGs, and DICOM, plain and compressed
-    python -m benchmarks.images --no-compare    the build and the bare loop alone
+    python -m benchmarks.images --no-compare    the build and the bare loop alone; --kinds jpeg,dicom: these alone
 
 All ways take the same generated files (chest films of 2544 × 3056 px as JPEG and as DICOM) to grey JPEGs of 448 px in
 tars of equally many, on all cores, each in a process of its own. Every way runs over few files and over many, and its
@@ -117,6 +117,8 @@ def measure(told: argparse.Namespace) -> list[Figure]:
     """Every load in turn; then where the time of one image goes."""
     figures = []
     for load in SIZES[told.size]:
+        if told.kinds and load.kind not in told.kinds.split(","):
+            continue
         ways = [way for way in load.ways if not (way in PEERS and not told.compare)]
         runner = Runner(load, told.work)
         rates = side_by_side({way: partial(runner.rate, way) for way in ways}, told.rounds or ROUNDS[told.size])
@@ -166,4 +168,4 @@ def profile(load: Load, folder: Path) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    run("images", measure, __doc__, compare=True)
+    run("images", measure, __doc__, compare=True, kinds="")
