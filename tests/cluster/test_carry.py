@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from medcutmix_pipeline.pipeline import build as building
+from medcutmix_pipeline.pipeline import starting
 from medcutmix_pipeline.pipeline.carry import Carried, Parcel, carried, received, unpacked, unpacking
 from medcutmix_pipeline.pipeline.engine import SerialEngine
 from medcutmix_pipeline.pipeline.work import (
@@ -58,7 +58,7 @@ def left_behind():
 def test_work_that_sees_only_what_travels_makes_the_same_bytes_and_leaves_nothing(
     studies, built, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(building, "_engine", lambda config: Apart())
+    monkeypatch.setattr(starting, "_engine", lambda config: Apart())
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     run_build(studies, tmp_path / "apart")
     assert digests(tmp_path / "apart") == digests(built)
