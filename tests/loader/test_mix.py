@@ -103,7 +103,8 @@ def test_gradients_equal_those_of_the_plain_formula(case, mode):
     if mode == "append":
         formula = torch.cat([plain, formula[plan.active]])
     (theirs,) = torch.autograd.grad(formula.movedim(0, layout.index("N")), features, upstream.double())
-    assert (ours - theirs).abs().max() < 1e-6
+    # A sum of float32 terms, up to one for each row that has it as donor.
+    assert (ours - theirs).abs().max() < 1e-6 * theirs.abs().max()
 
 
 @given(st.integers(2, 9), st.integers(0, 2**32 - 1), st.sampled_from(KINDS), st.sampled_from(["NCHW", "NLC"]))
