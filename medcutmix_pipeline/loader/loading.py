@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import math
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,10 +14,8 @@ from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.loader.epochs.ahead import ahead
 from medcutmix_pipeline.loader.epochs.assemble import Texts, Transform, Wishes
 from medcutmix_pipeline.loader.epochs.coming import ComingEpoch
-from medcutmix_pipeline.loader.epochs.epoch import EpochLayout
-from medcutmix_pipeline.loader.epochs.pool import Chance
 from medcutmix_pipeline.loader.epochs.ranks import rank_and_world, threads_for
-from medcutmix_pipeline.loader.epochs.stream import EpochRun
+from medcutmix_pipeline.loader.epochs.series import EpochSeries, batches_in_pool
 from medcutmix_pipeline.loader.reading.buffers import Buffers
 from medcutmix_pipeline.loader.reading.reader import ShardReader
 from medcutmix_pipeline.loader.reading.remembered import Remembered
@@ -32,8 +28,6 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.loader.batch import MixBatch
 
 _READING, _RESUMING, _FROM = 0, 1, 2
-_DRAWS = 2
-"""Raised when a release draws otherwise from the same seed: a state of another one would go on with other batches."""
 _IMAGES_KEPT = 8
 """Batches whose images' memory may wait to be used again."""
 
@@ -120,7 +114,7 @@ class MixLoader(IterableDataset["MixBatch"]):
     ) -> None:
         self.batch_size, self.seed, self.shuffle, self.last = batch_size, seed, shuffle, last
         self.rank, self.world_size = rank_and_world(rank, world_size)
-        self._mix, self._threads, self._prefetch = mix, threads, prefetch
+        self._threads, self._prefetch = threads, prefetch
         self._skip, self._largest = on_error == "skip", max_shard_bytes
         _check_choices(
             lam=(lam, ("epoch", "stored")),
@@ -135,8 +129,18 @@ class MixLoader(IterableDataset["MixBatch"]):
         self._remembered = Remembered(remember_bytes)
         self._shard_memory, self._image_memory = Buffers(3 * pool_shards), Buffers(_IMAGES_KEPT)
         self.findings: tuple[str, ...] = tuple(shards.manifest.get("diseases", ()))
-        self._alpha = None if lam == "stored" else _alpha(alpha, shards.manifest)
-        self._pool = self._batches_in_pool(pool_shards, pool_bytes)
+        self._epochs = EpochSeries(
+            self._refs,
+            batch_size,
+            self.rank,
+            self.world_size,
+            batches_in_pool(self._refs, pool_shards, pool_bytes, batch_size),
+            last,
+            shuffle,
+            seed,
+            mix,
+            None if lam == "stored" else _alpha(alpha, shards.manifest),
+        )
         self._wishes = Wishes(
             image_size, max_pixels, texts, self.findings, self._skip, transform, tokenizer, normalize, pin_memory
         )
@@ -144,7 +148,7 @@ class MixLoader(IterableDataset["MixBatch"]):
         self._clock = torch.tensor([0, -1, 0]).share_memory_()
         self._read_to_the_end = -1
         self._coming, self._epochs_are_told = ComingEpoch(), False
-        if self._share(0) > 0 and not shuffle:
+        if self._epochs.share(0) > 0 and not shuffle:
             raise UsageError("shuffle=False keeps the order of the shards and pairs nothing: give mix=0 with it")
         if len(self) == 0:
             raise UsageError(
@@ -170,12 +174,12 @@ class MixLoader(IterableDataset["MixBatch"]):
 
     def __len__(self) -> int:
         """Batches in an epoch, the same on every rank."""
-        return self._layout(self.epoch).batches
+        return self._epochs.layout(self.epoch).batches
 
     @property
     def left_out(self) -> int:
         """Samples that no rank sees in an epoch (other ones in each): fewer than one batch of every rank."""
-        return self._layout(self.epoch).left_out
+        return self._epochs.layout(self.epoch).left_out
 
     def state_dict(self) -> dict[str, Any]:
         """Where the iteration in this process stands: after the batch that it yielded last.
@@ -195,7 +199,7 @@ class MixLoader(IterableDataset["MixBatch"]):
             epoch, number, fingerprint = int(state["epoch"]), int(state["batch"]), state["fingerprint"]
         except (KeyError, TypeError, ValueError):
             raise UsageError("this is no state of a loader: give it what state_dict() or batch.state gave") from None
-        if fingerprint != self._fingerprint(epoch):
+        if fingerprint != self._epochs.fingerprint(epoch):
             raise UsageError(
                 "the state belongs to other shards, or to another seed, batch size, number of ranks, pool, mix or "
                 "release: make the loader as it was, or start the epoch anew with set_epoch"
@@ -208,7 +212,7 @@ class MixLoader(IterableDataset["MixBatch"]):
         if worker is None:
             self._warn_of_repetition(epoch)
         step, offset = (worker.num_workers, worker.id) if worker else (1, 0)
-        run, fingerprint = self._run(epoch), self._fingerprint(epoch)
+        run, fingerprint = self._epochs.run(epoch), self._epochs.fingerprint(epoch)
         opened = self._coming.take((epoch, fingerprint)) if worker is None and start == 0 else None
         reader = opened.reader if opened else self._reader()
         numbers = range(start + offset, run.layout.batches, step)
@@ -231,9 +235,6 @@ class MixLoader(IterableDataset["MixBatch"]):
             self._clock[_RESUMING] = -1
             self._read_to_the_end = epoch
 
-    def _run(self, epoch: int) -> EpochRun:
-        return EpochRun(self._layout(epoch), self._chance(epoch), self.rank)
-
     def _reader(self) -> ShardReader:
         return ShardReader(
             self._refs, self._largest, self._unverified, self._remembered, self._shard_memory, self._skip
@@ -244,48 +245,11 @@ class MixLoader(IterableDataset["MixBatch"]):
         if not self._epochs_are_told:
             return
         with contextlib.suppress(Exception):  # a function for `mix` need not know an epoch that may never come
-            key = epoch, self._fingerprint(epoch)
-            self._coming.open(key, self._run(epoch), self._reader(), self._wishes)
-
-    def _share(self, epoch: int) -> float:
-        share = float(self._mix(epoch) if callable(self._mix) else self._mix)
-        if not 0 <= share <= 1:
-            raise UsageError(f"mix must be in [0, 1], not {share}")
-        return share
-
-    def _chance(self, epoch: int) -> Chance:
-        return Chance(self.seed, epoch, self._share(epoch), self._alpha, self.shuffle)
-
-    def _layout(self, epoch: int) -> EpochLayout:
-        numbers = range(len(self._refs))
-        if self.shuffle:
-            rng = self._chance(epoch).generator("loader.shards")
-            numbers = rng.permutation(len(self._refs)).tolist()
-        counts = tuple(ref.samples for ref in self._refs)
-        return EpochLayout(tuple(numbers), counts, self.batch_size, self.world_size, self._pool, self.last == "pad")
-
-    def _batches_in_pool(self, shards: int, largest: int) -> int:
-        samples, size = sum(ref.samples for ref in self._refs), sum(ref.size for ref in self._refs)
-        wanted = shards * samples / len(self._refs)
-        fitting = largest * samples / max(1, size)
-        return max(1, round(min(wanted, fitting) / self.batch_size))
+            key = epoch, self._epochs.fingerprint(epoch)
+            self._coming.open(key, self._epochs.run(epoch), self._reader(), self._wishes)
 
     def _state(self, epoch: int, number: int) -> dict[str, Any]:
-        return {"epoch": epoch, "batch": number, "fingerprint": self._fingerprint(epoch)}
-
-    def _fingerprint(self, epoch: int) -> str:
-        refs = [(ref.name, ref.samples, ref.sha256) for ref in self._refs]
-        decides = [
-            _DRAWS,
-            self._pool,
-            self.batch_size,
-            self.world_size,
-            self.last,
-            self.seed,
-            self.shuffle,
-            self._alpha,
-        ]
-        return hashlib.sha256(json.dumps([decides, self._share(epoch), refs]).encode()).hexdigest()[:16]
+        return {"epoch": epoch, "batch": number, "fingerprint": self._epochs.fingerprint(epoch)}
 
     def _warn_of_repetition(self, epoch: int) -> None:
         if self.shuffle and self._read_to_the_end == epoch:
