@@ -21,7 +21,7 @@ import numpy as np
 from numpy.random import Generator, Philox
 
 from benchmarks.pointing_cases import Cases, openi_cases, phantom_cases, questions
-from benchmarks.pointing_measures import balanced, centre_prior, gradient_saliency, presence, side_shares, table
+from benchmarks.pointing_measures import Sided, balanced, centre_prior, gradient_saliency, presence, sided, table
 from benchmarks.pointing_pictures import save_worst
 from benchmarks.suite import Figure, Measured, run
 from medcutmix_pipeline.hashing import keyed_hash
@@ -115,7 +115,7 @@ def of_finding(
 
 def on_openi(config: AttentionConfig, told: argparse.Namespace) -> list[Figure]:
     cases = openi_cases(told.openi, encoder_image_size(config, None))
-    rows: list[tuple[str, bool, bool, bool]] = []
+    rows: list[Sided] = []
     seconds, by_fold = [], []
     folds = FOLDS[told.size]
     for fold in range(folds):
@@ -125,29 +125,36 @@ def on_openi(config: AttentionConfig, told: argparse.Namespace) -> list[Figure]:
             seconds.append(took)
         else:
             encoder = load_encoder(config, None)
-        part = side_shares(encoder, cases.only(held_out))
+        part = sided(encoder, cases.only(held_out))
         rows += part
-        by_fold.append(balanced(part, 2))
-        print(f"fold {fold}: {len(part)} sentences, side {by_fold[-1]:.3f}, score {balanced(part, 3):.3f}", flush=True)
+        by_fold.append(balanced(part, "moved"))
+        print(
+            f"fold {fold}: {len(part)} sentences, side {by_fold[-1]:.3f}, score {balanced(part, 'higher'):.3f}",
+            flush=True,
+        )
     figures = [
         Figure("Open-I: one-sided sentences", len(rows), ""),
-        Figure("Open-I: their patients", len({row[0] for row in rows}), ""),
+        Figure("Open-I: their patients", len({row.patient for row in rows}), ""),
         replace(
-            interval("Open-I: naming the true side moves the map there, 95 % interval", rows, 2),
+            interval("Open-I: naming the true side moves the map there, 95 % interval", rows, "moved"),
             at_least=SIDE if config.encoder == FIT else None,
         ),
-        Figure("Open-I: the same, lowest and highest of the folds", balanced(rows, 2), "", min(by_fold), max(by_fold)),
-        interval("Open-I: naming the true side gives the higher score, 95 % interval", rows, 3),
+        Figure(
+            "Open-I: the same, lowest and highest of the folds", balanced(rows, "moved"), "", min(by_fold), max(by_fold)
+        ),
+        interval("Open-I: most of the map is on the named side, 95 % interval", rows, "there"),
+        interval("Open-I: the same of the sentence without its places, 95 % interval", rows, "found"),
+        interval("Open-I: naming the true side gives the higher score, 95 % interval", rows, "higher"),
     ]
     return [*figures, Measured(tuple(seconds)).figure("Open-I: a fit", "s")] if seconds else figures
 
 
-def interval(what: str, rows: list[tuple[str, bool, bool, bool]], column: int) -> Figure:
+def interval(what: str, rows: list[Sided], column: str) -> Figure:
     """The balanced accuracy with its 95 % interval, by drawing patients anew; chance is 0.5."""
-    by_patient: dict[str, list[tuple[str, bool, bool, bool]]] = defaultdict(list)
+    by_patient: dict[str, list[Sided]] = defaultdict(list)
     for row in rows:
-        by_patient[row[0]].append(row)
-    patients, rng = sorted(by_patient), Generator(Philox(key=column))
+        by_patient[row.patient].append(row)
+    patients, rng = sorted(by_patient), Generator(Philox(key=0))
     draws = [
         balanced([r for n in rng.integers(0, len(patients), len(patients)) for r in by_patient[patients[n]]], column)
         for _ in range(2000)

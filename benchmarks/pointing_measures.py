@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from medcutmix_pipeline.hashing import keyed_hash
-from medcutmix_pipeline.stages.attention.statements import one_sided, sides_of, swap_sides
+from medcutmix_pipeline.stages.attention.statements import one_sided, sides_of, swap_sides, without_places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,24 +84,42 @@ def presence(encoder: Encoder, cases: Cases, asked: list[tuple[Pair, str, list[B
     return {name: np.mean(rates, 0).tolist() for name, rates in sorted(found.items())}
 
 
-def side_shares(encoder: Encoder, cases: Cases) -> list[tuple[str, bool, bool, bool]]:
-    """For each one-sided sentence of a frontal image: patient, whether it says left, whether naming the true side puts
-    more of the map on that side than naming the other does, and whether it gives the higher score."""
+class Sided(NamedTuple):
+    """How a map follows the side that a one-sided sentence of a frontal image names.
+
+    `moved`: the true sentence has more of its map on the true side than the sentence with the other side named;
+    `there`: most of the true sentence's map is on the true side; `found`: so it is without the words that name places,
+    where the image alone can tell; `higher`: the true sentence has a higher score than the other.
+    """
+
+    patient: str
+    left: bool
+    moved: bool
+    there: bool
+    found: bool
+    higher: bool
+
+
+def sided(encoder: Encoder, cases: Cases) -> list[Sided]:
+    """One for each one-sided sentence of a frontal image."""
     asked = [p for p in cases.pairs if p.view == "frontal" and one_sided(p.sentence)]
     rows = [p.image for p in asked]
-    told = encoder.attend(cases.images, rows, [p.sentence for p in asked])
-    swapped = encoder.attend(cases.images, rows, [swap_sides(p.sentence) for p in asked])
+    told, swapped, placeless = (
+        encoder.attend(cases.images, rows, [change(p.sentence) for p in asked])
+        for change in (str, swap_sides, without_places)
+    )
     half = told.maps.shape[2] // 2
-    on_left = [m[:, :, half:].sum((1, 2)) / m.sum((1, 2)) for m in (told.maps, swapped.maps)]
+    on_left = [(m[:, :, half:].sum((1, 2)) / m.sum((1, 2))).tolist() for m in (told.maps, swapped.maps, placeless.maps)]
     out = []
-    for k, pair in enumerate(asked):
+    for k, (pair, own, other, bare) in enumerate(zip(asked, *on_left, strict=True)):
         left = sides_of(pair.sentence) == {"left"}
-        moved = on_left[0][k] - on_left[1][k]
-        out.append(
-            (pair.patient, left, bool(moved > 0) == left and moved != 0, bool(told.scores[k] > swapped.scores[k]))
-        )
+        sign = 1 if left else -1
+        higher = bool(told.scores[k] > swapped.scores[k])
+        halves = (sign * (own - other) > 0, sign * (own - 0.5) > 0, sign * (bare - 0.5) > 0)
+        out.append(Sided(pair.patient, left, *halves, higher))
     return out
 
 
-def balanced(rows: Sequence[tuple[str, bool, bool, bool]], column: int) -> float:
-    return float(np.mean([np.mean([r[column] for r in rows if r[1] == left]) for left in (True, False)]))
+def balanced(rows: Sequence[Sided], what: str) -> float:
+    """The share of the rows of which `what` is true, left and right weighing the same."""
+    return float(np.mean([np.mean([getattr(r, what) for r in rows if r.left == left]) for left in (True, False)]))

@@ -50,10 +50,11 @@ def _spread(*shape: int, rng: torch.Generator) -> Tensor:
     return torch.rand(*shape, generator=rng) * 2 - 1
 
 
-def some_of(patches: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """A share of each image's patches, drawn anew for each [B, P, d] → [B, share · P, d].
+def some_of(patches: Tensor, share: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A share of each image's patches, drawn anew for each [B, P, d] → [B, share · P, d], and their numbers.
 
     What a single patch tells may be missing, so that all that see a finding learn to say so.
     """
     drawn = torch.rand(patches.shape[:2], generator=rng).argsort(1)[:, : max(1, int(share * patches.shape[1]))]
-    return patches.gather(1, drawn[..., None].expand(-1, -1, patches.shape[2]).to(patches.device))
+    drawn = drawn.to(patches.device)
+    return patches.gather(1, drawn[..., None].expand(-1, -1, patches.shape[2])), drawn

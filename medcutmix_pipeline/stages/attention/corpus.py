@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medcutmix_pipeline.stages.attention.relations import Reading, relate
+from medcutmix_pipeline.stages.attention.relations import Reading, halves, relate
 from medcutmix_pipeline.stages.attention.statements import (
     SIDES,
     ZONES,
@@ -54,13 +54,15 @@ class Batch:
     """One step's material.
 
     `images` are rows, `mirrored` says which are flipped, `words` int64 [S, L] are sentences of which no two say the
-    same, `target` int8 [S, B] is HOLDS, FAILS or OPEN for each sentence on each image.
+    same, `target` int8 [S, B] is HOLDS, FAILS or OPEN for each sentence on each image, and `half` int8 [S, B] the half
+    of the picture on which the report has it, as in `halves`.
     """
 
     images: NDArray[np.int64]
     mirrored: NDArray[np.bool_]
     words: NDArray[np.int64]
     target: NDArray[np.int8]
+    half: NDArray[np.int8]
 
 
 class Corpus:
@@ -88,7 +90,7 @@ class Corpus:
         self._anywhere = [number[k.anywhere()] for k in kinds]
         readings = self._readings(pairs, statements)
         self._sided = np.array([r.sided for r in readings], bool)
-        self._relation = relate(kinds, readings)
+        self._relation, self._half = relate(kinds, readings), halves(kinds, readings)
         self._chance = self._chances()
         self._plain = np.flatnonzero(self._chance == 0)
 
@@ -127,8 +129,11 @@ class Corpus:
             for k in self._of_image[row]:
                 self._ask(asked, k, bool(flipped), rng.random() < vague)
         kinds = np.array(list(asked), np.int64)
-        target = np.where(mirrored, self._relation[self._mirror[kinds]][:, images], self._relation[kinds][:, images])
-        return Batch(np.array(self._rows)[images], mirrored, self.vocabulary.encode(list(asked.values())), target)
+        flipped = self._mirror[kinds]
+        target = np.where(mirrored, self._relation[flipped][:, images], self._relation[kinds][:, images])
+        half = np.where(mirrored, -self._half[flipped][:, images], self._half[kinds][:, images])
+        words = self.vocabulary.encode(list(asked.values()))
+        return Batch(np.array(self._rows)[images], mirrored, words, target, half)
 
     def _ask(self, asked: dict[int, str], pair: int, mirrored: bool, vague: bool) -> None:
         """Add a pair's sentence under the number of its statement, unless one that says the same is there."""

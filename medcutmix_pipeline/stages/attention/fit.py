@@ -20,7 +20,7 @@ from medcutmix_pipeline.stages.attention.checkpoint import Card, save_checkpoint
 from medcutmix_pipeline.stages.attention.corpus import Batch, Corpus, Pair
 from medcutmix_pipeline.stages.attention.device import choose_device, reproducible
 from medcutmix_pipeline.stages.attention.held_out import LOOKS, Best, Course, Examination, hold_out
-from medcutmix_pipeline.stages.attention.losses import contrastive_loss
+from medcutmix_pipeline.stages.attention.losses import contrastive_loss, side_loss
 from medcutmix_pipeline.stages.attention.muon import Muon
 from medcutmix_pipeline.stages.attention.network import PatchAttention
 from medcutmix_pipeline.stages.attention.relations import HOLDS, OPEN
@@ -46,6 +46,9 @@ _VAGUE = 0.3
 
 _SHOWN = 0.2
 """Share of an image's patches that answer in a step."""
+
+_SIDES = 0.2
+"""Weight of the loss that keeps answers on the side which the report names."""
 
 _KERNELS_FASTER = 20 / 3
 """Muon's learning rate over AdamW's: its steps do not grow with the gradients."""
@@ -131,7 +134,7 @@ class _Fit:
         for _ in range(_CALIBRATION_BATCHES):
             batch = self._corpus.draw(self._draws, self._config.batch, _VAGUE)
             judged = batch.target != OPEN
-            scores.append(self._pooled(batch).double().cpu().numpy()[judged])
+            scores.append(model.pooled(self._cosines(batch)[0]).double().cpu().numpy()[judged])
             holds.append(batch.target[judged] == HOLDS)
         model.belief.copy_(torch.tensor(calibrate(np.concatenate(scores), np.concatenate(holds))))
 
@@ -151,21 +154,24 @@ class _Fit:
             loss = F.binary_cross_entropy_with_logits(head(_SENTENCE_SCALE * queries), claims)
             _step({optimizer: 1.0}, loss, _SENTENCE_RATE * _pace(step, _SENTENCE_STEPS), tower)
 
-    def _pooled(self, batch: Batch) -> Tensor:
-        """Scores of a varied batch's sentences on its images [S, B]."""
+    def _cosines(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Of a varied batch's sentences with its images' patches [S, B, P], and the patches' columns [B, P]."""
         model, device = self._model, self._device
         pixels = torch.from_numpy(self._images[batch.images]).to(device)[:, None].float() / 255
         pixels = vary_images(pixels, batch.mirrored, self._chance).contiguous(memory_format=torch.channels_last)
         words = forget_words(torch.from_numpy(batch.words), self._chance).to(device)
         patches = model.encode_images(pixels)
-        if model.training:
-            patches = some_of(patches, _SHOWN, self._chance)
-        cosines = torch.einsum("sd,bpd->sbp", model.encode_sentences(words), patches)
-        return model.pooled(cosines)
+        cells = self._config.image_size // 4
+        patches, drawn = some_of(patches, _SHOWN if model.training else 1.0, self._chance)
+        columns = drawn % cells - (cells - 1) / 2
+        return torch.einsum("sd,bpd->sbp", model.encode_sentences(words), patches), columns
 
     def _loss(self, batch: Batch) -> Tensor:
         target = torch.from_numpy(batch.target).to(self._device)
-        return contrastive_loss(self._model.contrast_logits(self._pooled(batch)), target)
+        cosines, columns = self._cosines(batch)
+        model, half = self._model, torch.from_numpy(batch.half).to(self._device)
+        loss = contrastive_loss(model.contrast_logits(model.pooled(cosines)), target)
+        return loss + _SIDES * side_loss(cosines, columns, half, target, model.contrast.exp())
 
 
 def _optimizers(model: PatchAttention) -> dict[torch.optim.Optimizer, float]:

@@ -19,6 +19,8 @@ HOLDS, FAILS, OPEN = 1, 0, -1
 """A statement holds of an image, does not, or the report leaves it open."""
 
 _BITS = {"left": 1, "right": 2, "upper": 1, "middle": 2, "lower": 4}
+_HALF = np.array([0, 1, -1, 0], np.int8)
+"""By the bits of the sides: the sign of columns' places from the middle of a frontal picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,21 @@ def relate(statements: Sequence[Statement], readings: Sequence[Reading]) -> NDAr
             verdict = _weakest(verdict, np.where(sided, _place(_bits(statement.sides), sides), HOLDS))
             verdict = _weakest(verdict, _place(_bits(statement.zones), zones))
         out[row] = verdict
+    return out
+
+
+def halves(statements: Sequence[Statement], readings: Sequence[Reading]) -> NDArray[np.int8]:
+    """On which half of an image its report puts a statement's findings: int8 [statements, images].
+
+    -1 is the left half of the picture and 1 the right one, where by convention a patient's left is shown; 0 where the
+    report names no side or both, and where the picture cannot tell.
+    """
+    table = {f: _column(f, readings)[1] for f in sorted({f for s in statements for f in s.findings})}
+    sided = np.array([r.sided for r in readings], bool)
+    out = np.zeros((len(statements), len(readings)), np.int8)
+    for row, statement in enumerate(statements):
+        told = np.bitwise_or.reduce([table[finding] for finding in sorted(statement.findings)])
+        out[row] = np.where(sided, _HALF[told], 0)
     return out
 
 

@@ -14,7 +14,7 @@ from numpy.random import Generator, Philox
 from medcutmix_pipeline.stages.attention.augment import vary_images
 from medcutmix_pipeline.stages.attention.calibration import calibrate
 from medcutmix_pipeline.stages.attention.corpus import Corpus, Pair
-from medcutmix_pipeline.stages.attention.losses import contrastive_loss
+from medcutmix_pipeline.stages.attention.losses import contrastive_loss, side_loss
 from medcutmix_pipeline.stages.attention.network import PatchAttention
 from medcutmix_pipeline.stages.attention.relations import FAILS, HOLDS, OPEN
 
@@ -57,9 +57,21 @@ def test_what_holds_of_a_mirrored_frontal_image_names_the_other_side(seed):
                 assert (side == own) != batch.mirrored[column]
 
 
+@given(st.integers(0, 2**32), st.floats(0, 1))
+def test_the_half_of_a_picture_is_that_which_the_report_s_side_is_on_mirrored_or_not(seed, vague):
+    batch = corpus().draw(Generator(Philox(key=seed)), 16, vague)
+    for column, image in enumerate(batch.images):
+        on_the_right = (image % 2 == 0) != batch.mirrored[column]  # even images have it on the patient's left
+        expected = 0 if image >= 24 or image % 5 == 0 else 1 if on_the_right else -1
+        holds = batch.target[:, column] == HOLDS
+        assert (batch.half[holds, column] == expected).all()
+
+
 def test_the_same_key_draws_the_same_batch_and_another_key_another():
     first, again, other = (corpus().draw(Generator(Philox(key=k)), 12, 0.5) for k in (1, 1, 2))
-    assert all(np.array_equal(getattr(first, f), getattr(again, f)) for f in ("images", "mirrored", "words", "target"))
+    assert all(
+        np.array_equal(getattr(first, f), getattr(again, f)) for f in ("images", "mirrored", "words", "target", "half")
+    )
     assert not np.array_equal(first.images, other.images)
 
 
@@ -79,6 +91,32 @@ def test_the_contrastive_loss_sets_each_pair_that_holds_against_its_row_s_and_it
 
     expected = one_way(logits, TARGET) + one_way(logits.T, TARGET.T)
     assert float(contrastive_loss(torch.tensor(logits), torch.tensor(TARGET))) == pytest.approx(expected)
+
+
+def test_the_side_loss_sets_the_told_half_s_answer_against_the_other_half_s():
+    cosines = np.random.default_rng(0).uniform(-1, 1, (*TARGET.shape, 8))
+    columns = np.tile([-1.5, -0.5, 0.5, 1.5], (4, 2))
+    half = np.array([[1, 1, -1, -1], [0, 0, 0, 0], [1, 1, 1, 1]], np.int8)
+    contrast = 15.0
+
+    def score(c):
+        return math.log(sum(math.exp(12 * x) for x in c)) / 12
+
+    expected = []
+    for row, column, sign in ((0, 0, 1), (0, 3, -1)):  # the pairs that hold and have a half
+        told = cosines[row, column]
+        on, off = (score(told[columns[column] * sign * way > 0]) for way in (1, -1))
+        expected.append(math.log1p(math.exp(contrast * (off - on))))
+    given_ = [torch.from_numpy(a) for a in (cosines, columns, half, TARGET)]
+    assert side_loss(*given_, torch.tensor(contrast)).item() == pytest.approx(np.mean(expected))
+
+
+@pytest.mark.parametrize(("columns", "half"), [([-1.0, 1.0], 0), ([-1.0, -2.0], 1), ([1.0, 2.0], 1)])
+def test_the_side_loss_is_nothing_where_no_half_is_told_or_all_patches_are_of_one(columns, half):
+    cosines = torch.tensor([[[0.3, -0.2]]], requires_grad=True)
+    target = torch.tensor([[HOLDS]], dtype=torch.int8)
+    halves = torch.tensor([[half]], dtype=torch.int8)
+    assert side_loss(cosines, torch.tensor([columns]), halves, target, torch.tensor(20.0)).item() == 0
 
 
 def test_calibration_finds_the_odds_that_made_the_pairs_whatever_their_frequency():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medcutmix_pipeline.stages.attention.relations import FAILS, HOLDS, OPEN, Reading, relate
+from medcutmix_pipeline.stages.attention.relations import FAILS, HOLDS, OPEN, Reading, halves, relate
 from medcutmix_pipeline.stages.attention.statements import Statement, one_sided, sides_of, swap_sides, zones_of
 from medcutmix_pipeline.stages.attention.vocabulary import UNKNOWN, Vocabulary
 
@@ -74,6 +74,21 @@ def test_a_statement_holds_fails_or_stays_open_as_far_as_the_report_tells(asked,
 def test_a_statement_of_two_findings_fails_where_either_does():
     both = Statement.of("Left effusion and atelectasis.", EFFUSION | {"Atelectasis"})
     assert relate([both], [reading("Left effusion.")]).tolist() == [[FAILS]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "expected"),
+    [
+        ("Left effusion.", reading("Left effusion."), 1),
+        ("There is an effusion.", reading("Right effusion."), -1),
+        ("Left effusion.", reading("Bilateral effusions."), 0),
+        ("Left effusion.", reading("There is an effusion."), 0),
+        ("Left effusion.", reading("Left effusion.", sided=False), 0),
+        ("Left effusion.", reading(None, "absent"), 0),
+    ],
+)
+def test_a_patient_s_left_is_on_the_right_half_of_a_frontal_picture(asked, told, expected):
+    assert halves([Statement.of(asked, EFFUSION)], [told]).tolist() == [[expected]]
 
 
 def test_the_vocabulary_keeps_no_word_of_fewer_than_three_patients_nor_anything_but_letters():
