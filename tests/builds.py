@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SETTINGS = {
     "ingest": {"studies_per_part": 32},
     "splits": {"train": 0.7, "validate": 0.3},
-    "attention": {"fit": {"image_size": 64, "steps": 12, "batch": 16, "width": 16, "threads": 1}},
+    "attention": {"fit": {"image_size": 64, "steps": 12, "batch": 16, "width": 16, "networks": 1, "threads": 1}},
     "shards": {"samples_per_shard": 40, "image_size": 96},
     "engine": {"kind": "serial"},
 }

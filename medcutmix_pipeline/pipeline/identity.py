@@ -31,6 +31,7 @@ def public_config(config: Config, lexicon_sha256: str) -> dict[str, Any]:
     told["sentences"]["lexicon"] = lexicon_sha256
     told["sentences"]["model"] = config.sentences.model and PurePath(config.sentences.model).name
     told["attention"]["encoder"] = PurePath(config.attention.encoder).name
+    told["attention"]["fit"].pop("threads")
     if not config.shards.pixel:
         told["shards"] = _without_pixel(told["shards"])
     return told

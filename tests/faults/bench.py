@@ -21,7 +21,7 @@ SETTINGS = {
     "seed": 3,
     "ingest": {"studies_per_part": 12},
     "splits": {"train": 0.8, "validate": 0.2},
-    "attention": {"fit": {"image_size": 32, "steps": 2, "batch": 8, "width": 16, "max_images": 16, "threads": 1}},
+    "attention": {"fit": {"image_size": 32, "steps": 2, "batch": 8, "width": 16, "networks": 1, "max_images": 16}},
     "shards": {"samples_per_shard": 20, "image_size": 40, "pixel": True},
     "engine": {"kind": "serial"},
 }

@@ -18,7 +18,7 @@ from tests.pipeline import fitted_once
 
 CHANGES = {
     "source": {"limit": 30},
-    "attention": {"fit": {"image_size": 32, "steps": 2, "batch": 8, "width": 16, "max_images": 16, "threads": 1}},
+    "attention": {"fit": {"image_size": 32, "steps": 2, "batch": 8, "width": 16, "networks": 1, "max_images": 16}},
     "shards": {"samples_per_shard": 40, "image_size": 40, "pixel": True},
 }
 WITHOUT_FIT = {**CHANGES, "attention": {"encoder": fitted_once.NAME}}

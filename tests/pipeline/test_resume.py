@@ -23,7 +23,8 @@ CHANGES = {
     "shards": {"samples_per_shard": 12, "image_size": 40},
     "ingest": {"studies_per_part": 10},
 }
-FIT = {"encoder": "fit", "fit": {"image_size": 32, "steps": 2, "batch": 8, "width": 16, "max_images": 16}}
+_FIT = {"image_size": 32, "steps": 2, "batch": 8, "width": 16, "networks": 1, "max_images": 16}
+FIT = {"encoder": "fit", "fit": _FIT}
 
 
 @pytest.fixture(scope="module")

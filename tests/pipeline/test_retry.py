@@ -14,7 +14,7 @@ from tests.builds import SETTINGS, digests, merged, run_build
 from tests.pipeline import fitted_once
 
 CHANGES = {"attention": {"encoder": fitted_once.NAME}, "shards": {"samples_per_shard": 16, "image_size": 48}}
-FIT = {"encoder": "fit", "fit": {"image_size": 32, "steps": 2, "batch": 8, "width": 16}}
+FIT = {"encoder": "fit", "fit": {"image_size": 32, "steps": 2, "batch": 8, "width": 16, "networks": 1}}
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
-_FORMAT = 2
+_FORMAT = 3
 _MODEL = "patch-attention"
 
 
@@ -27,6 +27,7 @@ class Card:
 
     image_size: int
     width: int
+    networks: int
     vocabulary: tuple[str, ...]
 
 
@@ -64,7 +65,8 @@ def read_card(folder: Path) -> Card:
             raise UsageError(
                 f"the fitted encoder has format {card['format']}, this version reads {_FORMAT}; fit it anew"
             )
-        return Card(int(card["image_size"]), int(card["width"]), tuple(map(str, card["vocabulary"])))
+        size, width, networks = (int(card[name]) for name in ("image_size", "width", "networks"))
+        return Card(size, width, networks, tuple(map(str, card["vocabulary"])))
     except FileNotFoundError:
         raise UsageError(f"no fitted encoder: {_CONFIG} is missing in its folder; run build to fit one") from None
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -12,6 +12,7 @@ from medcutmix_pipeline.stages.attention.batched import BatchedEncoder
 from medcutmix_pipeline.stages.attention.checkpoint import Card, checkpoint_sha256, read_card, read_weights
 from medcutmix_pipeline.stages.attention.device import choose_device
 from medcutmix_pipeline.stages.attention.encoder import FIT
+from medcutmix_pipeline.stages.attention.ensemble import Ensemble
 from medcutmix_pipeline.stages.attention.network import PatchAttention
 from medcutmix_pipeline.stages.attention.vocabulary import Vocabulary, cut_short
 
@@ -25,11 +26,9 @@ if TYPE_CHECKING:
 
 
 class FittedEncoder(BatchedEncoder["Tensor"]):
-    """A `PatchAttention` network with its vocabulary. A map is the sentence's attention over patches, sum 1."""
+    """`PatchAttention` networks with their vocabulary. A map is the sentence's attention over patches, sum 1."""
 
-    def __init__(
-        self, model: PatchAttention, card: Card, sha256: str, device: torch.device, config: AttentionConfig
-    ) -> None:
+    def __init__(self, model: Ensemble, card: Card, sha256: str, device: torch.device, config: AttentionConfig) -> None:
         super().__init__(FIT, sha256, card.image_size, device, config.batch, config.threads)
         self._model = model.eval().requires_grad_(False).to(device)
         self._vocabulary = Vocabulary(card.vocabulary)
@@ -38,7 +37,8 @@ class FittedEncoder(BatchedEncoder["Tensor"]):
     def load(cls, folder: Path, config: AttentionConfig) -> FittedEncoder:
         """From the folder that `fit_encoder` wrote. UsageError where it is missing or damaged."""
         card = read_card(folder)
-        model = PatchAttention(len(Vocabulary(card.vocabulary)), card.width, card.image_size)
+        words = len(Vocabulary(card.vocabulary))
+        model = Ensemble(PatchAttention(words, card.width, card.image_size) for _ in range(card.networks))
         try:
             model.load_state_dict(read_weights(folder))
         except RuntimeError:
@@ -50,12 +50,12 @@ class FittedEncoder(BatchedEncoder["Tensor"]):
 
     @torch.no_grad()
     def encode_images(self, images: Tensor) -> Tensor:
-        """→ texture, from which patches are told [B, dim / 2, h, w]."""
-        return self._model.patches.texture(images.contiguous(memory_format=torch.channels_last))
+        """→ textures, from which patches are told [B, networks · dim / 2, h, w]."""
+        return self._model.texture(images.contiguous(memory_format=torch.channels_last))
 
     @torch.no_grad()
     def encode_sentences(self, sentences: Sequence[str]) -> tuple[Tensor, int]:
-        """→ unit queries [S, dim]."""
+        """→ unit queries [S, networks · dim]."""
         words = torch.from_numpy(self._vocabulary.encode(sentences)).to(self.device)
         return self._model.encode_sentences(words), cut_short(sentences)
 
@@ -63,13 +63,21 @@ class FittedEncoder(BatchedEncoder["Tensor"]):
     def look(
         self, features: Tensor, queries: Tensor, image_of: list[int], query_of: list[int]
     ) -> tuple[Tensor, Tensor]:
-        """→ attention over patches, and presence by the pooled scores."""
-        texture = features.detach().requires_grad_()
-        cosines = torch.einsum("spd,sd->sp", self._model.patches_of(texture)[image_of], queries[query_of])
-        pooled = self._model.pooled(cosines)
-        evidence = _evidence(texture, pooled, image_of)
-        maps = self._model.attention(cosines.detach().view(evidence.shape), evidence)
-        return maps, self._model.belief_logits(pooled.detach()).sigmoid()
+        """→ attention over patches, and presence by the pooled scores: means over the networks."""
+        parts = self._model.parts(features, queries)
+        answers = [_answer(network, texture, asked[query_of], image_of) for network, texture, asked in parts]
+        maps, beliefs = zip(*answers, strict=True)
+        return torch.stack(maps).mean(0), torch.stack(beliefs).mean(0)
+
+
+def _answer(network: PatchAttention, texture: Tensor, queries: Tensor, image_of: list[int]) -> tuple[Tensor, Tensor]:
+    """One network's attention [S, h, w] and presence [S] for queries on images of which it has the texture."""
+    texture = texture.detach().requires_grad_()
+    cosines = torch.einsum("spd,sd->sp", network.patches_of(texture)[image_of], queries)
+    pooled = network.pooled(cosines)
+    evidence = _evidence(texture, pooled, image_of)
+    maps = network.attention(cosines.detach().view(evidence.shape), evidence)
+    return maps, network.belief_logits(pooled.detach()).sigmoid()
 
 
 def _evidence(texture: Tensor, scores: Tensor, image_of: list[int]) -> Tensor:

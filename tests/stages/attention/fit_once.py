@@ -1,4 +1,5 @@
-"""A small fit and what it attends, in a process of its own: python -m tests.stages.attention.fit_once FOLDER."""
+"""A small fit and what it attends, in a process of its own: python -m tests.stages.attention.fit_once FOLDER
+THREADS."""
 
 from __future__ import annotations
 
@@ -38,9 +39,9 @@ def material(studies: int = 24, seed: int = 0):
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    folder, threads = Path(sys.argv[1]), int(sys.argv[2])
     images, pairs = material()
-    fit_encoder(images, pairs, CONFIG.fit, 7, folder, lambda *_: None)
+    fit_encoder(images, pairs, CONFIG.fit.model_copy(update={"threads": threads}), 7, folder, lambda *_: None)
     got = load_encoder(CONFIG, folder).attend(
         images, [0, 1, 1], ["left nodule", "the right effusion", "never heard of"]
     )

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.config import AttentionConfig, FitConfig
+from medcutmix_pipeline.stages.attention.checkpoint import Card, save_checkpoint
 from medcutmix_pipeline.stages.attention.encoder import encoder_image_size, load_encoder
 from medcutmix_pipeline.stages.attention.fit import Pair, fit_encoder
 from tests.stages.attention.fit_once import CONFIG, material
@@ -39,7 +41,7 @@ def test_fresh_processes_with_other_thread_settings_give_the_same_weights_and_ma
     for threads in ("1", "2"):
         other = tmp_path / threads
         subprocess.run(
-            [sys.executable, "-m", "tests.stages.attention.fit_once", str(other)],
+            [sys.executable, "-m", "tests.stages.attention.fit_once", str(other), threads],
             check=True,
             cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "PYTHONHASHSEED": threads},
@@ -66,6 +68,22 @@ def test_progress_tells_every_step(fitted):
     _, _, seen = fitted
     assert [told[:2] for told in seen] == [(n, 4) for n in range(1, 5)]
     assert all(np.isfinite(loss) for _, _, loss in seen)
+
+
+def test_a_map_and_a_score_are_the_means_of_those_that_each_network_gives_alone(fitted, tmp_path):
+    folder, images, _ = fitted
+    weights, card = load_file(folder / "model.safetensors"), json.loads((folder / "config.json").read_text())
+    asked = [0, 1, 5], ["There is fracture on the left.", "edema", "There is fracture on the right."]
+    together = load_encoder(CONFIG, folder).attend(images, *asked)
+    alone = []
+    for n in range(card["networks"]):
+        own = {f"members.0.{k.split('.', 2)[2]}": v for k, v in weights.items() if k.startswith(f"members.{n}.")}
+        save_checkpoint(tmp_path / str(n), Card(64, 16, 1, tuple(card["vocabulary"])), own)
+        alone.append(load_encoder(CONFIG, tmp_path / str(n)).attend(images, *asked))
+    assert len(alone) == 2
+    assert np.abs(alone[0].maps - alone[1].maps).max() > 1e-4
+    np.testing.assert_allclose(together.maps, np.mean([a.maps for a in alone], 0), rtol=1e-5)
+    np.testing.assert_allclose(together.scores, np.mean([a.scores for a in alone], 0), rtol=1e-5)
 
 
 def test_another_seed_gives_another_encoder_with_another_hash(fitted, tmp_path):

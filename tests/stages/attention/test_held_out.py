@@ -69,7 +69,7 @@ def fitted(folder, **settings):
 
 
 def test_a_fit_that_gets_worse_ends_early_with_its_best_weights_and_the_same_way_each_time(tmp_path, monkeypatch):
-    looks = itertools.cycle([2.0, 1.0, *[1.1 * WORSE] * PATIENCE])
+    looks = itertools.cycle(np.repeat([2.0, 1.0, *[1.1 * WORSE] * PATIENCE], 2))  # of two networks
     monkeypatch.setattr(Examination, "loss", lambda *_: next(looks))
     course, weights = fitted(tmp_path / "a", steps=3 * LOOKS)
     again, same = fitted(tmp_path / "b", steps=3 * LOOKS)
