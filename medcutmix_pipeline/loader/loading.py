@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +10,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.loader.arguments import alpha_of, check_choices, check_positive
 from medcutmix_pipeline.loader.epochs.ahead import ahead
 from medcutmix_pipeline.loader.epochs.assemble import Texts, Transform, Wishes
 from medcutmix_pipeline.loader.epochs.coming import ComingEpoch
@@ -116,13 +116,13 @@ class MixLoader(IterableDataset["MixBatch"]):
         self.rank, self.world_size = rank_and_world(rank, world_size)
         self._threads, self._prefetch = threads, prefetch
         self._skip, self._largest = on_error == "skip", max_shard_bytes
-        _check_choices(
+        check_choices(
             lam=(lam, ("epoch", "stored")),
             texts=(texts, ("mixed", "original", "appended")),
             last=(last, ("drop", "pad")),
             on_error=(on_error, ("raise", "skip")),
         )
-        _check_positive(batch_size=batch_size, pool_shards=pool_shards, pool_bytes=pool_bytes, prefetch=prefetch)
+        check_positive(batch_size=batch_size, pool_shards=pool_shards, pool_bytes=pool_bytes, prefetch=prefetch)
         shards = find_shards(where, split, max_shard_bytes)
         self._refs = shards.refs
         self._unverified = set(range(len(self._refs))) if verify else set()
@@ -139,7 +139,7 @@ class MixLoader(IterableDataset["MixBatch"]):
             shuffle,
             seed,
             mix,
-            None if lam == "stored" else _alpha(alpha, shards.manifest),
+            None if lam == "stored" else alpha_of(alpha, shards.manifest),
         )
         self._wishes = Wishes(
             image_size, max_pixels, texts, self.findings, self._skip, transform, tokenizer, normalize, pin_memory
@@ -257,25 +257,3 @@ class MixLoader(IterableDataset["MixBatch"]):
                 f"epoch {epoch} is being read again, with the same pairs and order: call set_epoch before each epoch",
                 stacklevel=3,
             )
-
-
-def _alpha(given: float | None, manifest: Mapping[str, Any]) -> float:
-    try:
-        alpha = float(manifest["config"]["plans"]["alpha"]) if given is None else float(given)
-    except (KeyError, TypeError, ValueError):
-        return 1.0
-    if not 0 < alpha < math.inf:
-        raise UsageError(f"alpha must be positive and finite, not {alpha}")
-    return alpha
-
-
-def _check_choices(**choices: tuple[str, tuple[str, ...]]) -> None:
-    for name, (given, known) in choices.items():
-        if given not in known:
-            raise UsageError(f"{name} must be one of {', '.join(known)}, not {given!r}")
-
-
-def _check_positive(**values: int) -> None:
-    for name, value in values.items():
-        if value < 1:
-            raise UsageError(f"{name} must be at least 1, not {value}")
