@@ -85,8 +85,8 @@ def _check_dashboard() -> None:
 
 
 def _logs() -> Path:
-    """Where a Ray that is started without a folder of its own writes its logs."""
-    usual = "/tmp"  # noqa: S108  # nosec B108 - Ray's own choice
+    """Where a Ray that is started without a folder of its own writes its logs: Ray chooses so."""
+    usual = "/tmp"  # noqa: S108  # nosec B108
     folder = os.environ.get("TMPDIR", usual) if sys.platform.startswith("linux") else usual
     return Path(os.environ.get("RAY_TMPDIR", folder)) / "ray" / "session_latest" / "logs"
 
