@@ -24,7 +24,6 @@ from benchmarks.schedule_sim import Cluster, UnitCosts, simulate
 from benchmarks.suite import Figure, Measured, run
 from benchmarks.whole import corpora
 from benchmarks.whole_runs import Run, watched
-from medcutmix_pipeline.schemas.config import FitConfig
 
 if TYPE_CHECKING:
     import argparse
@@ -73,15 +72,12 @@ def measure(options: argparse.Namespace) -> list[Figure]:
         measured.append(rate(commits(options.work / "ray"), real.told["samples"]))
         ratios.append(simulated[-1] / measured[-1])
         shutil.rmtree(options.work / "ray")
-    defaults = FitConfig()
-    fit = statistics.mean(one.driver_cpu["fit"] for one in alone) / _STEPS * defaults.steps
     figures = [
         Measured(tuple(measured)).figure("a build on two CPUs, between commits", "samples/s"),
         Measured(tuple(simulated)).figure("the same, simulated from the times of its stages", "samples/s"),
         Measured(tuple(ratios)).figure("simulated over measured", "×"),
         *told(costs, f"shards of {unit}"),
         *driver_told(costs, f"shards of {unit}"),
-        Figure("fitting the default encoder, on a core", fit, "s", note=f"from {_STEPS} of its {defaults.steps} steps"),
         Figure("most memory of a worker", real.worker / 1e6, "MB"),
         Figure("a sample of 448 px in the dataset", real.told["bytes"] / real.told["samples"] / 1e3, "kB"),
     ]
@@ -117,7 +113,7 @@ def settings(work: Path, table: Path, unit: int, engine: str) -> dict[str, Any]:
     return {
         "source": {"kind": "manifest", "root": str(table)},
         "privacy": {"key_file": str(key)},
-        "attention": {"fit": {"max_images": _FITTED_ON, "steps": _STEPS, "threads": 1}},
+        "attention": {"fit": {"max_images": _FITTED_ON, "steps": _STEPS}},
         "shards": {"samples_per_shard": unit},
         "engine": {"kind": engine, "workers": CORES},
     }
