@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.reading import PartRows
 
 TRIES = 3
-_BEHIND = 5
-"""By how much the niceness of decoding, drafting and writing is above an encoder's."""
 
 _CRASHES = (
     ray.exceptions.WorkerCrashedError,
@@ -108,16 +104,8 @@ class EncoderActor:
         return attend_unit(self._encoder, ingested, draft, self._mass)
 
 
-@functools.cache
-def _give_way() -> None:
-    """Let an encoder that shares this machine's CPUs go first from now on: units wait for it, and it for nobody."""
-    with contextlib.suppress(OSError):
-        os.nice(_BEHIND)
-
-
 def _ingest(context: Context, task: IngestTask) -> tuple[Ingested, list[bytes]]:
     """Ingest; the encoded images apart, so that they travel to the writing alone."""
-    _give_way()
     ingested = ingest_rows(context, task)
     images, ingested.images = ingested.images, []
     return ingested, images
@@ -126,21 +114,15 @@ def _ingest(context: Context, task: IngestTask) -> tuple[Ingested, list[bytes]]:
 def _write(
     context: Context, task: UnitTask, ingested: Ingested, images: list[bytes], draft: Draft, attended: Attended
 ) -> Outcome:
-    _give_way()
     ingested.images = images
     return write_unit(context, task, ingested, draft, attended)
-
-
-def _draft(context: Context, task: UnitTask, ingested: Ingested) -> Draft:
-    _give_way()
-    return draft_unit(context, task, ingested)
 
 
 READ_PART = ray.remote(max_retries=1)(unpacking(read_part))
 _READ_STUDIES = ray.remote(max_retries=1)(unpacking(read_studies))
 BAKE_UNIT = ray.remote(max_retries=TRIES)(unpacking(bake_unit))
 INGEST: Any = ray.remote(max_retries=1, num_returns=2)(unpacking(_ingest))
-_DRAFT = ray.remote(max_retries=TRIES)(unpacking(_draft))
+_DRAFT = ray.remote(max_retries=TRIES)(unpacking(draft_unit))
 _WRITE = ray.remote(max_retries=TRIES)(unpacking(_write))
 
 
