@@ -10,18 +10,16 @@ are of images that are asked about. Decoding, pairing and writing run beside the
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import numpy as np
 import torch
-from PIL import Image
 from rich.console import Console
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -31,18 +29,24 @@ from tokenizers.processors import TemplateProcessing
 from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 
 from benchmarks.suite import Figure, run, side_by_side
+from medcutmix_pipeline.pipeline import engine
 from medcutmix_pipeline.pipeline.build import build
 from medcutmix_pipeline.pipeline.progress import Reporter
+from medcutmix_pipeline.pipeline.work import write_unit
 from medcutmix_pipeline.schemas.config import Config
 from medcutmix_pipeline.sources.phantom import generate
 from medcutmix_pipeline.stages.attention.encoder import load_encoder
-from medcutmix_pipeline.stages.ingest.squares import resized
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from medcutmix_pipeline.pipeline.layout import Outcome
+    from medcutmix_pipeline.pipeline.work import Context, UnitTask
     from medcutmix_pipeline.stages.attention.encoder import Encoder
+    from medcutmix_pipeline.stages.ingest.samples import Ingested
+    from medcutmix_pipeline.stages.pairing.draft import Draft
+    from medcutmix_pipeline.stages.plans.finish import Attended
 
 Questions = tuple[np.ndarray, list[int], list[str]]
 STUDIES, ROUNDS, SIDE = {"small": 160, "full": 1000}, {"small": 1, "full": 5}, 256
@@ -82,19 +86,24 @@ def save_clip(folder: Path, reports: list[str]) -> None:
     ).save_pretrained(folder)
 
 
-def questions(shard: Path, side: int) -> Questions:
-    """A shard's images that were asked about, uint8 [N, side, side], and the sentences with their images."""
-    images, index, sentences = [], [], []
-    with tarfile.open(shard) as tar:
-        members = {m.name: m for m in tar}
-        for name in (n for n in members if n.endswith(".json")):
-            record = json.load(tar.extractfile(members[name]))
-            if record["maps"]:
-                picture = tar.extractfile(members[name.removesuffix("json") + "jpg"]).read()
-                index += [len(images)] * len(record["maps"])
-                sentences += [m["sentence"] for m in record["maps"]]
-                images.append(resized(np.asarray(Image.open(io.BytesIO(picture))), side))
-    return np.stack(images) if images else np.zeros((0, side, side), np.uint8), index, sentences
+def asked_by(config: Config, out: Path) -> dict[str, Questions]:
+    """What a build asks its encoder, unit by unit: images uint8 [N, side, side], and the sentences with their images.
+
+    More than what the shards keep in the end: maps of plans that are left out have to be seen first.
+    """
+    found: dict[str, Questions] = {}
+
+    def noted(context: Context, task: UnitTask, ingested: Ingested, draft: Draft, attended: Attended) -> Outcome:
+        samples = sorted({request.sample for request in draft.requests})
+        place = {sample: n for n, sample in enumerate(samples)}
+        index = [place[request.sample] for request in draft.requests]
+        found[task.unit] = ingested.thumbs[samples], index, [request.sentence for request in draft.requests]
+        return write_unit(context, task, ingested, draft, attended)
+
+    serial = config.model_copy(update={"engine": config.engine.model_copy(update={"kind": "serial"})})
+    with mock.patch.object(engine, "write_unit", noted), Reporter(Console(file=io.StringIO())) as reporter:
+        build(serial, out, reporter, fresh=True)
+    return found
 
 
 def bare_rate(encoder: Encoder, shards: list[Questions]) -> float:
@@ -126,12 +135,10 @@ def measure(told: argparse.Namespace) -> list[Figure]:
     # Ray lowers the priority of its workers, which on a machine with other work measures that work.
     os.environ.setdefault("RAY_worker_niceness", "0")
     config, out = prepared(told), told.work / "out"
-    with Reporter(Console(file=io.StringIO())) as reporter:
-        build(config, out, reporter, fresh=True)
+    units = asked_by(config, out)
     encoder = load_encoder(config.attention, None)
-    shards = {p.stem: questions(p, encoder.image_size) for p in sorted((out / "shards").glob("*.tar"))}
-    heard = [asked for asked in shards.values() if len(asked[0])]
-    counts = {name: len(images) for name, (images, _, _) in shards.items()}
+    heard = [asked for asked in units.values() if len(asked[0])]
+    counts = {name: len(images) for name, (images, _, _) in units.items()}
     bare_rate(encoder, heard[:2])
     rates = side_by_side(
         {
@@ -143,7 +150,7 @@ def measure(told: argparse.Namespace) -> list[Figure]:
     )
     shutil.rmtree(out)
     on = "GPU" if torch.cuda.is_available() else "CPU"
-    asked = sum(len(sentences) for _, _, sentences in shards.values()) / sum(counts.values())
+    asked = sum(len(sentences) for _, _, sentences in units.values()) / sum(counts.values())
     return [
         rates["inside"].over(rates["bare"]).figure(f"inside the build ÷ bare loop, {on}", "×", at_least=AT_LEAST[on]),
         rates["shared"].over(rates["bare"]).figure("bare loop with the other core at work ÷ bare loop", "×"),
