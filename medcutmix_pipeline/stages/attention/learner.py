@@ -82,7 +82,8 @@ class Learner:
         model, cells = self._model, self._config.image_size // 4
         batch, pixels, words = self._drawn(vague)
         target, half = (torch.from_numpy(a).to(self._device) for a in (batch.target, batch.half))
-        patches, shown = some_of(model.encode_images(pixels), _SHOWN, self._chance)
+        shown = some_of(len(pixels), cells**2, _SHOWN, self._chance).to(self._device)
+        patches = model.encode_images(pixels, shown)
         columns = shown % cells - (cells - 1) / 2
         cosines = torch.einsum("sd,bpd->sbp", model.encode_sentences(words), patches)
         loss = contrastive_loss(model.contrast_logits(model.pooled(cosines)), target)

@@ -52,17 +52,18 @@ class PatchTower(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        return self.described(self.texture(images))
+        return cast("Tensor", self.head(self.surveyed(self.texture(images))))
 
     def texture(self, images: Tensor) -> Tensor:
         """What patches are told from, where it was seen: [B, width / 2, s / 4, s / 4], each cell of 10 pixels."""
         return cast("Tensor", self.stem(_standardise(images)))
 
-    def described(self, texture: Tensor) -> Tensor:
-        """Texture → patch features [B, width, s / 4, s / 4]."""
+    def surveyed(self, texture: Tensor) -> Tensor:
+        """Texture → what each patch and its surroundings show, and where [B, width, s / 4, s / 4]; `head` describes it,
+        each patch for itself."""
         fine = self.fine(texture)
-        joined = self.join[0](fine) + _enlarge(self.join[1](self.coarse(fine))) + self.place(self.places)
-        return cast("Tensor", self.head(joined))
+        around = _enlarge(self.join[1](self.coarse(fine)))
+        return cast("Tensor", self.join[0](fine) + around + self.place(self.places))
 
 
 class SentenceTower(nn.Module):
@@ -97,13 +98,17 @@ class PatchAttention(nn.Module):
         self.belief: Tensor
         self.register_buffer("belief", torch.tensor([_CONTRAST, 0.0]))
 
-    def encode_images(self, images: Tensor) -> Tensor:
-        """Unit patch features [B, P, dim]."""
-        return self.patches_of(self.patches.texture(images))
+    def encode_images(self, images: Tensor, shown: Tensor | None = None) -> Tensor:
+        """Unit patch features [B, P, dim]; with `shown` int64 [B, p] those of the patches of these numbers alone."""
+        return self.patches_of(self.patches.texture(images), shown)
 
-    def patches_of(self, texture: Tensor) -> Tensor:
-        """Texture [B, width / 2, h, w] → unit patch features [B, P, dim]."""
-        return F.normalize(self.patches.described(texture).permute(0, 2, 3, 1).flatten(1, 2), dim=-1)
+    def patches_of(self, texture: Tensor, shown: Tensor | None = None) -> Tensor:
+        """Texture [B, width / 2, h, w] → unit patch features [B, P, dim], or of the patches `shown` [B, p, dim]."""
+        seen = self.patches.surveyed(texture).permute(0, 2, 3, 1).flatten(1, 2)
+        if shown is not None:
+            seen = seen.gather(1, shown[..., None].expand(-1, -1, self.width))
+        described = self.patches.head(seen.transpose(1, 2)[..., None])
+        return F.normalize(described[..., 0].transpose(1, 2), dim=-1)
 
     def encode_sentences(self, words: Tensor) -> Tensor:
         """Unit queries [S, dim]."""
