@@ -18,11 +18,11 @@ SHARPNESS = 12.0
 _CONTRAST = 20.0
 """Factor on pooled cosines that makes them logits of the contrastive loss, at the start of the fit."""
 
-_SMOOTH, _AROUND = 3, 5
-"""Sides of the squares of patches over which cosines and evidence are averaged, and attention."""
+_SMOOTH = 3
+"""Side of the squares of patches over which cosines and evidence are averaged, and attention twice."""
 
-_LEAST = 1e-3
-"""Evidence is never less than this, of its largest."""
+_LEAST, _POWER = 1e-3, 1.5
+"""Evidence is never less than this, of its largest; and the power to which it counts beside attention."""
 
 _FREQUENCIES = 3
 
@@ -129,7 +129,8 @@ class PatchAttention(nn.Module):
         """
         answers = torch.softmax(SHARPNESS * _averaged(cosines, _SMOOTH).flatten(1), -1).view(cosines.shape)
         largest = evidence.amax((1, 2), keepdim=True).clamp(min=torch.finfo(evidence.dtype).tiny)
-        maps = _averaged(answers, _AROUND) * _averaged((evidence / largest).clamp(min=_LEAST), _SMOOTH)
+        around = _averaged(_averaged(answers, _SMOOTH), _SMOOTH)
+        maps = around * _averaged((evidence / largest).clamp(min=_LEAST), _SMOOTH) ** _POWER
         return maps / maps.sum((1, 2), keepdim=True)
 
     def contrast_logits(self, pooled: Tensor) -> Tensor:
