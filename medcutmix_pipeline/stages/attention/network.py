@@ -50,20 +50,20 @@ class PatchTower(nn.Module):
         self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width))
         self.register_buffer("places", _places(side // 4), persistent=False)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, shown: Tensor | None = None) -> Tensor:
         """See the class."""
-        return cast("Tensor", self.head(self.surveyed(self.texture(images))))
+        return self.described(self.texture(images), shown)
 
     def texture(self, images: Tensor) -> Tensor:
         """What patches are told from, where it was seen: [B, width / 2, s / 4, s / 4], each cell of 10 pixels."""
         return cast("Tensor", self.stem(_standardise(images)))
 
-    def surveyed(self, texture: Tensor) -> Tensor:
-        """Texture → what each patch and its surroundings show, and where [B, width, s / 4, s / 4]; `head` describes it,
-        each patch for itself."""
+    def described(self, texture: Tensor, shown: Tensor | None = None) -> Tensor:
+        """Texture → features [B, width, P, 1] of all patches, or of those with the numbers `shown`, int64 [B, P]."""
         fine = self.fine(texture)
         around = _enlarge(self.join[1](self.coarse(fine)))
-        return cast("Tensor", self.join[0](fine) + around + self.place(self.places))
+        near, around, place = (_some(x, shown) for x in (fine, around, self.place(self.places)))
+        return cast("Tensor", self.head(self.join[0](near) + around + place))
 
 
 class SentenceTower(nn.Module):
@@ -104,11 +104,7 @@ class PatchAttention(nn.Module):
 
     def patches_of(self, texture: Tensor, shown: Tensor | None = None) -> Tensor:
         """Texture [B, width / 2, h, w] → unit patch features [B, P, dim], or of the patches `shown` [B, p, dim]."""
-        seen = self.patches.surveyed(texture).permute(0, 2, 3, 1).flatten(1, 2)
-        if shown is not None:
-            seen = seen.gather(1, shown[..., None].expand(-1, -1, self.width))
-        described = self.patches.head(seen.transpose(1, 2)[..., None])
-        return F.normalize(described[..., 0].transpose(1, 2), dim=-1)
+        return F.normalize(self.patches.described(texture, shown)[..., 0].transpose(1, 2), dim=-1)
 
     def encode_sentences(self, words: Tensor) -> Tensor:
         """Unit queries [S, dim]."""
@@ -166,6 +162,14 @@ def _same(channels: int) -> Module:
 
 def _normalised(convolution: nn.Conv2d) -> tuple[Module, Module, Module]:
     return convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU()
+
+
+def _some(cells: Tensor, shown: Tensor | None) -> Tensor:
+    """Cells [B, c, h, w] behind each other [B, c, h · w, 1], or those of the numbers `shown` [B, p] → [B, c, p, 1]."""
+    rows = cells.permute(0, 2, 3, 1).flatten(1, 2)
+    if shown is not None:
+        rows = rows.expand(len(shown), -1, -1).gather(1, shown[..., None].expand(-1, -1, rows.shape[2]))
+    return rows.transpose(1, 2)[..., None]
 
 
 def _averaged(maps: Tensor, side: int) -> Tensor:

@@ -16,7 +16,7 @@ from medcutmix_pipeline.stages.attention.fit import Pair, fit_encoder
 CONFIG = AttentionConfig(
     device="cpu",
     threads=2,
-    fit=FitConfig(image_size=64, steps=4, batch=8, width=16, threads=2),
+    fit=FitConfig(image_size=64, steps=4, batch=8, width=16, networks=2, threads=2),
 )
 
 

@@ -64,7 +64,7 @@ def test_kept_weights_do_not_change_when_the_fit_goes_on():
 
 def fitted(folder, **settings):
     images, told = material(40)
-    config = FitConfig(image_size=64, batch=8, width=16, threads=1, held_out=0.4, **settings)
+    config = FitConfig(image_size=64, batch=8, width=16, networks=2, threads=1, held_out=0.4, **settings)
     return fit_encoder(images, told, config, 3, folder, lambda *_: None), load_file(folder / "model.safetensors")
 
 
