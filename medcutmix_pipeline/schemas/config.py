@@ -90,8 +90,8 @@ class FitConfig(Section):
         le=0.5,
         description="share of the patients that the fit does not learn from, on whom its loss is looked at; 0: none",
     )
-    networks: int = Field(3, ge=1, le=16, description="networks fitted side by side; a map is the mean of theirs")
-    threads: int = Field(3, ge=1, description="networks that learn at the same time, each on a CPU thread of its own")
+    networks: int = Field(2, ge=1, le=16, description="networks fitted side by side; a map is the mean of theirs")
+    threads: int = Field(2, ge=1, description="networks that learn at the same time, each on a CPU thread of its own")
 
 
 class AttentionConfig(Section):
