@@ -11,6 +11,7 @@ import torch
 from medcutmix_pipeline.loader.batch import MixBatch
 from medcutmix_pipeline.loader.epochs.planned import batch_plan
 from medcutmix_pipeline.loader.epochs.pool import Row
+from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
 from medcutmix_pipeline.loader.reading.decode import Undecodable, decode_into, decode_maps
 from medcutmix_pipeline.loader.reading.shard import mixed_text
 from medcutmix_pipeline.loader.reading.tar import ShardError
@@ -95,8 +96,10 @@ def start_batch(
     return Pending(rows, pixels, common, [executor.submit(decode, i) for i in range(0, len(rows), share)])
 
 
-def finish_batch(pending: Pending, wishes: Wishes, chance: Chance, number: int) -> MixBatch:
-    """Wait for a batch's rows and put them together.
+def finish_batch(
+    pending: Pending, wishes: Wishes, chance: Chance, number: int, pause: Callable[[], None] = at_full_speed
+) -> MixBatch:
+    """Wait for a batch's rows and put them together; `pause` is called between the steps.
 
     Raises:
         ShardError: a sample cannot be used, with shard and key; with `wishes.skip` only where none of the pool can.
@@ -117,10 +120,14 @@ def finish_batch(pending: Pending, wishes: Wishes, chance: Chance, number: int) 
     images = _images(pending.pixels, decoded)
     if skipped:
         rows, images = _replaced(rows, images, decoded)
+    pause()
     labels = [dict(row.plan.labels if row.plan else row.sample.labels) for row in rows]
-    plan = batch_plan(rows, labels, decoded, pending.common.grid, wishes.findings, chance, number)
+    pause()
+    plan = batch_plan(rows, labels, decoded, pending.common.grid, wishes.findings, chance, number, pause)
+    pause()
     original = [row.sample.text for row in rows]
     texts = _texts(rows, original, wishes.texts)
+    pause()
     batch = MixBatch(
         images=images,
         texts=texts,

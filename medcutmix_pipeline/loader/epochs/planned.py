@@ -10,9 +10,10 @@ import torch
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.loader.batch import MixPlan
+from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -28,8 +29,9 @@ def batch_plan(
     findings: Sequence[str],
     chance: Chance,
     number: int,
+    pause: Callable[[], None] = at_full_speed,
 ) -> MixPlan:
-    """The plan of rows whose images and maps are decoded.
+    """The plan of rows whose images and maps are decoded; `pause` is called now and then.
 
     `labels` are what their texts assert; `grid` is (height, width) of a map.
 
@@ -44,6 +46,9 @@ def batch_plan(
             if told is None or told.shape != grid:
                 raise UsageError("the transform changes the shape of maps: it must leave them as large as they came")
             target[i] = told
+    pause()
+    asserted = _asserted(labels, findings)
+    pause()
     return MixPlan(
         donor=torch.tensor([i if row.donor is None else row.donor for i, row in enumerate(rows)]),
         active=torch.tensor([row.plan is not None for row in rows]),
@@ -51,7 +56,7 @@ def batch_plan(
         donor_map=torch.from_numpy(donor_map),
         host_map=torch.from_numpy(host_map),
         study=torch.tensor([row.sample.study for row in rows]),
-        findings=_asserted(labels, findings),
+        findings=asserted,
         draw=keyed_hash(chance.seed, "loader.draw", str(chance.epoch), str(number)) >> 1,
         plan_ids=[row.plan.plan_id if row.plan else None for row in rows],
         diseases=[row.plan.disease if row.plan else None for row in rows],

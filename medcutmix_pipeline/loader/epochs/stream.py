@@ -15,6 +15,7 @@ from medcutmix_pipeline.loader.epochs.assemble import Pending, Wishes, finish_ba
 from medcutmix_pipeline.loader.epochs.common import Common, common_of
 from medcutmix_pipeline.loader.epochs.pool import Chance, Row, pool_batches
 from medcutmix_pipeline.loader.epochs.pools import PoolsAhead
+from medcutmix_pipeline.loader.reading.courtesy import Courtesy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -63,7 +64,7 @@ class EpochRun:
         wanted = list(dict.fromkeys(n // self.layout.pool for n in numbers))
         few = len(numbers) <= _DECODED_AT_ONCE * len(wanted)  # batches in a pool: too few to wait for the first
         pools = PoolsAhead(partial(self.pool, reader, wishes), wanted, first, at_last_pool)
-        pool, common = -1, Common()
+        pool, common, pause = -1, Common(), Courtesy()
         rows: list[list[Row]] = []
         try:
             for number in numbers:
@@ -78,17 +79,17 @@ class EpochRun:
                 if few or pending[0][0] // self.layout.pool == pool:
                     pools.begin_next()  # in the memory of the pool before this one, of which no batch is left
                 if len(pending) == _DECODED_AT_ONCE:
-                    yield self._finish(pending, wishes)
+                    yield self._finish(pending, wishes, pause)
             while pending:
-                yield self._finish(pending, wishes)
+                yield self._finish(pending, wishes, pause)
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
             pools.close()
             reader.close()
 
-    def _finish(self, pending: deque[tuple[int, Pending]], wishes: Wishes) -> MixBatch:
+    def _finish(self, pending: deque[tuple[int, Pending]], wishes: Wishes, pause: Callable[[], None]) -> MixBatch:
         number, first = pending.popleft()
-        return finish_batch(first, wishes, self.chance, number)
+        return finish_batch(first, wishes, self.chance, number, pause)
 
     def pool(self, reader: ShardReader, wishes: Wishes, pool: int, pause: Callable[[], None]) -> Pool:
         """Read, pair and deal a pool, on this thread; `pause` is called again and again."""
