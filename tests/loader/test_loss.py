@@ -192,8 +192,8 @@ def test_over_two_processes_loss_and_gradients_are_those_of_the_joined_batch(tmp
         joined.backward()
         first, second = (torch.load(tmp_path / f"{number}-{rank}") for rank in (0, 1))
         assert float(first[0] + second[0]) == pytest.approx(float(joined), rel=1e-6)
-        torch.testing.assert_close(torch.cat([first[1], second[1]]), images.grad, rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(torch.cat([first[2], second[2]]), texts.grad, rtol=1e-5, atol=1e-6)
+        assert (torch.cat([first[1], second[1]]) - images.grad).abs().max() < 1e-6
+        assert (torch.cat([first[2], second[2]]) - texts.grad).abs().max() < 1e-6
         assert float(first[3] + second[3]) == pytest.approx(float(scale.grad), rel=1e-5, abs=1e-7)
         own = MixContrastiveLoss(*settings)(*features[0], 8.0, plans[0])
         assert float(first[4]) == pytest.approx(float(own), rel=1e-6)
