@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medcutmix_pipeline.schemas.config import Config, SourceConfig
 from medcutmix_pipeline.sources import open_source, read_bytes
 from medcutmix_pipeline.sources.phantom import study
-from medcutmix_pipeline.stages.attention.fit import Pair
+from medcutmix_pipeline.stages.attention.corpus import Pair, pairs_of
 from medcutmix_pipeline.stages.attention.statements import sides_of
 from medcutmix_pipeline.stages.ingest import ImageReject, decode, square
 from medcutmix_pipeline.stages.sentences.reader import ReportReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from medcutmix_pipeline.schemas.records import Report
 
 Box = tuple[float, float, float, float]
 
@@ -39,22 +38,7 @@ class Cases:
         return Cases(self.images, [p for p, k in zip(self.pairs, keep, strict=True) if k], self.boxes)
 
 
-UNPAIRED = frozenset(Config().pairing.exclude)
-"""Findings on which nothing is matched, so that no map of them is ever used."""
-
-
-def pairs_of(row: int, report: Report, view: Any, patient: str) -> Iterator[Pair]:
-    """As the pipeline pairs them for its fit."""
-    told = [
-        (sentence.text, tuple(sorted({m.disease for m in sentence.mentions if m.assertion == "present"} - UNPAIRED)))
-        for sentence in report.sentences
-        if sentence.diagnostic
-    ]
-    told = [(text, findings) for text, findings in told if findings]
-    for text, findings in told:
-        yield Pair(row, text, findings, view, patient, report.labels)
-    if not told:
-        yield Pair(row, "", (), view, patient, report.labels)
+UNMATCHED = frozenset(Config().pairing.exclude)
 
 
 def phantom_cases(seed: int, studies: int, size: int, contrast: float) -> Cases:
@@ -64,7 +48,7 @@ def phantom_cases(seed: int, studies: int, size: int, contrast: float) -> Cases:
         one = study(seed, index, size, contrast)
         report = reader.read(reader.clean(one.report))
         for image in one.images:
-            pairs += pairs_of(len(images), report, image.view, one.patient_id)
+            pairs += pairs_of(len(images), report, image.view, one.patient_id, UNMATCHED)
             images.append(image.pixels)
             own: dict[str, list[Box]] = defaultdict(list)
             for truth in one.truth:
@@ -90,7 +74,7 @@ def openi_cases(root: Path, size: int) -> Cases:
                 pixels = decode(read_bytes(image.uri, config.ingest.max_bytes), config.ingest, at_least=size)
             except ImageReject:
                 continue
-            pairs += pairs_of(len(images), report, image.view, one.patient_id)
+            pairs += pairs_of(len(images), report, image.view, one.patient_id, UNMATCHED)
             images.append(square(pixels, size, config.shards.square))
     return Cases(np.stack(images), pairs)
 

@@ -91,8 +91,8 @@ class SerialEngine:
             encoder = encoder or load_encoder(context.config.attention, context.encoder_folder)
             ingested = ingest_rows(context, task.ingest(context.layout))
             draft = draft_unit(context, task, ingested)
-            attended = attend_unit(encoder, ingested, draft, context.config.attention.mass)
-            yield write_unit(context, task, ingested, draft, attended)
+            seen = attend_unit(encoder, ingested, draft)
+            yield write_unit(context, task, ingested, draft, seen)
 
     def pixel(self, context: Context, tasks: Iterable[PixelTask]) -> Iterator[Outcome]:
         """See `Engine.pixel`."""

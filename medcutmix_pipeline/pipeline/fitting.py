@@ -17,7 +17,7 @@ from medcutmix_pipeline.pipeline.atomic import staged_folder
 from medcutmix_pipeline.pipeline.identity import encoder_key
 from medcutmix_pipeline.pipeline.layout import Outcome
 from medcutmix_pipeline.pipeline.work import Context, IngestTask, placed_samples
-from medcutmix_pipeline.stages.attention.corpus import Pair
+from medcutmix_pipeline.stages.attention.corpus import Pair, pairs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.pipeline.engine import Engine
     from medcutmix_pipeline.pipeline.progress import Reporter
     from medcutmix_pipeline.pipeline.stage_progress import Stage
-    from medcutmix_pipeline.schemas.records import PlacedSample, Report
 
 _ROWS_A_TASK = 256
 _PROGRESS = "fit-progress"
@@ -140,6 +139,7 @@ def _gather(engine: Engine, context: Context, tick: Callable[[int, int], None]) 
     samples = placed_samples(table)
     starts = range(0, len(samples), _ROWS_A_TASK)
     tasks = [IngestTask(table, range(s, min(s + _ROWS_A_TASK, len(samples)))) for s in starts]
+    unmatched = frozenset(context.config.pairing.exclude)
     sized = replace(context, encoder_size=context.config.attention.fit.image_size)
     images = [np.zeros((0, sized.encoder_size, sized.encoder_size), np.uint8)]
     pairs: list[Pair] = []
@@ -149,7 +149,7 @@ def _gather(engine: Engine, context: Context, tick: Callable[[int, int], None]) 
         own = [samples[task.rows[i]] for i in ingested.survivors]
         unused += sorted(set(task.rows) - {task.rows[i] for i in ingested.survivors})
         for sample, report in zip(own, context.reader.read_many([s.text for s in own]), strict=True):
-            pairs.extend(_pairs(row, sample, report))
+            pairs.extend(pairs_of(row, report, sample.view, sample.patient_id, unmatched))
             row += 1
         images.append(ingested.thumbs)
         tick(task.rows.stop, len(samples))
@@ -179,12 +179,3 @@ def train(context: Context, task: TrainTask) -> Outcome:
     )
     facts = {"images": len(task.material.images), "unused": task.material.unused, "curve": curve, **asdict(course)}
     return Outcome(_ENCODER, task.key, facts, staged_folder(folder, context.layout.out / "encoder"))
-
-
-def _pairs(row: int, sample: PlacedSample, report: Report) -> Iterator[Pair]:
-    told = [s for s in report.sentences if s.diagnostic]
-    for sentence in told:
-        findings = tuple(sorted({m.disease for m in sentence.mentions if m.assertion == "present"}))
-        yield Pair(row, sentence.text, findings, sample.view, sample.patient_id, report.labels)
-    if not told:
-        yield Pair(row, "", (), sample.view, sample.patient_id, report.labels)

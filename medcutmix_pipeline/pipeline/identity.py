@@ -75,5 +75,9 @@ def encoder_key(context: Context, rows_sha256: str) -> str:
     """The key of a fitted encoder: its rows, and all that shapes their images, their sentences and the fit."""
     told = public_config(context.config, context.reader.lexicon_sha256)
     shards = [told["shards"][name] for name in ("image_size", "square")]
-    matters = [told[name] for name in ("seed", "ingest", "sentences")] + [told["attention"]["fit"], shards]
+    matters = [told[name] for name in ("seed", "ingest", "sentences")] + [
+        told["attention"]["fit"],
+        told["pairing"]["exclude"],
+        shards,
+    ]
     return digest(STATE_VERSION, FORMAT_VERSION, rows_sha256, matters)

@@ -139,8 +139,9 @@ class RayEngine:
         folder = context.encoder_folder
         # By value: an actor whose arguments are Ray's objects, which may be lost, cannot be relied on to start again.
         encoder = context if self._shares else carried(context, sorted(folder.iterdir()) if folder else [])
+        # Two calls at once: while an encoder looks for one unit, the next one's images are fetched and unpacked.
         pool = [
-            EncoderActor.options(num_gpus=self._gpus).remote(encoder)  # type: ignore[attr-defined]  # added by @ray.remote
+            EncoderActor.options(num_gpus=self._gpus, max_concurrency=2).remote(encoder)  # type: ignore[attr-defined]  # added by @ray.remote
             for _ in range(self._encoders)
         ]
         turn = itertools.cycle(pool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from medcutmix_pipeline.pipeline.layout import Outcome
+    from medcutmix_pipeline.stages.attention.encoder import Attention
     from medcutmix_pipeline.stages.ingest.samples import Ingested
     from medcutmix_pipeline.stages.pairing.draft import Draft
-    from medcutmix_pipeline.stages.plans.finish import Attended
     from medcutmix_pipeline.stages.reading import PartRows
 
 TRIES = 3
@@ -59,8 +60,8 @@ class Flight:
     def _launch(self, ingested: ray.ObjectRef[Any], images: ray.ObjectRef[Any]) -> None:
         self._ingested = ingested
         draft = _DRAFT.remote(self._context, self._task, ingested)
-        attended = self._encoder.attend.remote(ingested, draft)
-        self.done = _WRITE.remote(self._context, self._task, ingested, images, draft, attended)
+        seen = self._encoder.attend.remote(ingested, draft)
+        self.done = _WRITE.remote(self._context, self._task, ingested, images, draft, seen)
 
     def outcome(self) -> Outcome | None:
         """What came of the unit; None where it crashed and was launched again."""
@@ -86,10 +87,10 @@ class Flight:
 # It starts again however often it is killed: a long build loses many nodes. A unit that kills it has so many tries.
 @ray.remote(max_restarts=-1, max_task_retries=TRIES, num_cpus=0)
 class EncoderActor:
-    """An encoder that stays loaded in a process of its own."""
+    """An encoder that stays loaded in a process of its own, and is asked by one thread at a time."""
 
     def __init__(self, context: Context | Carried) -> None:
-        self._mass = own_context(context).config.attention.mass
+        self._turn = threading.Lock()
         self._failure: Exception | None = None
         try:
             with unpacked(context) as own:
@@ -97,11 +98,11 @@ class EncoderActor:
         except Exception as why:  # out of a constructor Ray would tell it as the death of the actor
             self._failure = why
 
-    def attend(self, ingested: Ingested, draft: Draft) -> Attended:
+    def attend(self, ingested: Ingested, draft: Draft) -> Attention:
         """See `attend_unit`. Raises what kept the encoder from being loaded."""
         if self._failure is not None:
             raise self._failure
-        return attend_unit(self._encoder, ingested, draft, self._mass)
+        return attend_unit(self._encoder, ingested, draft, self._turn)
 
 
 def _ingest(context: Context, task: IngestTask) -> tuple[Ingested, list[bytes]]:
@@ -112,10 +113,10 @@ def _ingest(context: Context, task: IngestTask) -> tuple[Ingested, list[bytes]]:
 
 
 def _write(
-    context: Context, task: UnitTask, ingested: Ingested, images: list[bytes], draft: Draft, attended: Attended
+    context: Context, task: UnitTask, ingested: Ingested, images: list[bytes], draft: Draft, seen: Attention
 ) -> Outcome:
     ingested.images = images
-    return write_unit(context, task, ingested, draft, attended)
+    return write_unit(context, task, ingested, draft, seen)
 
 
 READ_PART = ray.remote(max_retries=1)(unpacking(read_part))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.pipeline.atomic import Staged, stage_parquet, staged_file
 from medcutmix_pipeline.pipeline.layout import Layout, Outcome
 from medcutmix_pipeline.schemas.records import ImageRef, PlacedSample, Reject, Study
 from medcutmix_pipeline.schemas.tables import CANDIDATES, REJECTS, SENTENCES
-from medcutmix_pipeline.stages.attention.maps import finish_map
+from medcutmix_pipeline.stages.attention.encoder import Attention, problem_of
 from medcutmix_pipeline.stages.identities import Identities
 from medcutmix_pipeline.stages.ingest.samples import Ingested, ingest_samples
 from medcutmix_pipeline.stages.pairing.draft import Draft, draft_plans
@@ -27,13 +29,14 @@ from medcutmix_pipeline.stages.shards.assemble import StoredImages, write_shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from medcutmix_pipeline.schemas.config import Config, SentencesConfig
     from medcutmix_pipeline.stages.attention.encoder import Encoder
     from medcutmix_pipeline.stages.sentences import ReportReader
 
 
-STATE_VERSION = 8
+STATE_VERSION = 9
 """Part of every key: raise it when the same rows and settings are to give other bytes, or marks look otherwise."""
 
 
@@ -190,20 +193,27 @@ def draft_unit(context: Context, task: UnitTask, ingested: Ingested) -> Draft:
     return draft_plans(survivors, context.config, context.reader)
 
 
-def attend_unit(encoder: Encoder, ingested: Ingested, draft: Draft, mass: float) -> Attended:
-    """Ask the encoder for every map that a unit needs; each image that is asked about is encoded once."""
+def attend_unit(
+    encoder: Encoder, ingested: Ingested, draft: Draft, turn: AbstractContextManager[Any] | None = None
+) -> Attention:
+    """Ask the encoder for every map that a unit needs; each image that is asked about is encoded once.
+
+    The encoder is asked within `turn`. Raises DataError where its answer is not what `Encoder.attend` is to give.
+    """
     requests = draft.requests
     if not requests:
-        return Attended(np.zeros((0, 1, 1), np.uint8), np.zeros(0, np.float32))
+        return Attention(np.zeros((0, 1, 1), np.float32), np.zeros(0, np.float32))
     asked = sorted({r.sample for r in requests})
     place = {sample: i for i, sample in enumerate(asked)}
-    seen = encoder.attend(ingested.thumbs[asked], [place[r.sample] for r in requests], [r.sentence for r in requests])
-    maps = np.stack([finish_map(m, mass) for m in seen.maps])
-    # Rounded, so that the last bits of a sum, which differ between processors, do not show.
-    return Attended(maps, np.round(seen.scores.astype(np.float64), 4).astype(np.float32))
+    images, sentences = ingested.thumbs[asked], [r.sentence for r in requests]
+    with turn or nullcontext():
+        seen = encoder.attend(images, [place[r.sample] for r in requests], sentences)
+    if problem := problem_of(seen, len(requests)):
+        raise DataError(f"attention.encoder: {encoder.id} {problem}")
+    return seen
 
 
-def write_unit(context: Context, task: UnitTask, ingested: Ingested, draft: Draft, attended: Attended) -> Outcome:
+def write_unit(context: Context, task: UnitTask, ingested: Ingested, draft: Draft, seen: Attention) -> Outcome:
     """Write a unit's shard and tables. A unit of which no image is left writes no shard."""
     layout = context.layout
     samples = placed_samples(layout.placed(task.unit))
@@ -212,6 +222,7 @@ def write_unit(context: Context, task: UnitTask, ingested: Ingested, draft: Draf
     stage_parquet(rejects_table(ingested.rejects), layout.unit_rejects(task.unit), context.staging, files)
     facts: dict[str, Any] = {"split": task.split, "samples": len(survivors), "plans": 0, "dropped": {}}
     if survivors:
+        attended = Attended.of(seen, context.config.attention.mass)
         facts |= _write_shard(context, task.unit, survivors, ingested, draft, attended, files)
     facts["rejects"] = _image_rejects(ingested.rejects)
     return Outcome(task.name, task.key, facts, files)

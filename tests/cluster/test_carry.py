@@ -41,8 +41,8 @@ class Apart(SerialEngine):
             placed = [context.layout.placed(task.unit)]
             ingested = self._do(ingest_rows, context, placed, task.ingest(context.layout))
             draft = self._do(draft_unit, context, placed, task, ingested)
-            attended = attend_unit(encoder, ingested, draft, context.config.attention.mass)
-            yield self._do(write_unit, context, placed, task, ingested, draft, attended)
+            seen = attend_unit(encoder, ingested, draft)
+            yield self._do(write_unit, context, placed, task, ingested, draft, seen)
 
     def ingest(self, context, tasks):
         return (self._do(ingest_rows, context, [task.table], task) for task in tasks)

@@ -15,7 +15,7 @@ from medcutmix_pipeline.stages.attention.device import reproducible
 from medcutmix_pipeline.stages.attention.encoder import Attention
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -27,6 +27,9 @@ Q = TypeVar("Q")
 
 Answer = tuple[int, "NDArray[np.float32]", float]
 """The place of a sentence in the call, its map and its score."""
+
+Looked = tuple[list[int], "Tensor", "Tensor"]
+"""Places of sentences in the call, and their maps and scores, which the device may still be at work on."""
 
 
 class BatchedEncoder(ABC, Generic[Q]):
@@ -75,40 +78,47 @@ class BatchedEncoder(ABC, Generic[Q]):
             asked[row].append((k, number[sentence]))
         with reproducible(self._threads):
             queries, truncated = self.encode_sentences(list(number))
-            rows = sorted(asked)
-            parts = (rows[start : start + self._batch] for start in range(0, len(rows), self._batch))
-            answers = sorted(
-                (a for part in parts for a in self._answer(images, part, asked, queries)), key=lambda a: a[0]
-            )
+            answers = sorted(self._answers(images, asked, queries), key=lambda a: a[0])
         maps = np.stack([a[1] for a in answers])
         return Attention(maps, np.array([a[2] for a in answers], np.float32), truncated)
 
-    def _answer(
-        self, images: NDArray[np.uint8], rows: list[int], asked: dict[int, list[tuple[int, int]]], queries: Q
+    def _answers(
+        self, images: NDArray[np.uint8], asked: Mapping[int, list[tuple[int, int]]], queries: Q
     ) -> Iterator[Answer]:
-        """The answers to all questions about some images; in halves where memory runs out."""
-        questions = [(n, k, query) for n, row in enumerate(rows) for k, query in asked[row]]
-        image_of, query_of = [q[0] for q in questions], [q[2] for q in questions]
-        found = self._try(images[rows], queries, image_of, query_of)
-        if found is not None:
-            yield from ((k, m, float(s)) for (_, k, _), m, s in zip(questions, *found, strict=True))
-            return
+        """The answers to all questions, in any order.
+
+        A GPU looks at images while the next are copied to it: answers are waited for only when more is under way.
+        """
+        rows, ahead = sorted(asked), list[Looked]()
+        for start in range(0, len(rows), self._batch):
+            done, ahead = ahead, self._look(images, rows[start : start + self._batch], asked, queries)
+            yield from _fetched(done)
+        yield from _fetched(ahead)
+
+    def _look(
+        self, images: NDArray[np.uint8], rows: list[int], asked: Mapping[int, list[tuple[int, int]]], queries: Q
+    ) -> list[Looked]:
+        """Look at some images for all that is asked about them; in halves where memory runs out."""
+        looked = self._try(images, rows, asked, queries)
+        if looked is not None:
+            return [looked]
         if len(rows) == 1:
             raise DataError(
                 "the encoder needs more memory than the GPU has, even for one image; set attention.device to cpu"
             )
         _log.warning("out of GPU memory with %d images at a time; going on with half", len(rows))
-        for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
-            yield from self._answer(images, half, asked, queries)
+        halves = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+        return [looked for half in halves for looked in self._look(images, half, asked, queries)]
 
     def _try(
-        self, images: NDArray[np.uint8], queries: Q, image_of: list[int], query_of: list[int]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        self, images: NDArray[np.uint8], rows: list[int], asked: Mapping[int, list[tuple[int, int]]], queries: Q
+    ) -> Looked | None:
         """Maps and scores; None where memory runs out, with all that was taken given back."""
+        questions = [(n, k, query) for n, row in enumerate(rows) for k, query in asked[row]]
         try:
-            features = self.encode_images(self._upload(images))
-            maps, scores = self.look(features, queries, image_of, query_of)
-            return maps.float().cpu().numpy(), scores.float().cpu().numpy()
+            features = self.encode_images(self._upload(images[rows]))
+            maps, scores = self.look(features, queries, [q[0] for q in questions], [q[2] for q in questions])
+            return [q[1] for q in questions], maps.float(), scores.float()
         except torch.OutOfMemoryError:
             pass
         torch.cuda.empty_cache()
@@ -119,3 +129,9 @@ class BatchedEncoder(ABC, Generic[Q]):
         if self.device.type == "cuda":
             pixels = pixels.pin_memory().to(self.device, non_blocking=True)
         return pixels[:, None].float() / 255
+
+
+def _fetched(looked: Iterable[Looked]) -> Iterator[Answer]:
+    """Answers, from the device where they were found."""
+    for places, maps, scores in looked:
+        yield from zip(places, maps.cpu().numpy(), scores.tolist(), strict=True)

@@ -20,12 +20,12 @@ from medcutmix_pipeline.stages.attention.statements import (
 from medcutmix_pipeline.stages.attention.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from medcutmix_pipeline.schemas.records import Labels, View
+    from medcutmix_pipeline.schemas.records import Labels, Report, View
 
 
 _PLAIN_SHARE, _MIRROR_SHARE = 0.25, 0.5
@@ -47,6 +47,22 @@ class Pair:
     view: View
     patient: str = field(repr=False)
     labels: Labels = field(default_factory=dict, repr=False)
+
+
+def pairs_of(row: int, report: Report, view: View, patient: str, unmatched: frozenset[str]) -> Iterator[Pair]:
+    """What an image's report says of it: a pair for each sentence that asserts a finding, or the one without.
+
+    Findings in `unmatched` are those on which nothing is matched: no map of them is ever used, and nothing is learnt
+    of them.
+    """
+    told = False
+    for sentence in report.sentences:
+        findings = {m.disease for m in sentence.mentions if m.assertion == "present"} - unmatched
+        if sentence.diagnostic and findings:
+            told = True
+            yield Pair(row, sentence.text, tuple(sorted(findings)), view, patient, report.labels)
+    if not told:
+        yield Pair(row, "", (), view, patient, report.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import numpy as np
+
 from medcutmix_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from medcutmix_pipeline.schemas.config import AttentionConfig
@@ -31,6 +32,21 @@ class Attention:
     maps: NDArray[np.float32]
     scores: NDArray[np.float32]
     truncated: int = 0
+
+
+def problem_of(seen: Attention, asked: int) -> str | None:
+    """What is wrong with an encoder's answers to `asked` sentences, as the end of a sentence about the encoder."""
+    maps, scores = np.asarray(seen.maps), np.asarray(seen.scores)
+    if maps.ndim != 3 or len(maps) != asked or scores.shape != (asked,):
+        return (
+            f"answered {asked} sentences with maps of shape {list(maps.shape)} and scores of shape "
+            f"{list(scores.shape)}, and must give maps [{asked}, h, w] and scores [{asked}]"
+        )
+    if not np.isfinite(maps).all() or maps.min(initial=0) < 0:
+        return "gave a map that is not finite or has values below 0"
+    if not ((scores >= 0) & (scores <= 1)).all():
+        return "gave a presence score that is not in [0, 1]"
+    return None
 
 
 @runtime_checkable

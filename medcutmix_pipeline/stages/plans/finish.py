@@ -6,14 +6,16 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from medcutmix_pipeline.schemas.records import AttentionMap, Plan
-from medcutmix_pipeline.stages.attention.maps import map_area
+from medcutmix_pipeline.stages.attention.maps import finish_map, map_area
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from medcutmix_pipeline.schemas.config import PlansConfig
+    from medcutmix_pipeline.stages.attention.encoder import Attention
     from medcutmix_pipeline.stages.pairing.draft import Draft, DraftPlan
 
 
@@ -26,6 +28,14 @@ class Attended:
 
     maps: npt.NDArray[np.uint8]
     scores: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, seen: Attention, mass: float) -> Attended:
+        """An encoder's answers in the form in which they are stored; `mass` as in `finish_map`."""
+        maps = [finish_map(attention, mass) for attention in seen.maps]
+        # Rounded, so that the last bits of a sum, which differ between processors, do not show.
+        scores = np.round(seen.scores.astype(np.float64), 4).astype(np.float32)
+        return cls(np.stack(maps) if maps else np.zeros((0, 1, 1), np.uint8), scores)
 
 
 @dataclass

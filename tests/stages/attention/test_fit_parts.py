@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import Generator, Philox
 
+from medcutmix_pipeline.schemas.config import Config
 from medcutmix_pipeline.stages.attention.augment import vary_images
 from medcutmix_pipeline.stages.attention.calibration import calibrate
-from medcutmix_pipeline.stages.attention.corpus import Corpus, Pair
+from medcutmix_pipeline.stages.attention.corpus import Corpus, Pair, pairs_of
 from medcutmix_pipeline.stages.attention.losses import contrastive_loss, side_loss
 from medcutmix_pipeline.stages.attention.network import PatchAttention
 from medcutmix_pipeline.stages.attention.relations import FAILS, HOLDS, OPEN
+from medcutmix_pipeline.stages.sentences.reader import ReportReader
 
 LESION, EFFUSION = ("Lung Lesion",), ("Pleural Effusion",)
 
@@ -65,6 +67,18 @@ def test_the_half_of_a_picture_is_that_which_the_report_s_side_is_on_mirrored_or
         expected = 0 if image >= 24 or image % 5 == 0 else 1 if on_the_right else -1
         holds = batch.target[:, column] == HOLDS
         assert (batch.half[holds, column] == expected).all()
+
+
+def test_a_sentence_teaches_only_what_is_matched_and_an_image_of_which_nothing_is_left_is_plain():
+    reader = ReportReader(Config().sentences)
+    text = "FINDINGS: A left chest tube is in place. There is a small left pleural effusion."
+    report = reader.read(reader.clean(text))
+    every = list(pairs_of(3, report, "frontal", "p", frozenset()))
+    assert [p.findings for p in every] == [("Support Devices",), ("Pleural Effusion",)]
+    [kept] = pairs_of(3, report, "frontal", "p", frozenset({"Support Devices"}))
+    assert (kept.image, kept.findings, kept.sentence) == (3, EFFUSION, every[1].sentence)
+    [plain] = pairs_of(3, report, "frontal", "p", frozenset({"Support Devices", "Pleural Effusion"}))
+    assert (plain.sentence, plain.findings) == ("", ())
 
 
 def test_the_same_key_draws_the_same_batch_and_another_key_another():

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.config import AttentionConfig
+from medcutmix_pipeline.sources.phantom import generate
 from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_image_size, load_encoder
+from tests.builds import run_build
 
 MODULE = """
+import os
 import numpy as np
 from medcutmix_pipeline.stages.attention.encoder import Attention
 
@@ -20,6 +23,18 @@ class Bright:
     def attend(self, images, image_index, sentences):
         maps = images[list(image_index)].astype(np.float32)
         return Attention(maps, np.full(len(sentences), 0.5, np.float32))
+
+class Wrong(Bright):
+    def __init__(self, config):
+        pass
+    def attend(self, images, image_index, sentences):
+        seen = super().attend(images, image_index, sentences)
+        how = os.environ["HOW_WRONG"]
+        if how == "few":
+            return Attention(seen.maps[1:], seen.scores)
+        if how == "nan":
+            return Attention(np.where(seen.maps > 0, np.nan, seen.maps), seen.scores)
+        return Attention(seen.maps, seen.scores + 1)
 
 class Half:
     id = "half"
@@ -57,4 +72,20 @@ def test_an_encoder_of_one_s_own_is_found_beside_the_command_and_asked_like_any_
 def test_what_is_wrong_with_it_is_told_in_one_line(name, says):
     with pytest.raises(UsageError, match=says) as caught:
         load_encoder(AttentionConfig(encoder=name, device="cpu"), None)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("few", r"bright answered \d+ sentences with maps of shape \[\d+, 8, 8\]"),
+        ("nan", "bright gave a map that is not finite"),
+        ("high", r"bright gave a presence score that is not in \[0, 1\]"),
+    ],
+)
+def test_answers_that_no_encoder_may_give_end_a_build_with_one_line(how, says, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOW_WRONG", how)
+    generate(tmp_path / "studies", 40, seed=3, size=64)
+    with pytest.raises(DataError, match=says) as caught:
+        run_build(tmp_path / "studies", tmp_path / "out", attention={"encoder": "mine_to_bring:Wrong"})
     assert "\n" not in str(caught.value)
