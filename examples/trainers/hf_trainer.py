@@ -8,6 +8,7 @@ processes: start it with torchrun. Lines that mix end in `# mix`.
 
 import argparse
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +94,8 @@ def main() -> None:
         save_steps=args.save_steps,
         logging_steps=1,
         report_to="none",
-        use_cpu=not torch.cuda.is_available(),  # else, started by torchrun without a GPU, each process trains alone
+        # Else, started by torchrun with fewer GPUs than processes, each process trains alone or not at all.
+        use_cpu=torch.cuda.device_count() < int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
         ignore_data_skip=True,  # the loader goes on by itself where it stopped; Trainer would read up to there again
     )
     loader = MixLoader(  # after TrainingArguments, which bring torch.distributed up: the loader asks it for its rank

@@ -71,9 +71,10 @@ def main() -> None:
     parser.add_argument("--resume", default="")
     args = parser.parse_args()
 
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else "cpu"
+    enough_gpus = torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # one for each process
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if enough_gpus else torch.device("cpu")
     if "RANK" in os.environ:
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        dist.init_process_group("nccl" if enough_gpus else "gloo")
     torch.manual_seed(0)
     model = TwoTowers(args.width).to(device)
     mix = AttentiveManifoldMix(model, "image.layer3")  # mix

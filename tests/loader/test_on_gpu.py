@@ -21,8 +21,8 @@ ROWS = 6
 @pytest.mark.parametrize("source", MAPS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_mixed_features_equal_the_formula_in_numpy(kind, source):
-    plan = random_plan(ROWS, seed=4, active=4, maps=(8, 12))
-    features = torch.randn(ROWS, 5, 4, 8, generator=torch.Generator().manual_seed(1))
+    plan = random_plan(ROWS, seed=4, active=4, maps=(6, 12))
+    features = torch.randn(ROWS, 3, 4, 8, generator=torch.Generator().manual_seed(1))
     model = nn.Sequential(nn.Identity())
     with AttentiveManifoldMix(model, "0", weights=kind, share=0.6, map=source)(plan.to("cuda")):
         out = model(features.cuda()).cpu().numpy()
@@ -66,7 +66,7 @@ def test_a_compiled_training_step_has_the_gradients_of_the_plain_one():
 def test_batches_leave_in_page_locked_memory_and_are_mixed_on_the_gpu_as_here(tmp_path):
     loader = MixLoader(write_dataset(tmp_path / "dataset", [11, 9]), batch_size=4, mix=1.0, pin_memory=True)
     model = nn.Sequential(nn.Identity())
-    mix, seen = AttentiveManifoldMix(model, "0"), 0
+    mix, seen = AttentiveManifoldMix(model, "0", layout="NCHW"), 0
     for batch in loader:
         assert batch.images.is_pinned()
         assert batch.plan.donor_map.is_pinned()

@@ -57,6 +57,8 @@ class Learner:
             self._model = PatchAttention(len(corpus.vocabulary), config.width, config.image_size)
             self._head = nn.Linear(config.width, corpus.claims.shape[1])
         self._optimizers: dict[torch.optim.Optimizer, float] = {}
+        self._averages: list[Tensor] = []
+        self._weights: list[Tensor] = []
         self.kept = self._model
 
     def learn_sentences(self) -> None:
@@ -76,6 +78,7 @@ class Learner:
         self._model.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
         self._optimizers = _optimizers(self._model)
         self.kept = copy.deepcopy(self._model).eval()
+        self._averages, self._weights = _numbers_of(self.kept), _numbers_of(self._model)
 
     def learn(self, vague: float, rate: float) -> float:
         """One step at a learning rate, a share `vague` of the sentences asked without places → the loss before it."""
@@ -89,12 +92,8 @@ class Learner:
         loss = contrastive_loss(model.contrast_logits(model.pooled(cosines)), target)
         loss = loss + _SIDES * side_loss(cosines, columns, half, target, model.contrast.exp())
         _step(self._optimizers, loss, rate, model)
-        kept = self.kept.state_dict()
-        for name, value in model.state_dict().items():
-            if value.is_floating_point():
-                kept[name].lerp_(value.detach(), 1 - _AVERAGE)
-            else:
-                kept[name].copy_(value)
+        with torch.no_grad():
+            torch._foreach_lerp_(self._averages, self._weights, 1 - _AVERAGE)
         return loss.item()
 
     @torch.no_grad()
@@ -121,6 +120,11 @@ class Learner:
 def pace(step: int, steps: int, warm_up: int = 30) -> float:
     """Share of the learning rate: a linear warm-up, then half a cosine down to nothing."""
     return min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def _numbers_of(model: nn.Module) -> list[Tensor]:
+    """Weights and running statistics, not copied."""
+    return [value for value in model.state_dict().values() if value.is_floating_point()]
 
 
 def _optimizers(model: PatchAttention) -> dict[torch.optim.Optimizer, float]:

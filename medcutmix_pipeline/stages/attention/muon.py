@@ -6,12 +6,12 @@ https://kellerjordan.github.io/posts/muon/.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
@@ -34,23 +34,29 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no closure is ever given
         """One step for every parameter that has a gradient."""
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    state = self.state[weight]
-                    memory = state.setdefault("momentum", torch.zeros_like(weight.grad))
-                    memory.lerp_(weight.grad, 1 - _MOMENTUM)
-                    turn = orthogonal(weight.grad.lerp(memory, _MOMENTUM).flatten(1))
-                    longer = max(1.0, turn.shape[0] / turn.shape[1]) ** 0.5
-                    weight.add_(turn.view(weight.shape), alpha=-group["lr"] * longer)
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            gradients = [cast("Tensor", weight.grad) for weight in weights]
+            memory = [self.state[w].setdefault("momentum", torch.zeros_like(w)) for w in weights]
+            torch._foreach_lerp_(memory, gradients, 1 - _MOMENTUM)
+            turns = orthogonal([g.flatten(1) for g in torch._foreach_lerp(gradients, memory, _MOMENTUM)])
+            for weight, turn in zip(weights, turns, strict=True):
+                longer = max(1.0, turn.shape[0] / turn.shape[1]) ** 0.5
+                weight.add_(turn.reshape(weight.shape), alpha=-group["lr"] * longer)
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """The matrix [m, n] with all of its singular values near 1 (0.7 to 1.2), by Newton and Schulz's iteration."""
+def orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """Matrices [m, n] with all of their singular values near 1 (0.7 to 1.2), by Newton and Schulz's iteration.
+
+    All at once, filled up with zeros, which change nothing: many small products take longer to start than to compute.
+    """
     a, b, c = _COEFFICIENTS
-    is_tall = matrix.shape[0] > matrix.shape[1]
-    x: Tensor = matrix.T if is_tall else matrix
-    x = x / (x.norm() + 1e-7)
+    wide = [m.T if m.shape[0] > m.shape[1] else m for m in matrices]
+    x = wide[0].new_zeros(len(wide), max(m.shape[0] for m in wide), max(m.shape[1] for m in wide))
+    for n, m in enumerate(wide):
+        x[n, : m.shape[0], : m.shape[1]] = m
+    x /= x.norm(dim=(1, 2), keepdim=True) + 1e-7
     for _ in range(_ITERATIONS):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return x.T if is_tall else x
+    found = [x[n, : m.shape[0], : m.shape[1]] for n, m in enumerate(wide)]
+    return [f.T if m.shape[0] > m.shape[1] else f for f, m in zip(found, matrices, strict=True)]
