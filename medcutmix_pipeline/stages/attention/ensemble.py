@@ -27,7 +27,7 @@ class Ensemble(nn.Module):
         return (cast("PatchAttention", member) for member in self.members)
 
     def texture(self, images: Tensor) -> Tensor:
-        """Images [B, 1, s, s] → the members' textures behind each other [B, members · width / 2, h, w]."""
+        """Images [B, 1, s, s] → the members' textures behind each other [B, members · width / 4, h, w]."""
         return torch.cat([member.patches.texture(images) for member in self], 1)
 
     def encode_sentences(self, words: Tensor) -> Tensor:

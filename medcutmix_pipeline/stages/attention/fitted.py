@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +13,7 @@ from medcutmix_pipeline.stages.attention.device import choose_device
 from medcutmix_pipeline.stages.attention.encoder import FIT
 from medcutmix_pipeline.stages.attention.ensemble import Ensemble
 from medcutmix_pipeline.stages.attention.network import PatchAttention
+from medcutmix_pipeline.stages.attention.statements import swap_sides
 from medcutmix_pipeline.stages.attention.vocabulary import Vocabulary, cut_short
 
 if TYPE_CHECKING:
@@ -50,50 +50,45 @@ class FittedEncoder(BatchedEncoder["Tensor"]):
 
     @torch.no_grad()
     def encode_images(self, images: Tensor) -> Tensor:
-        """→ textures, from which patches are told [B, networks · dim / 2, h, w]."""
-        return self._model.texture(images.contiguous(memory_format=torch.channels_last))
+        """→ what patches are told from, of images and of their mirror images [B, 2, networks · dim / 4, h, w]."""
+        both = (self._model.texture(x.contiguous(memory_format=torch.channels_last)) for x in (images, images.flip(-1)))
+        return torch.stack(list(both), 1)
 
     @torch.no_grad()
     def encode_sentences(self, sentences: Sequence[str]) -> tuple[Tensor, int]:
-        """→ unit queries [S, networks · dim]."""
-        words = torch.from_numpy(self._vocabulary.encode(sentences)).to(self.device)
-        return self._model.encode_sentences(words), cut_short(sentences)
+        """→ unit queries of sentences and of the same with their sides swapped [S, 2, networks · dim]."""
+        both = (sentences, [swap_sides(sentence) for sentence in sentences])
+        words = (torch.from_numpy(self._vocabulary.encode(each)).to(self.device) for each in both)
+        return torch.stack([self._model.encode_sentences(each) for each in words], 1), cut_short(sentences)
 
     @torch.enable_grad()
     def look(
         self, features: Tensor, queries: Tensor, image_of: list[int], query_of: list[int]
     ) -> tuple[Tensor, Tensor]:
-        """→ attention over patches, and presence by the pooled scores: means over the networks."""
-        parts = self._model.parts(features, queries)
-        answers = [_answer(network, texture, asked[query_of], image_of) for network, texture, asked in parts]
-        maps, beliefs = zip(*answers, strict=True)
+        """→ attention over patches, and presence by the pooled scores: means over the networks, and over an image and
+        its mirror image, which is another picture to them: what is missed in the one is often seen in the other.
+        """
+        maps, beliefs = [], []
+        for mirrored in (0, 1):
+            parts = self._model.parts(features[image_of, mirrored], queries[query_of, mirrored])
+            for network, texture, asked in parts:
+                seen, belief = _answer(network, texture, asked)
+                maps.append(seen.flip(-1) if mirrored else seen)
+                beliefs.append(belief)
         return torch.stack(maps).mean(0), torch.stack(beliefs).mean(0)
 
 
-def _answer(network: PatchAttention, texture: Tensor, queries: Tensor, image_of: list[int]) -> tuple[Tensor, Tensor]:
-    """One network's attention [S, h, w] and presence [S] for queries on images of which it has the texture."""
-    texture = texture.detach().requires_grad_()
-    cosines = torch.einsum("spd,sd->sp", network.patches_of(texture)[image_of], queries)
-    pooled = network.pooled(cosines)
-    evidence = _evidence(texture, pooled, image_of)
-    maps = network.attention(cosines.detach().view(evidence.shape), evidence)
-    return maps, network.belief_logits(pooled.detach()).sigmoid()
+def _answer(network: PatchAttention, texture: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
+    """One network's attention [S, h, w] and presence [S] for queries [S, dim], each on a texture of its own [S, …].
 
-
-def _evidence(texture: Tensor, scores: Tensor, image_of: list[int]) -> Tensor:
-    """How much each place of the texture [B, c, h, w] contributed to each score: |gradient × value| over the channels
-    [S, h, w].
-
-    As gradient × input (Shrikumar and others 2016, arXiv:1605.01713), where it is a place that counts and not whether
-    it spoke for or against. Scores of different images are differentiated together.
+    Evidence is |gradient × value| of the score over the texture's channels, as gradient × input (Shrikumar and others
+    2016, arXiv:1605.01713), where it is a place that counts and not whether it spoke for or against.
     """
-    evidence = texture.new_zeros(len(image_of), *texture.shape[2:])
-    turns: dict[int, list[int]] = defaultdict(list)  # the first question of each image, the second, …
-    asked = Counter[int]()
-    for question, image in enumerate(image_of):
-        turns[asked[image]].append(question)
-        asked[image] += 1
-    for questions in turns.values():
-        [slope] = torch.autograd.grad(scores[questions].sum(), texture, retain_graph=True)
-        evidence[questions] = (slope * texture.detach()).abs().sum(1)[[image_of[k] for k in questions]]
-    return evidence
+    texture = texture.detach().requires_grad_()
+    cosines = torch.einsum("spd,sd->sp", network.patches_of(texture), queries)
+    pooled = network.pooled(cosines)
+    [slope] = torch.autograd.grad(pooled.sum(), texture)
+    evidence = (slope * texture.detach()).abs().sum(1)
+    cells = evidence.shape[-1] // 2
+    maps = network.attention(cosines.detach().unflatten(1, (cells, cells)), evidence)
+    return maps, network.belief_logits(pooled.detach()).sigmoid()

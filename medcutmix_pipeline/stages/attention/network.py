@@ -19,10 +19,10 @@ _CONTRAST = 20.0
 """Factor on pooled cosines that makes them logits of the contrastive loss, at the start of the fit."""
 
 _SMOOTH = 3
-"""Side of the squares of patches over which cosines and evidence are averaged, and attention twice."""
+"""Side of the squares of cells over which cosines are averaged, and attention and evidence twice."""
 
-_LEAST, _POWER = 1e-3, 1.5
-"""Evidence is never less than this, of its largest; and the power to which it counts beside attention."""
+_LEAST = 1e-3
+"""Evidence is never less than this, of its largest."""
 
 _FREQUENCIES = 3
 
@@ -55,12 +55,12 @@ class PatchTower(nn.Module):
         return self.described(self.texture(images), shown)
 
     def texture(self, images: Tensor) -> Tensor:
-        """What patches are told from, where it was seen: [B, width / 2, s / 4, s / 4], each cell of 10 pixels."""
-        return cast("Tensor", self.stem(_standardise(images)))
+        """What patches are told from, where it was seen: [B, width / 4, s / 2, s / 2], each cell of 4 pixels."""
+        return cast("Tensor", self.stem[0](_standardise(images)))
 
     def described(self, texture: Tensor, shown: Tensor | None = None) -> Tensor:
         """Texture → features [B, width, P, 1] of all patches, or of those with the numbers `shown`, int64 [B, P]."""
-        fine = self.fine(texture)
+        fine = self.fine(self.stem[1](texture))
         around = _enlarge(self.join[1](self.coarse(fine)))
         near, around, place = (_some(x, shown) for x in (fine, around, self.place(self.places)))
         return cast("Tensor", self.head(self.join[0](near) + around + place))
@@ -103,7 +103,7 @@ class PatchAttention(nn.Module):
         return self.patches_of(self.patches.texture(images), shown)
 
     def patches_of(self, texture: Tensor, shown: Tensor | None = None) -> Tensor:
-        """Texture [B, width / 2, h, w] → unit patch features [B, P, dim], or of the patches `shown` [B, p, dim]."""
+        """Texture [B, width / 4, h, w] → unit patch features [B, P, dim], or of the patches `shown` [B, p, dim]."""
         return F.normalize(self.patches.described(texture, shown)[..., 0].transpose(1, 2), dim=-1)
 
     def encode_sentences(self, words: Tensor) -> Tensor:
@@ -117,16 +117,18 @@ class PatchAttention(nn.Module):
 
     @staticmethod
     def attention(cosines: Tensor, evidence: Tensor) -> Tensor:
-        """Maps [S, h, w] with sum 1 from cosines [S, h, w], and evidence [S, h, w] ≥ 0: how much what was seen in each
-        place contributed to the score.
+        """Maps [S, h, w] with sum 1 from cosines [S, h, w], and evidence [S, 2h, 2w] ≥ 0: how much what was seen in
+        each place contributed to the score.
 
         A patch sees beyond its borders, so that one beside a finding may answer for it, and in each fit another one
-        does. Attention tells the neighbourhood, and evidence where in it the finding was seen.
+        does. Attention tells the neighbourhood, and evidence, which has twice as many cells along each side, where in
+        it the finding was seen.
         """
-        answers = torch.softmax(SHARPNESS * _averaged(cosines, _SMOOTH).flatten(1), -1).view(cosines.shape)
+        answers = torch.softmax(SHARPNESS * _averaged(cosines).flatten(1), -1).view(cosines.shape)
+        around = F.interpolate(_averaged(_averaged(answers))[:, None], evidence.shape[1:], mode="bilinear")[:, 0]
         largest = evidence.amax((1, 2), keepdim=True).clamp(min=torch.finfo(evidence.dtype).tiny)
-        around = _averaged(_averaged(answers, _SMOOTH), _SMOOTH)
-        maps = around * _averaged((evidence / largest).clamp(min=_LEAST), _SMOOTH) ** _POWER
+        maps = around * _averaged(_averaged((evidence / largest).clamp(min=_LEAST)))
+        maps = F.avg_pool2d(maps[:, None], 2)[:, 0]
         return maps / maps.sum((1, 2), keepdim=True)
 
     def contrast_logits(self, pooled: Tensor) -> Tensor:
@@ -172,9 +174,9 @@ def _some(cells: Tensor, shown: Tensor | None) -> Tensor:
     return rows.transpose(1, 2)[..., None]
 
 
-def _averaged(maps: Tensor, side: int) -> Tensor:
+def _averaged(maps: Tensor) -> Tensor:
     """Each cell of maps [S, h, w] as the mean of a square around it."""
-    return F.avg_pool2d(maps[:, None], side, 1, side // 2, count_include_pad=False)[:, 0]
+    return F.avg_pool2d(maps[:, None], _SMOOTH, 1, _SMOOTH // 2, count_include_pad=False)[:, 0]
 
 
 def _standardise(images: Tensor) -> Tensor:
