@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -30,6 +31,23 @@ Answer = tuple[int, "NDArray[np.float32]", float]
 
 Looked = tuple[list[int], "Tensor", "Tensor"]
 """Places of sentences in the call, and their maps and scores, which the device may still be at work on."""
+
+
+class Part:
+    """Images that are looked at together: their rows, and what is asked about them, `asked` by row.
+
+    Question k is that of place `places[k]` in the call: query `query_of[k]` on the image in row `rows[image_of[k]]`.
+    """
+
+    def __init__(self, rows: list[int], asked: Mapping[int, list[tuple[int, int]]]) -> None:
+        self.rows, self._asked = rows, asked
+        questions = [(n, place, query) for n, row in enumerate(rows) for place, query in asked[row]]
+        self.image_of, self.places, self.query_of = (list(each) for each in zip(*questions, strict=True))
+
+    def halves(self) -> tuple[Part, Part]:
+        """The first half of the images, and the second."""
+        half = len(self.rows) // 2
+        return Part(self.rows[:half], self._asked), Part(self.rows[half:], self._asked)
 
 
 class BatchedEncoder(ABC, Generic[Q]):
@@ -77,50 +95,54 @@ class BatchedEncoder(ABC, Generic[Q]):
         for k, (row, sentence) in enumerate(zip(image_index, sentences, strict=True)):
             asked[row].append((k, number[sentence]))
         with reproducible(self._threads):
+            rows = sorted(asked)
+            parts = [Part(p, asked) for p in (rows[n : n + self._batch] for n in range(0, len(rows), self._batch))]
+            first = self._see(images, parts[0])  # a GPU is at work on them while the sentences are read
             queries, truncated = self.encode_sentences(list(number))
-            answers = sorted(self._answers(images, asked, queries), key=lambda a: a[0])
+            answers = sorted(self._answers(images, parts, queries, first), key=lambda a: a[0])
         maps = np.stack([a[1] for a in answers])
         return Attention(maps, np.array([a[2] for a in answers], np.float32), truncated)
 
     def _answers(
-        self, images: NDArray[np.uint8], asked: Mapping[int, list[tuple[int, int]]], queries: Q
+        self, images: NDArray[np.uint8], parts: Sequence[Part], queries: Q, first: Tensor | None
     ) -> Iterator[Answer]:
-        """The answers to all questions, in any order.
+        """The answers to all questions, in any order; `first` are the features of the first part.
 
         A GPU looks at images while the next are copied to it: answers are waited for only when more is under way.
         """
-        rows, ahead = sorted(asked), list[Looked]()
-        for start in range(0, len(rows), self._batch):
-            done, ahead = ahead, self._look(images, rows[start : start + self._batch], asked, queries)
+        ahead = self._look(images, parts[0], queries, first)
+        for part in parts[1:]:
+            done, ahead = ahead, self._look(images, part, queries)
             yield from _fetched(done)
         yield from _fetched(ahead)
 
-    def _look(
-        self, images: NDArray[np.uint8], rows: list[int], asked: Mapping[int, list[tuple[int, int]]], queries: Q
-    ) -> list[Looked]:
+    def _look(self, images: NDArray[np.uint8], part: Part, queries: Q, features: Tensor | None = None) -> list[Looked]:
         """Look at some images for all that is asked about them; in halves where memory runs out."""
-        looked = self._try(images, rows, asked, queries)
+        if features is None:
+            features = self._see(images, part)
+        looked = None if features is None else self._find(features, part, queries)
         if looked is not None:
             return [looked]
-        if len(rows) == 1:
+        if len(part.rows) == 1:
             raise DataError(
                 "the encoder needs more memory than the GPU has, even for one image; set attention.device to cpu"
             )
-        _log.warning("out of GPU memory with %d images at a time; going on with half", len(rows))
-        halves = rows[: len(rows) // 2], rows[len(rows) // 2 :]
-        return [looked for half in halves for looked in self._look(images, half, asked, queries)]
+        del features
+        _log.warning("out of GPU memory with %d images at a time; going on with half", len(part.rows))
+        return [looked for half in part.halves() for looked in self._look(images, half, queries)]
 
-    def _try(
-        self, images: NDArray[np.uint8], rows: list[int], asked: Mapping[int, list[tuple[int, int]]], queries: Q
-    ) -> Looked | None:
+    def _see(self, images: NDArray[np.uint8], part: Part) -> Tensor | None:
+        """Features; None where memory runs out, with all that was taken given back."""
+        with suppress(torch.OutOfMemoryError):
+            return self.encode_images(self._upload(images[part.rows]))
+        torch.cuda.empty_cache()
+        return None
+
+    def _find(self, features: Tensor, part: Part, queries: Q) -> Looked | None:
         """Maps and scores; None where memory runs out, with all that was taken given back."""
-        questions = [(n, k, query) for n, row in enumerate(rows) for k, query in asked[row]]
-        try:
-            features = self.encode_images(self._upload(images[rows]))
-            maps, scores = self.look(features, queries, [q[0] for q in questions], [q[2] for q in questions])
-            return [q[1] for q in questions], maps.float(), scores.float()
-        except torch.OutOfMemoryError:
-            pass
+        with suppress(torch.OutOfMemoryError):
+            maps, scores = self.look(features, queries, part.image_of, part.query_of)
+            return part.places, maps.float(), scores.float()
         torch.cuda.empty_cache()
         return None
 

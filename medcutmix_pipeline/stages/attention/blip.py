@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from medcutmix_pipeline.stages.attention.batched import BatchedEncoder
+from medcutmix_pipeline.stages.attention.device import settled
 from medcutmix_pipeline.stages.attention.pretrained import Checkpoint, load_model, load_tokenizer
 from medcutmix_pipeline.stages.attention.tokens import Tokens
 
@@ -31,7 +32,8 @@ class BlipEncoder(BatchedEncoder[list[Tensor]]):
         super().__init__(
             checkpoint.name, checkpoint.sha256(), checkpoint.image_size, device, config.batch, config.threads
         )
-        self._model, self._tokens, self._pairs = model.to(device).requires_grad_(False), tokens, config.batch
+        self._model: Any = settled(model, device).requires_grad_(False)
+        self._tokens, self._pairs = tokens, config.batch
         self._amp = device.type == "cuda"
         mean, std = checkpoint.channel_statistics()
         self._mean, self._std = (torch.tensor(x, device=device).view(1, 3, 1, 1) for x in (mean, std))

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from medcutmix_pipeline.stages.attention.batched import BatchedEncoder
+from medcutmix_pipeline.stages.attention.device import settled
 from medcutmix_pipeline.stages.attention.soft import REFERENCE, presence_against_reference, soft_attention
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class CosineEncoder(BatchedEncoder[Queries]):
         super().__init__(
             checkpoint.name, checkpoint.sha256(), checkpoint.image_size, device, config.batch, config.threads
         )
-        self._model, self._tokens = model.to(device), tokens
+        self._model: Any = settled(model, device)
+        self._tokens = tokens
         mean, std = checkpoint.channel_statistics()
         self._mean, self._std = (torch.tensor(x, device=device).view(1, 3, 1, 1) for x in (mean, std))
         self._scale = float(model.logit_scale.detach().exp())

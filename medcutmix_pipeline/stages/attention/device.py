@@ -13,6 +13,7 @@ from medcutmix_pipeline.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from torch.nn import Module
 
 _FILL, _FILLED = torch.utils.deterministic, "fill_uninitialized_memory"
 """Deterministic torch also writes to all new memory, to find bugs, and then a step of the fit takes far longer."""
@@ -34,6 +35,25 @@ def choose_device(name: str) -> torch.device:
             f"attention.device: {name} was asked for, but torch sees {found} CUDA devices; use auto or cpu"
         )
     return device
+
+
+def settled(model: Module, device: torch.device) -> Module:
+    """The model on the device; on a GPU with the weights of its linear layers in bfloat16.
+
+    There it is asked under autocast, which rounds these weights in every call, with nearly as many kernels as the
+    layers themselves. Rounded once, they give the same bytes. All else, such as norms, stays as it is.
+    """
+    model.to(device)
+    if device.type == "cuda":
+        round_weights(model)
+    return model
+
+
+def round_weights(model: Module) -> None:
+    """Weights of linear layers to bfloat16, in place; but of those that embed, whose type transformers follows."""
+    for name, layer in model.named_modules():
+        if isinstance(layer, torch.nn.Linear) and "embed" not in name:
+            layer.to(torch.bfloat16)
 
 
 @contextmanager

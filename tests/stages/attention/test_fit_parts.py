@@ -16,6 +16,7 @@ from medcutmix_pipeline.stages.attention.augment import vary_images
 from medcutmix_pipeline.stages.attention.calibration import calibrate
 from medcutmix_pipeline.stages.attention.corpus import Corpus, Pair, pairs_of
 from medcutmix_pipeline.stages.attention.losses import contrastive_loss, side_loss
+from medcutmix_pipeline.stages.attention.muon import orthogonal
 from medcutmix_pipeline.stages.attention.network import PatchAttention
 from medcutmix_pipeline.stages.attention.relations import FAILS, HOLDS, OPEN
 from medcutmix_pipeline.stages.sentences.reader import ReportReader
@@ -206,3 +207,20 @@ def test_grid_cells_are_centred_on_the_pixels_that_they_stand_for():
         grid = model.encode_images(image).unflatten(1, (16, 16))
         flipped = model.encode_images(image.flip(2, 3)).unflatten(1, (16, 16))
     torch.testing.assert_close(flipped, grid.flip(1, 2), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_turns_kernels_is_orthogonal_and_the_same_alone_and_among_others(seed):
+    rng = torch.Generator().manual_seed(seed)
+    matrices = [torch.randn(shape, generator=rng) for shape in ((8, 16), (32, 288), (32, 14), (5, 5), (1, 9), (9, 1))]
+    found = orthogonal(matrices)
+    for matrix, turned in zip(matrices, found, strict=True):
+        assert turned.shape == matrix.shape
+        torch.testing.assert_close(turned, orthogonal([matrix])[0], rtol=1e-4, atol=1e-5)
+        left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+        assert values.min() / values.max() < 0.9 or min(matrix.shape) == 1
+        of_turned = torch.linalg.svdvals(turned)
+        assert 0.6 < of_turned.min() <= of_turned.max() < 1.25
+        # The directions stay; only the lengths along them change.
+        along = left.T @ turned @ right.T
+        torch.testing.assert_close(along, torch.diag(along.diagonal()), rtol=1e-3, atol=1e-3)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from medcutmix_pipeline.schemas.config import AttentionConfig
+from medcutmix_pipeline.stages.attention import device
 from medcutmix_pipeline.stages.attention.encoder import load_encoder
 from medcutmix_pipeline.stages.attention.fit import fit_encoder
 from tests.stages.attention.fit_once import CONFIG, material
@@ -51,6 +52,18 @@ def test_maps_and_scores_are_the_same_bytes_each_time(family, tmp_path):
     first, second = (load_encoder(config, None).attend(images, rows, sentences) for _ in range(2))
     assert first.maps.tobytes() == second.maps.tobytes()
     assert first.scores.tobytes() == second.scores.tobytes()
+
+
+@pytest.mark.parametrize("family", ["clip", "siglip", "siglip2", "vision-text-dual-encoder", "blip"])
+def test_weights_that_are_rounded_once_give_the_bytes_of_autocast(family, tmp_path, monkeypatch):
+    save_checkpoint(family, tmp_path)
+    images = np.random.default_rng(1).integers(0, 256, (6, SIDE, SIDE), dtype=np.uint8)
+    config = AttentionConfig(encoder=str(tmp_path), device="cuda")
+    rounded = load_encoder(config, None).attend(images, ROWS, SENTENCES)
+    monkeypatch.setattr(device, "round_weights", lambda model: None)
+    whole = load_encoder(config, None).attend(images, ROWS, SENTENCES)
+    assert rounded.maps.tobytes() == whole.maps.tobytes()
+    assert rounded.scores.tobytes() == whole.scores.tobytes()
 
 
 def test_memory_that_really_runs_out_is_answered_in_halves(tmp_path, caplog):

@@ -13,6 +13,7 @@ from huggingface_hub import errors
 
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.schemas.config import AttentionConfig
+from medcutmix_pipeline.stages.attention.device import round_weights
 from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_image_size, load_encoder
 from tests.stages.attention import plain
 from tests.stages.attention.small_models import SIDE, save_checkpoint, save_tokenizer
@@ -244,6 +245,23 @@ def test_cuda_that_is_asked_for_and_absent_is_told_in_one_line():
 def test_a_device_that_does_not_exist_is_told_in_one_line():
     with pytest.raises(UsageError, match="not one of auto, cpu, cuda, cuda:N"):
         check_encoder(AttentionConfig(device="tpu"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weights_that_are_rounded_once_give_the_bytes_of_autocast(family, checkpoints, images):
+    """As on a GPU, where it saves time: autocast would round them in every call."""
+    pixels, answers = standardised(images, family).contiguous(), []
+    for rounds in (False, True):
+        encoder = load_encoder(config_of(checkpoints[family][0]), None)
+        if rounds:
+            round_weights(encoder._model)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            if family == "blip":
+                seen = encoder._model.vision_model(pixel_values=pixels).last_hidden_state
+            else:
+                seen = torch.cat([part.flatten() for part in encoder.embed_images(pixels)])
+        answers.append(seen.float().numpy().tobytes())
+    assert answers[0] == answers[1]
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
