@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.parts import part_of
 from benchmarks.peers import versions
 
@@ -15,7 +17,7 @@ PACKAGES = ("torch", "numpy", "pillow", "pyarrow", "ray", "spacy", "scispacy", "
 
 
 def machine(part: str) -> dict[str, Any]:
-    """Processor, cores, memory, system, versions of the project's packages and of what the part compares with."""
+    """Processor, cores, memory, GPU, system, versions of the project's packages and of what the part compares with."""
     cpu = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     memory = next((line for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), "0 0 kB")
     registered = part_of(part)
@@ -23,6 +25,7 @@ def machine(part: str) -> dict[str, Any]:
         "processor": cpu.split(":", 1)[-1].strip(),
         "cores": len(os.sched_getaffinity(0)),
         "memory GiB": round(int(memory.split()[1]) / 2**20),
+        "GPU": torch.cuda.get_device_name() if torch.cuda.is_available() else "",
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in PACKAGES if _installed(name)},

@@ -4,8 +4,9 @@
     python -m benchmarks.table --check    ends with 1 where they are not what the results give
 
 In benchmarks/README.md the parts stand between `<!-- parts -->` and `<!-- end of parts -->`, each with what
-`notes/PART.md` says of it. A page of docs/ has the table of a part between `<!-- results of PART -->` and
-`<!-- end of results -->`, or with `<!-- results of PART: WORD, WORD -->` those lines that begin with one of the words.
+`notes/PART.md` says of it. What was measured on a GPU is kept as `results/PART.gpu.json` and stands below the rest. A
+page of docs/ has the table of a part between `<!-- results of PART -->` and `<!-- end of results -->`, or with
+`<!-- results of PART: WORD, WORD -->` those lines that begin with one of the words.
 `<!-- results of PART by row: WHAT, WHAT -->` makes a row of each X whose lines are called `X: WHAT`.
 A paragraph or table written by hand that tells figures is marked, see `benchmarks/told.py`.
 """
@@ -34,26 +35,30 @@ _PARTS = re.compile(r"(<!-- parts -->\n).*?(<!-- end of parts -->)", re.S)
 _RESULTS = re.compile(r"(<!-- results of (\w+)( by row)?(?:: ([^>]+?))? -->\n).*?(<!-- end of results -->)", re.S)
 
 
-def result_of(part: str) -> dict[str, Any] | None:
-    """The kept result of a part, None where there is none."""
-    path = RESULTS / f"{part}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+def results_of(part: str) -> list[dict[str, Any]]:
+    """The kept results of a part: here, and on a GPU."""
+    paths = (RESULTS / f"{part}.json", RESULTS / f"{part}.gpu.json")
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
 
 
-def figures_of(result: dict[str, Any]) -> list[Figure]:
-    """The figures of a result as they were made."""
-    return [Figure(**{k: v for k, v in one.items() if k not in ("target", "met")}) for one in result["figures"]]
+def figures_of(*results: dict[str, Any]) -> list[Figure]:
+    """The figures of results as they were made."""
+    return [
+        Figure(**{k: v for k, v in one.items() if k not in ("target", "met")})
+        for result in results
+        for one in result["figures"]
+    ]
 
 
 def section(part: Part) -> str:
     """What benchmarks/README.md has of a part: heading, notes, how it was measured, table."""
-    notes, result = NOTES / f"{part.name}.md", result_of(part.name)
+    notes, results = NOTES / f"{part.name}.md", results_of(part.name)
     told = [f"### {part.title}"]
     if notes.is_file():
         told.append(notes.read_text(encoding="utf-8").strip())
-    if result is None:
-        return "\n\n".join([*told, "Not measured yet."])
-    return "\n\n".join([*told, measured(result), table(figures_of(result))])
+    for result in results:
+        told += [measured(result), table(figures_of(result))]
+    return "\n\n".join(told if results else [*told, "Not measured yet."])
 
 
 def measured(result: dict[str, Any]) -> str:
@@ -63,7 +68,9 @@ def measured(result: dict[str, Any]) -> str:
     beside = ", ".join(f"{name} {of}" for name, of in on.get("peers", {}).items())
     return (
         f"`{result['command']}`, {result['seconds']:.0f} s, load {result['load before']} before. {on['processor']}, "
-        f"{on['cores']} cores, {on['memory GiB']} GiB, {on['system']}, Python {on['python']}; {versions}"
+        f"{on['cores']} cores, {on['memory GiB']} GiB, "
+        + (f"{on['GPU']}, " if on.get("GPU") else "")
+        + f"{on['system']}, Python {on['python']}; {versions}"
         + (f"; beside {beside}." if beside else ".")
     )
 
@@ -78,11 +85,11 @@ def results_written(text: str) -> str:
     """A page with the tables that it asks for."""
 
     def lines(found: re.Match[str]) -> str:
-        result = result_of(found[2])
-        if result is None:
+        results = results_of(found[2])
+        if not results:
             return f"{found[1]}\nNot measured yet.\n\n{found[5]}"
         words = [word.strip() for word in (found[4] or "").split(",")]
-        figures = figures_of(result)
+        figures = figures_of(*results)
         made = by_row(figures, words) if found[3] else table([f for f in figures if f.what.startswith(tuple(words))])
         return f"{found[1]}\n{made}\n\n{found[5]}"
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.table import figures_of, result_of
+from benchmarks.table import figures_of, results_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,10 +72,8 @@ def unknown(text: str) -> list[str]:
 
 
 def values_of(part: str) -> list[float]:
-    """Every value of a part's result, and the ends of its spreads."""
-    result = result_of(part)
-    figures = figures_of(result) if result else []
-    return [value for f in figures for value in (f.value, f.low, f.high) if value is not None]
+    """Every value of a part's results, and the ends of its spreads."""
+    return [value for f in figures_of(*results_of(part)) for value in (f.value, f.low, f.high) if value is not None]
 
 
 def unmarked(text: str) -> list[str]:
