@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +20,7 @@ from medcutmix_pipeline.stages.attention.held_out import LOOKS, Best, Course, Ex
 from medcutmix_pipeline.stages.attention.learner import Learner, pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -63,7 +64,7 @@ def fit_encoder(
         raise DataError(
             "no report has a diagnostic sentence, so that no encoder can be fitted; name one in attention.encoder"
         )
-    with reproducible(1), ThreadPoolExecutor(config.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with reproducible(1), _threads(config.threads) as pool:
         seen, held = hold_out(pairs, config.held_out, seed)
         corpus, on, course = Corpus(seen), choose_device(device), Course(len({p.patient for p in held}))
         exam = Examination(images, Corpus(held, corpus.vocabulary), _VAGUE, on) if held else None
@@ -73,6 +74,16 @@ def fit_encoder(
     card = Card(config.image_size, config.width, config.networks, corpus.vocabulary.words)
     save_checkpoint(folder, card, weights)
     return course
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that compute on one core each; what waits for them is given up where the block ends early."""
+    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _fit(
@@ -90,17 +101,40 @@ def _fit(
 
     of_all(Learner.learn_sentences)
     kept, best, steps = Ensemble(learner.kept for learner in learners), Best(course), config.steps
-    for step in range(steps):
-        vague, rate = _VAGUE + (1 - _VAGUE) * max(0.0, 1 - 2 * step / steps), config.learning_rate * pace(step, steps)
-        losses = of_all(partial(Learner.learn, vague=vague, rate=rate))
-        progress(step + 1, steps, float(np.mean(losses)))
-        if exam and (step + 1) % max(1, steps // LOOKS) == 0:
+    every = max(1, steps // LOOKS) if exam else steps
+    for start in range(0, steps, every):
+        stretch = range(start, min(start + every, steps))
+        for step, loss in zip(stretch, _learn(learners, pool, config, stretch), strict=True):
+            progress(step + 1, steps, loss)
+        if exam and len(stretch) == every:
             looked = of_all(lambda learner: exam.loss(learner.kept))
-            if best.is_past(step + 1, float(np.mean(looked)), kept.state_dict()):
-                course.stopped = step + 1
+            if best.is_past(stretch.stop, float(np.mean(looked)), kept.state_dict()):
+                course.stopped = stretch.stop
                 kept.load_state_dict(best.weights)
                 break
     else:
         course.kept = steps
     of_all(partial(Learner.calibrate, vague=_VAGUE))
     return {name: value.detach() for name, value in kept.state_dict().items()}
+
+
+def _learn(learners: Sequence[Learner], pool: ThreadPoolExecutor, config: FitConfig, stretch: range) -> Iterator[float]:
+    """Some steps of all networks → the mean loss of each.
+
+    A network waits for no other: so that three of them keep two threads busy.
+    """
+
+    def after(before: Future[float] | None, learner: Learner, step: int) -> float:
+        if before is not None:
+            before.result()
+        vague = _VAGUE + (1 - _VAGUE) * max(0.0, 1 - 2 * step / config.steps)
+        return learner.learn(vague, config.learning_rate * pace(step, config.steps))
+
+    last: list[Future[float] | None] = [None] * len(learners)
+    rows = []
+    for step in stretch:
+        # One that waits for another is behind it in the queue, so that some thread is always at work.
+        last = [pool.submit(after, before, learner, step) for before, learner in zip(last, learners, strict=True)]
+        rows.append([future for future in last if future is not None])
+    for row in rows:
+        yield float(np.mean([future.result() for future in row]))

@@ -19,9 +19,14 @@ from medcutmix_pipeline.schemas.config import AttentionConfig, FitConfig
 from medcutmix_pipeline.stages.attention.checkpoint import Card, save_checkpoint
 from medcutmix_pipeline.stages.attention.encoder import encoder_image_size, load_encoder
 from medcutmix_pipeline.stages.attention.fit import Pair, fit_encoder
+from medcutmix_pipeline.stages.attention.learner import Learner
 from tests.stages.attention.fit_once import CONFIG, material
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+def quiet(*_):
+    """Progress that nobody looks at."""
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +180,28 @@ def test_weights_of_another_width_are_told_in_one_line(fitted, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({**card, "width": 32}))
     with pytest.raises(UsageError, match="do not belong together"):
         load_encoder(CONFIG, tmp_path)
+
+
+@pytest.mark.parametrize("networks", [1, 3])
+def test_the_number_of_threads_changes_nothing_and_what_goes_wrong_ends_a_fit_at_once(networks, tmp_path, monkeypatch):
+    images, pairs = material(16)
+    config = FitConfig(image_size=64, steps=30, batch=8, width=16, networks=networks)
+    for threads in (1, 2, 5):
+        fit_encoder(
+            images, pairs, config.model_copy(update={"threads": threads, "steps": 5}), 3, tmp_path / str(threads), quiet
+        )
+    saved = {(tmp_path / str(n) / "model.safetensors").read_bytes() for n in (1, 2, 5)}
+    assert len(saved) == 1
+    told = []
+
+    def stop(step, steps, loss):
+        told.append(step)
+        raise KeyboardInterrupt
+
+    learn, learnt = Learner.learn, []
+    monkeypatch.setattr(Learner, "learn", lambda *given: learnt.append(1) or learn(*given))
+    with pytest.raises(KeyboardInterrupt):
+        fit_encoder(images, pairs, config.model_copy(update={"held_out": 0}), 3, tmp_path / "stopped", stop)
+    assert told == [1]
+    assert len(learnt) < 30 * networks
+    assert not (tmp_path / "stopped").exists()
