@@ -80,7 +80,7 @@ class FitConfig(Section):
     image_size: int = Field(
         128, ge=32, le=512, multiple_of=16, description="side of the images that the encoder sees, px"
     )
-    steps: int = Field(750, ge=1, description="optimiser steps")
+    steps: int = Field(600, ge=1, description="optimiser steps of each network")
     batch: int = Field(32, ge=2, description="images in a step, each with all sentences of its report")
     learning_rate: float = Field(3e-3, gt=0, description="highest learning rate of AdamW; it warms up and falls off")
     width: int = Field(32, ge=16, multiple_of=16, description="channels of the encoder")
@@ -90,7 +90,7 @@ class FitConfig(Section):
         le=0.5,
         description="share of the patients that the fit does not learn from, on whom its loss is looked at; 0: none",
     )
-    networks: int = Field(2, ge=1, le=16, description="networks fitted side by side; a map is the mean of theirs")
+    networks: int = Field(3, ge=1, le=16, description="networks fitted side by side; a map is the mean of theirs")
     threads: int = Field(2, ge=1, description="networks that learn at the same time, each on a CPU thread of its own")
 
 
