@@ -13,11 +13,14 @@ encoder notes when it is asked and when it has answered: the rest of the time it
 from __future__ import annotations
 
 import io
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.pipeline.layout import Outcome
     from medcutmix_pipeline.pipeline.work import Context, UnitTask
+    from medcutmix_pipeline.schemas.config import AttentionConfig
     from medcutmix_pipeline.stages.attention.encoder import Encoder
     from medcutmix_pipeline.stages.ingest.samples import Ingested
     from medcutmix_pipeline.stages.pairing.draft import Draft
@@ -132,13 +136,23 @@ def bare_rate(encoder: Encoder, shards: list[Questions]) -> float:
     return sum(len(images) for images, _, _ in shards) / (time.perf_counter() - started)
 
 
-def shared_rate(encoder: Encoder, shards: list[Questions]) -> float:
-    """Images a second of the encoder alone while another process works on JPEGs: the cores share memory and clock."""
-    with subprocess.Popen([sys.executable, "-c", BUSY]) as other:
-        try:
-            return bare_rate(encoder, shards)
-        finally:
-            other.kill()
+def fresh_rate(config: AttentionConfig, shards: list[Questions], shared: bool = False) -> float:
+    """As `bare_rate`, in a process of its own; with `shared`, while another works on JPEGs beside it.
+
+    Processes differ by more than a tenth in how fast the same encoder is in them, by how their memory happens to lie;
+    a build's encoder has a new one each time, and so has this.
+    """
+    with ExitStack() as stack:
+        pool = stack.enter_context(ProcessPoolExecutor(1, multiprocessing.get_context("spawn")))
+        if shared:  # cores share memory and clock
+            stack.callback(subprocess.Popen([sys.executable, "-c", BUSY]).kill)
+        return pool.submit(_rate_here, config, shards).result()
+
+
+def _rate_here(config: AttentionConfig, shards: list[Questions]) -> float:
+    encoder = load_encoder(config, None)
+    bare_rate(encoder, shards[:2])
+    return bare_rate(encoder, shards)
 
 
 class Builds:
@@ -184,12 +198,10 @@ def measure(told: argparse.Namespace) -> list[Figure]:
     on = "CPU" if told.device == "cpu" or not torch.cuda.is_available() else "GPU"
     config, out = prepared(told, on), told.work / "out"
     units = asked_by(config, out)
-    encoder, builds = load_encoder(config.attention, None), Builds(config, out)
-    heard = [asked for asked in units.values() if len(asked[0])]
-    bare_rate(encoder, heard[:2])
-    ways = {"bare": lambda: bare_rate(encoder, heard), "inside": builds.rate}
+    builds, heard = Builds(config, out), [asked for asked in units.values() if len(asked[0])]
+    ways = {"bare": lambda: fresh_rate(config.attention, heard), "inside": builds.rate}
     if on == "CPU":
-        ways["shared"] = lambda: shared_rate(encoder, heard)
+        ways["shared"] = lambda: fresh_rate(config.attention, heard, shared=True)
     rates = side_by_side(ways, told.rounds or ROUNDS[told.size])
     shutil.rmtree(out)
     bare, inside, calls = rates["bare"], rates["inside"], Measured(tuple(builds.in_calls))
@@ -205,7 +217,7 @@ def measure(told: argparse.Namespace) -> list[Figure]:
     if on == "CPU":
         other = rates["shared"].over(bare)
         figures.append(other.figure("bare loop with the other core at work ÷ bare loop", "×"))
-    elif isinstance(encoder, BatchedEncoder):
+    elif isinstance(encoder := load_encoder(config.attention, None), BatchedEncoder):
         alone = tower_rate(encoder, config.attention.batch)
         figures.append(
             Figure("bare loop ÷ image encoder alone on images in the GPU's memory", bare.median / alone, "×")
