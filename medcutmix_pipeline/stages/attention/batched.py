@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+F = TypeVar("F")
+"""What an encoder makes of images, before it meets a sentence."""
+
 Q = TypeVar("Q")
 """What an encoder makes of sentences, before it meets an image."""
 
@@ -50,7 +53,7 @@ class Part:
         return Part(self.rows[:half], self._asked), Part(self.rows[half:], self._asked)
 
 
-class BatchedEncoder(ABC, Generic[Q]):
+class BatchedEncoder(ABC, Generic[F, Q]):
     """An encoder in three steps that a subclass gives: images to features, sentences to queries, both to answers."""
 
     def __init__(self, name: str, sha256: str, image_size: int, device: torch.device, batch: int, threads: int) -> None:
@@ -73,15 +76,15 @@ class BatchedEncoder(ABC, Generic[Q]):
         return self._image_size
 
     @abstractmethod
-    def encode_images(self, images: Tensor) -> Tensor:
-        """Grey images float32 [B, 1, s, s] in [0, 1], on the encoder's device → features [B, …]."""
+    def encode_images(self, images: Tensor) -> F:
+        """Grey images float32 [B, 1, s, s] in [0, 1], on the encoder's device → features."""
 
     @abstractmethod
     def encode_sentences(self, sentences: Sequence[str]) -> tuple[Q, int]:
         """Distinct sentences → queries, and how many sentences were longer than is read of them."""
 
     @abstractmethod
-    def look(self, features: Tensor, queries: Q, image_of: list[int], query_of: list[int]) -> tuple[Tensor, Tensor]:
+    def look(self, features: F, queries: Q, image_of: list[int], query_of: list[int]) -> tuple[Tensor, Tensor]:
         """Query `query_of[k]` on features `image_of[k]` → maps [S, h, w] ≥ 0 and scores [S] in [0, 1]."""
 
     def attend(self, images: NDArray[np.uint8], image_index: Sequence[int], sentences: Sequence[str]) -> Attention:
@@ -104,7 +107,7 @@ class BatchedEncoder(ABC, Generic[Q]):
         return Attention(maps, np.array([a[2] for a in answers], np.float32), truncated)
 
     def _answers(
-        self, images: NDArray[np.uint8], parts: Sequence[Part], queries: Q, first: Tensor | None
+        self, images: NDArray[np.uint8], parts: Sequence[Part], queries: Q, first: F | None
     ) -> Iterator[Answer]:
         """The answers to all questions, in any order; `first` are the features of the first part.
 
@@ -116,7 +119,7 @@ class BatchedEncoder(ABC, Generic[Q]):
             yield from _fetched(done)
         yield from _fetched(ahead)
 
-    def _look(self, images: NDArray[np.uint8], part: Part, queries: Q, features: Tensor | None = None) -> list[Looked]:
+    def _look(self, images: NDArray[np.uint8], part: Part, queries: Q, features: F | None = None) -> list[Looked]:
         """Look at some images for all that is asked about them; in halves where memory runs out."""
         if features is None:
             features = self._see(images, part)
@@ -131,14 +134,14 @@ class BatchedEncoder(ABC, Generic[Q]):
         _log.warning("out of GPU memory with %d images at a time; going on with half", len(part.rows))
         return [looked for half in part.halves() for looked in self._look(images, half, queries)]
 
-    def _see(self, images: NDArray[np.uint8], part: Part) -> Tensor | None:
+    def _see(self, images: NDArray[np.uint8], part: Part) -> F | None:
         """Features; None where memory runs out, with all that was taken given back."""
         with suppress(torch.OutOfMemoryError):
             return self.encode_images(self._upload(images[part.rows]))
         torch.cuda.empty_cache()
         return None
 
-    def _find(self, features: Tensor, part: Part, queries: Q) -> Looked | None:
+    def _find(self, features: F, part: Part, queries: Q) -> Looked | None:
         """Maps and scores; None where memory runs out, with all that was taken given back."""
         with suppress(torch.OutOfMemoryError):
             maps, scores = self.look(features, queries, part.image_of, part.query_of)

@@ -23,7 +23,7 @@ _DEPTH = 2 / 3
 (arXiv 2107.07651), whose text encoder BLIP's follows."""
 
 
-class BlipEncoder(BatchedEncoder[list[Tensor]]):
+class BlipEncoder(BatchedEncoder[Tensor, list[Tensor]]):
     """A BlipForImageTextRetrieval with its matching head. Queries are the token numbers of each sentence."""
 
     def __init__(

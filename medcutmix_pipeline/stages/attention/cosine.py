@@ -28,7 +28,7 @@ class Queries(NamedTuple):
     reference: Tensor
 
 
-class CosineEncoder(BatchedEncoder[Queries]):
+class CosineEncoder(BatchedEncoder[Tensor, Queries]):
     """An encoder whose subclass embeds images with their patches, and sentences, in one space."""
 
     def __init__(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from torch import Tensor
 
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.stages.attention.batched import BatchedEncoder
@@ -15,17 +16,25 @@ from medcutmix_pipeline.stages.attention.ensemble import Ensemble
 from medcutmix_pipeline.stages.attention.network import PatchAttention
 from medcutmix_pipeline.stages.attention.statements import swap_sides
 from medcutmix_pipeline.stages.attention.vocabulary import Vocabulary, cut_short
+from medcutmix_pipeline.stages.ingest.view import image_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from torch import Tensor
-
     from medcutmix_pipeline.schemas.config import AttentionConfig
 
 
-class FittedEncoder(BatchedEncoder["Tensor"]):
+class Seen(NamedTuple):
+    """What patches are told from, in images and in their mirror images [B, networks · dim / 4, h, w], and which of them
+    are frontal."""
+
+    as_it_is: Tensor
+    mirrored: Tensor
+    frontal: list[bool]
+
+
+class FittedEncoder(BatchedEncoder[Seen, Tensor]):
     """`PatchAttention` networks with their vocabulary. A map is the sentence's attention over patches, sum 1."""
 
     def __init__(self, model: Ensemble, card: Card, sha256: str, device: torch.device, config: AttentionConfig) -> None:
@@ -49,10 +58,13 @@ class FittedEncoder(BatchedEncoder["Tensor"]):
         return cls(model, card, checkpoint_sha256(folder), choose_device(config.device), config)
 
     @torch.no_grad()
-    def encode_images(self, images: Tensor) -> Tensor:
-        """→ what patches are told from, of images and of their mirror images [B, 2, networks · dim / 4, h, w]."""
-        both = (self._model.texture(x.contiguous(memory_format=torch.channels_last)) for x in (images, images.flip(-1)))
-        return torch.stack(list(both), 1)
+    def encode_images(self, images: Tensor) -> Seen:
+        """→ textures. A lateral image has no mirror image that was ever learnt: all look the same way."""
+        pixels = (images[:, 0] * 255).round().byte().cpu().numpy()
+        as_it_is, mirrored = (
+            self._model.texture(x.contiguous(memory_format=torch.channels_last)) for x in (images, images.flip(-1))
+        )
+        return Seen(as_it_is, mirrored, [image_view(each) == "frontal" for each in pixels])
 
     @torch.no_grad()
     def encode_sentences(self, sentences: Sequence[str]) -> tuple[Tensor, int]:
@@ -62,19 +74,24 @@ class FittedEncoder(BatchedEncoder["Tensor"]):
         return torch.stack([self._model.encode_sentences(each) for each in words], 1), cut_short(sentences)
 
     @torch.enable_grad()
-    def look(
-        self, features: Tensor, queries: Tensor, image_of: list[int], query_of: list[int]
-    ) -> tuple[Tensor, Tensor]:
-        """→ attention over patches, and presence by the pooled scores: means over the networks, and over an image and
-        its mirror image, which is another picture to them: what is missed in the one is often seen in the other.
+    def look(self, features: Seen, queries: Tensor, image_of: list[int], query_of: list[int]) -> tuple[Tensor, Tensor]:
+        """→ attention over patches, and presence by the pooled scores: means over the networks, and over a frontal
+        image and its mirror image, which is another picture to them: what is missed in the one is often seen in the
+        other.
         """
-        maps, beliefs = [], []
-        for mirrored in (0, 1):
-            parts = self._model.parts(features[image_of, mirrored], queries[query_of, mirrored])
-            for network, texture, asked in parts:
-                seen, belief = _answer(network, texture, asked)
-                maps.append(seen.flip(-1) if mirrored else seen)
-                beliefs.append(belief)
+        maps, beliefs = self._means(features.as_it_is[image_of], queries[query_of, 0])
+        twice = [k for k, image in enumerate(image_of) if features.frontal[image]]
+        if twice:
+            textures = features.mirrored[[image_of[k] for k in twice]]
+            seen, believed = self._means(textures, queries[[query_of[k] for k in twice], 1])
+            maps[twice] = (maps[twice] + seen.flip(-1)) / 2
+            beliefs[twice] = (beliefs[twice] + believed) / 2
+        return maps, beliefs
+
+    def _means(self, textures: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """The networks' means, each query [S, …] on a texture of its own [S, …]."""
+        answers = [_answer(network, texture, asked) for network, texture, asked in self._model.parts(textures, queries)]
+        maps, beliefs = zip(*answers, strict=True)
         return torch.stack(maps).mean(0), torch.stack(beliefs).mean(0)
 
 

@@ -20,6 +20,7 @@ from medcutmix_pipeline.stages.attention.checkpoint import Card, save_checkpoint
 from medcutmix_pipeline.stages.attention.encoder import encoder_image_size, load_encoder
 from medcutmix_pipeline.stages.attention.fit import Pair, fit_encoder
 from medcutmix_pipeline.stages.attention.learner import Learner
+from medcutmix_pipeline.stages.ingest import image_view
 from tests.stages.attention.fit_once import CONFIG, material
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -205,3 +206,17 @@ def test_the_number_of_threads_changes_nothing_and_what_goes_wrong_ends_a_fit_at
     assert told == [1]
     assert len(learnt) < 30 * networks
     assert not (tmp_path / "stopped").exists()
+
+
+def test_a_frontal_image_and_its_mirror_image_give_mirrored_maps_for_mirrored_sentences_and_a_lateral_one_does_not(
+    fitted,
+):
+    folder, images, _ = fitted
+    encoder = load_encoder(CONFIG, folder)
+    views = [image_view(image) for image in images]
+    rows = [views.index("frontal"), views.index("lateral")]
+    one = encoder.attend(images[rows], [0, 1], ["There is fracture on the left."] * 2)
+    other = encoder.attend(images[rows][:, :, ::-1], [0, 1], ["there is fracture on the right."] * 2)
+    np.testing.assert_allclose(other.maps[0], one.maps[0][:, ::-1], rtol=1e-4, atol=1e-8)
+    assert other.scores[0] == pytest.approx(one.scores[0], rel=1e-5)
+    assert np.abs(other.maps[1] - one.maps[1][:, ::-1]).max() > 1e-4
