@@ -100,20 +100,22 @@ class BatchedEncoder(ABC, Generic[F, Q]):
         with reproducible(self._threads):
             rows = sorted(asked)
             parts = [Part(p, asked) for p in (rows[n : n + self._batch] for n in range(0, len(rows), self._batch))]
-            first = self._see(images, parts[0])  # a GPU is at work on them while the sentences are read
+            first = [self._see(images, parts[0])]  # a GPU is at work on them while the sentences are read
             queries, truncated = self.encode_sentences(list(number))
             answers = sorted(self._answers(images, parts, queries, first), key=lambda a: a[0])
         maps = np.stack([a[1] for a in answers])
         return Attention(maps, np.array([a[2] for a in answers], np.float32), truncated)
 
     def _answers(
-        self, images: NDArray[np.uint8], parts: Sequence[Part], queries: Q, first: F | None
+        self, images: NDArray[np.uint8], parts: Sequence[Part], queries: Q, first: list[F | None]
     ) -> Iterator[Answer]:
-        """The answers to all questions, in any order; `first` are the features of the first part.
+        """The answers to all questions, in any order.
+
+        `first` holds the features of the first part, and is emptied: where memory runs out they must go.
 
         A GPU looks at images while the next are copied to it: answers are waited for only when more is under way.
         """
-        ahead = self._look(images, parts[0], queries, first)
+        ahead = self._look(images, parts[0], queries, first.pop())
         for part in parts[1:]:
             done, ahead = ahead, self._look(images, part, queries)
             yield from _fetched(done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from functools import partial
 
 import huggingface_hub
@@ -281,6 +282,28 @@ def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(batch, checkp
     got = small.attend(images, ROWS, SENTENCES)
     np.testing.assert_allclose(got.maps, expected.maps, rtol=1e-5)
     np.testing.assert_allclose(got.scores, expected.scores, rtol=1e-5)
+
+
+def test_features_are_given_back_before_half_of_them_are_tried(checkpoints, images, monkeypatch):
+    encoder = load_encoder(config_of(checkpoints["clip"][0], batch=3), None)
+    encode, look, alive, held = encoder.encode_images, encoder.look, [], []
+
+    def seen(batch):
+        held.append(sum(one() is not None for one in alive))
+        features = encode(batch)
+        alive.append(weakref.ref(features))
+        return features
+
+    def tight(features, *asked):
+        if len(features) > 1:
+            raise torch.OutOfMemoryError
+        return look(features, *asked)
+
+    monkeypatch.setattr(encoder, "encode_images", seen)
+    monkeypatch.setattr(encoder, "look", tight)
+    encoder.attend(images, ROWS, SENTENCES)
+    assert held == [0] * len(held)
+    assert len(held) > 3
 
 
 def test_each_image_is_encoded_once_however_many_sentences_ask(checkpoints, images, monkeypatch):
