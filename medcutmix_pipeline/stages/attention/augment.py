@@ -63,9 +63,16 @@ def _spread(*shape: int, rng: torch.Generator) -> Tensor:
     return torch.rand(*shape, generator=rng) * 2 - 1
 
 
-def some_of(images: int, patches: int, share: float, rng: torch.Generator) -> Tensor:
-    """Numbers int64 [images, share · patches] of each image's patches that answer, drawn anew for each.
+def some_of(images: int, side: int, rng: torch.Generator) -> Tensor:
+    """Numbers int64 [images, (side / 2)²] of the patches that answer, of side × side: one of each square of four, drawn
+    anew for each image.
 
-    What a single patch tells may be missing, so that all that see a finding learn to say so.
+    What a single patch tells may be missing, so that all that see a finding learn to say so. But of four neighbours one
+    always answers: were patches drawn from the whole image, a small finding would often have none, and the image pass
+    for one that shows what its sentence says somewhere else.
     """
-    return torch.rand(images, patches, generator=rng).topk(max(1, int(share * patches)), sorted=False).indices
+    half = side // 2
+    down, across = torch.randint(0, 2, (2, images, half, half), generator=rng)
+    first = 2 * torch.arange(half)
+    numbers: Tensor = (first[:, None] + down) * side + first + across
+    return numbers.flatten(1)

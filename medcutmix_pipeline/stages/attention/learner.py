@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 _AVERAGE, _CLIP, _CALIBRATION_BATCHES = 0.98, 1.0, 12
 _SENTENCE_STEPS, _SENTENCES_AT_ONCE, _SENTENCE_RATE, _SENTENCE_SCALE = 200, 128, 5e-3, 5.0
 
-_SHOWN = 0.2
-"""Share of an image's patches that answer in a step."""
-
 _SIDES = 0.2
 """Weight of the loss that keeps answers on the side which the report names."""
 
@@ -85,7 +82,7 @@ class Learner:
         model, cells = self._model, self._config.image_size // 4
         batch, pixels, words = self._drawn(vague)
         target, half = (torch.from_numpy(a).to(self._device) for a in (batch.target, batch.half))
-        shown = some_of(len(pixels), cells**2, _SHOWN, self._chance).to(self._device)
+        shown = some_of(len(pixels), cells, self._chance).to(self._device)
         patches = model.encode_images(pixels, shown)
         columns = shown % cells - (cells - 1) / 2
         cosines = torch.einsum("sd,bpd->sbp", model.encode_sentences(words), patches)
