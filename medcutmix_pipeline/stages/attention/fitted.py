@@ -13,6 +13,7 @@ from medcutmix_pipeline.stages.attention.checkpoint import Card, checkpoint_sha2
 from medcutmix_pipeline.stages.attention.device import choose_device
 from medcutmix_pipeline.stages.attention.encoder import FIT
 from medcutmix_pipeline.stages.attention.ensemble import Ensemble
+from medcutmix_pipeline.stages.attention.evidence import attention, detail, evidence
 from medcutmix_pipeline.stages.attention.network import PatchAttention
 from medcutmix_pipeline.stages.attention.statements import swap_sides
 from medcutmix_pipeline.stages.attention.vocabulary import Vocabulary, cut_short
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """What patches are told from, in images and in their mirror images [B, networks · dim / 4, h, w], and which of them
-    are frontal."""
+    """What patches are told from, in images and in their mirror images [B, networks · dim / 4, h, w]; the images'
+    detail [B, s, s]; and which of them are frontal."""
 
     as_it_is: Tensor
     mirrored: Tensor
+    detail: Tensor
     frontal: list[bool]
 
 
@@ -64,7 +66,7 @@ class FittedEncoder(BatchedEncoder[Seen, Tensor]):
         as_it_is, mirrored = (
             self._model.texture(x.contiguous(memory_format=torch.channels_last)) for x in (images, images.flip(-1))
         )
-        return Seen(as_it_is, mirrored, [image_view(each) == "frontal" for each in pixels])
+        return Seen(as_it_is, mirrored, detail(images), [image_view(each) == "frontal" for each in pixels])
 
     @torch.no_grad()
     def encode_sentences(self, sentences: Sequence[str]) -> tuple[Tensor, int]:
@@ -79,33 +81,32 @@ class FittedEncoder(BatchedEncoder[Seen, Tensor]):
         image and its mirror image, which is another picture to them: what is missed in the one is often seen in the
         other.
         """
-        maps, beliefs = self._means(features.as_it_is[image_of], queries[query_of, 0])
+        details = features.detail[image_of]
+        maps, beliefs = self._means(features.as_it_is[image_of], details, queries[query_of, 0])
         twice = [k for k, image in enumerate(image_of) if features.frontal[image]]
         if twice:
             textures = features.mirrored[[image_of[k] for k in twice]]
-            seen, believed = self._means(textures, queries[[query_of[k] for k in twice], 1])
+            asked = queries[[query_of[k] for k in twice], 1]
+            seen, believed = self._means(textures, details[twice].flip(-1), asked)
             maps[twice] = (maps[twice] + seen.flip(-1)) / 2
             beliefs[twice] = (beliefs[twice] + believed) / 2
         return maps, beliefs
 
-    def _means(self, textures: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """The networks' means, each query [S, …] on a texture of its own [S, …]."""
-        answers = [_answer(network, texture, asked) for network, texture, asked in self._model.parts(textures, queries)]
-        maps, beliefs = zip(*answers, strict=True)
+    def _means(self, textures: Tensor, details: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """The networks' means, each query [S, …] on a texture and a detail of its own [S, …]."""
+        parts = self._model.parts(textures, queries)
+        maps, beliefs = zip(*(_answer(network, seen, details, asked) for network, seen, asked in parts), strict=True)
         return torch.stack(maps).mean(0), torch.stack(beliefs).mean(0)
 
 
-def _answer(network: PatchAttention, texture: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
-    """One network's attention [S, h, w] and presence [S] for queries [S, dim], each on a texture of its own [S, …].
-
-    Evidence is |gradient × value| of the score over the texture's channels, as gradient × input (Shrikumar and others
-    2016, arXiv:1605.01713), where it is a place that counts and not whether it spoke for or against.
-    """
+def _answer(network: PatchAttention, texture: Tensor, details: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
+    """One network's attention [S, h, w] and presence [S] for queries [S, dim], each on a texture of its own [S, …] and
+    a detail [S, s, s]."""
     texture = texture.detach().requires_grad_()
     cosines = torch.einsum("spd,sd->sp", network.patches_of(texture), queries)
     pooled = network.pooled(cosines)
     [slope] = torch.autograd.grad(pooled.sum(), texture)
-    evidence = (slope * texture.detach()).abs().sum(1)
-    cells = evidence.shape[-1] // 2
-    maps = network.attention(cosines.detach().unflatten(1, (cells, cells)), evidence)
-    return maps, network.belief_logits(pooled.detach()).sigmoid()
+    texture, cosines, pooled = texture.detach(), cosines.detach(), pooled.detach()
+    cells = texture.shape[-1] // 2
+    found = evidence(network.patches.slope(texture, slope), details)
+    return attention(cosines.unflatten(1, (cells, cells)), found), network.belief_logits(pooled).sigmoid()

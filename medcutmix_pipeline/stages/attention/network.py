@@ -13,16 +13,10 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 SHARPNESS = 12.0
-"""Inverse temperature of the attention over patches, and of the log-mean-exp that pools them into one score."""
+"""Inverse temperature of the log-mean-exp that pools patches into one score."""
 
 _CONTRAST = 20.0
 """Factor on pooled cosines that makes them logits of the contrastive loss, at the start of the fit."""
-
-_SMOOTH = 3
-"""Side of the squares of cells over which cosines are averaged, and attention and evidence twice."""
-
-_LEAST = 1e-3
-"""Evidence is never less than this, of its largest."""
 
 _FREQUENCIES = 3
 
@@ -57,6 +51,16 @@ class PatchTower(nn.Module):
     def texture(self, images: Tensor) -> Tensor:
         """What patches are told from, where it was seen: [B, width / 4, s / 2, s / 2], each cell of 4 pixels."""
         return cast("Tensor", self.stem[0](_standardise(images)))
+
+    def slope(self, texture: Tensor, slope: Tensor) -> Tensor:
+        """The gradient over pixels [B, s, s] of what has the gradient `slope` over the texture, both [B, c, h, w]: the
+        first layer, walked backwards. Pixels are standardised ones, and normalisation as it is when nothing is learnt.
+        """
+        first = cast("nn.Sequential", self.stem[0])
+        convolution, norm = cast("nn.Conv2d", first[0]), cast("nn.BatchNorm2d", first[1])
+        scale = norm.weight / (cast("Tensor", norm.running_var) + norm.eps).sqrt()
+        through = slope * (texture > 0) * scale[:, None, None]
+        return F.conv_transpose2d(through, convolution.weight, stride=2, padding=1)[:, 0]
 
     def described(self, texture: Tensor, shown: Tensor | None = None) -> Tensor:
         """Texture → features [B, width, P, 1] of all patches, or of those with the numbers `shown`, int64 [B, P]."""
@@ -115,22 +119,6 @@ class PatchAttention(nn.Module):
         """Scores in [-1, 1] of sentences on images, from the cosines with the patches [..., P]: log-mean-exp over P."""
         return (torch.logsumexp(SHARPNESS * cosines, -1) - math.log(cosines.shape[-1])) / SHARPNESS
 
-    @staticmethod
-    def attention(cosines: Tensor, evidence: Tensor) -> Tensor:
-        """Maps [S, h, w] with sum 1 from cosines [S, h, w], and evidence [S, 2h, 2w] ≥ 0: how much what was seen in
-        each place contributed to the score.
-
-        A patch sees beyond its borders, so that one beside a finding may answer for it, and in each fit another one
-        does. Attention tells the neighbourhood, and evidence, which has twice as many cells along each side, where in
-        it the finding was seen.
-        """
-        answers = torch.softmax(SHARPNESS * _averaged(cosines).flatten(1), -1).view(cosines.shape)
-        around = F.interpolate(_averaged(_averaged(answers))[:, None], evidence.shape[1:], mode="bilinear")[:, 0]
-        largest = evidence.amax((1, 2), keepdim=True).clamp(min=torch.finfo(evidence.dtype).tiny)
-        maps = around * _averaged(_averaged((evidence / largest).clamp(min=_LEAST)))
-        maps = F.avg_pool2d(maps[:, None], 2)[:, 0]
-        return maps / maps.sum((1, 2), keepdim=True)
-
     def contrast_logits(self, pooled: Tensor) -> Tensor:
         """What the contrastive loss compares."""
         return self.contrast.exp() * pooled
@@ -172,11 +160,6 @@ def _some(cells: Tensor, shown: Tensor | None) -> Tensor:
     if shown is not None:
         rows = rows.expand(len(shown), -1, -1).gather(1, shown[..., None].expand(-1, -1, rows.shape[2]))
     return rows.transpose(1, 2)[..., None]
-
-
-def _averaged(maps: Tensor) -> Tensor:
-    """Each cell of maps [S, h, w] as the mean of a square around it."""
-    return F.avg_pool2d(maps[:, None], _SMOOTH, 1, _SMOOTH // 2, count_include_pad=False)[:, 0]
 
 
 def _standardise(images: Tensor) -> Tensor:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.random import Generator, Philox
 
 from medcutmix_pipeline.schemas.config import Config
-from medcutmix_pipeline.stages.attention.augment import vary_images
+from medcutmix_pipeline.stages.attention.augment import some_of, vary_images
 from medcutmix_pipeline.stages.attention.calibration import calibrate
 from medcutmix_pipeline.stages.attention.corpus import Corpus, Pair, pairs_of
+from medcutmix_pipeline.stages.attention.evidence import attention, detail, evidence
 from medcutmix_pipeline.stages.attention.losses import contrastive_loss, side_loss
 from medcutmix_pipeline.stages.attention.muon import orthogonal
 from medcutmix_pipeline.stages.attention.network import PatchAttention
@@ -191,6 +192,59 @@ def test_patches_that_are_shown_alone_are_described_as_among_all(count, seed):
     with torch.no_grad():
         whole, some = model.encode_images(images), model.encode_images(images, shown)
     torch.testing.assert_close(some, torch.stack([w[k] for w, k in zip(whole, shown, strict=True)]))
+
+
+@given(st.integers(1, 4), st.integers(1, 20), st.integers(0, 2**32))
+def test_of_every_four_neighbours_one_patch_answers_so_that_nothing_small_is_passed_over(images, half, seed):
+    side = 2 * half
+    shown = np.zeros((images, side * side), np.int64)
+    drawn = some_of(images, side, torch.Generator().manual_seed(seed))
+    np.add.at(shown, (np.arange(images)[:, None], drawn.numpy()), 1)
+    squares = shown.reshape(images, half, 2, half, 2).sum((2, 4))
+    assert (squares == 1).all()
+
+
+def test_each_of_four_neighbours_answers_as_often_as_the_others_and_no_two_squares_agree_by_more_than_chance():
+    drawn = some_of(500, 8, torch.Generator().manual_seed(0))
+    down, across = drawn // 8 % 2, drawn % 2
+    told = torch.cat([down, across], 1).float()
+    assert (told.mean(0) - 0.5).abs().max() < 0.1
+    assert (torch.corrcoef(told.T) - torch.eye(32)).abs().max() < 0.2
+
+
+def test_the_slope_over_pixels_is_the_gradient_of_the_first_layer():
+    torch.manual_seed(0)
+    tower = PatchAttention(8, 16, 32).patches.eval()
+    norm = tower.stem[0][1]
+    with torch.no_grad():
+        for numbers in (norm.weight, norm.running_var):
+            numbers.uniform_(0.5, 2)
+        for numbers in (norm.bias, norm.running_mean):
+            numbers.normal_()
+    pixels = torch.randn(3, 1, 32, 32, requires_grad=True)
+    texture = tower.stem[0](pixels)
+    given = torch.randn(texture.shape)
+    [expected] = torch.autograd.grad((given * texture).sum(), pixels)
+    assert (texture == 0).any()
+    torch.testing.assert_close(tower.slope(texture, given), expected[:, 0])
+
+
+@pytest.mark.parametrize(("darker", "brighter"), [((20, 24), (24, 26)), ((27, 31), (25, 27))])
+def test_evidence_is_strongest_on_a_thin_plate_whichever_of_its_edges_the_network_knows_it_by(darker, brighter):
+    picture, slope = torch.full((1, 1, 64, 64), 0.3), torch.zeros(1, 64, 64)
+    picture[..., 24:27, 20:44] = 0.9
+    slope[:, slice(*darker), 20:44], slope[:, slice(*brighter), 20:44] = -1.0, 1.0
+    rows = evidence(slope, detail(picture))[0].sum(1)
+    assert int(rows.argmax()) in (24 // 2, 26 // 2)
+
+
+def test_a_picture_without_detail_gives_a_map_by_attention_alone():
+    answers = torch.rand(2, 8, 8, generator=torch.Generator().manual_seed(0))
+    flat = evidence(torch.ones(2, 32, 32), detail(torch.full((2, 1, 32, 32), 0.4)))
+    assert float(flat.max()) < 1e-6
+    maps = attention(answers, flat * 0)
+    assert torch.isfinite(maps).all()
+    torch.testing.assert_close(maps.sum((1, 2)), torch.ones(2))
 
 
 def test_grid_cells_are_centred_on_the_pixels_that_they_stand_for():
