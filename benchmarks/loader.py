@@ -5,7 +5,7 @@
     python -m benchmarks.loader --no-peers      without litData and mosaicml-streaming
 
 Shards of 512 grey JPEGs of 448 px as `build` writes them, with plans of generated studies; their grain gives them as
-many bytes as radiographs have. Every way runs in a process of its own, in another order in each round. Three epochs in
+many bytes as radiographs have. Every way runs in a process of its own, in another order in each round. Five epochs in
 each process: the first, in which the loader reads records and compares every shard's sha256, is told apart.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-ROUNDS, EPOCHS, BATCH = {"small": 1, "full": 5}, 3, 64
+ROUNDS, EPOCHS, BATCH = {"small": 1, "full": 5}, 5, 64
 PEERS = {"litdata": "litData, 2 workers", "streaming": "mosaicml-streaming, 2 workers"}
 TOLD = {
     "MixLoader": "MixLoader",

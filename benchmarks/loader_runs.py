@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("way", choices=[*WAYS, "prepare"])
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=5)
     told = parser.parse_args()
     torch.set_num_threads(1)
     if told.way in ("prepare", "litdata", "streaming"):
