@@ -65,14 +65,13 @@ def batch_plan(
 
 def _asserted(labels: Sequence[Mapping[str, str]], findings: Sequence[str]) -> Tensor:
     """Which findings each report asserts, bool [B, F]."""
-    place = {finding: i for i, finding in enumerate(findings)}
+    place, width = {finding: i for i, finding in enumerate(findings)}, len(findings)
     found = [
-        (i, place[finding])
-        for i, told in enumerate(labels)
+        row * width + place[finding]
+        for row, told in enumerate(labels)
         for finding, said in told.items()
         if said == "present" and finding in place
     ]
-    asserted = np.zeros((len(labels), len(findings)), np.bool_)
-    if found:
-        asserted[tuple(zip(*found, strict=True))] = True
+    asserted = np.zeros((len(labels), width), np.bool_)
+    asserted.reshape(-1)[found] = True
     return torch.from_numpy(asserted)
