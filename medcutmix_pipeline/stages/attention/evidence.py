@@ -18,13 +18,13 @@ _WIDTH = 1 / 14
 """Side of the squares, of the picture's, over which its pixels are averaged twice: what is narrower is its detail."""
 
 
-def detail(images: Tensor) -> Tensor:
+def detail_of(images: Tensor) -> Tensor:
     """What stands out from its surroundings: images [B, 1, s, s] less their blurred selves, [B, s, s]."""
     side = 2 * round(images.shape[-1] * _WIDTH / 2) + 1
     return (images - _averaged(_averaged(images[:, 0], side), side)[:, None])[:, 0]
 
 
-def evidence(slope: Tensor, detail: Tensor) -> Tensor:
+def evidence_of(slope: Tensor, detail: Tensor) -> Tensor:
     """How much of the score hangs on the detail in each place, [S, s / 2, s / 2], from the score's gradient over the
     pixels and the images' `detail`, both [S, s, s].
 

@@ -13,7 +13,7 @@ from medcutmix_pipeline.stages.attention.checkpoint import Card, checkpoint_sha2
 from medcutmix_pipeline.stages.attention.device import choose_device
 from medcutmix_pipeline.stages.attention.encoder import FIT
 from medcutmix_pipeline.stages.attention.ensemble import Ensemble
-from medcutmix_pipeline.stages.attention.evidence import attention, detail, evidence
+from medcutmix_pipeline.stages.attention.evidence import attention, detail_of, evidence_of
 from medcutmix_pipeline.stages.attention.network import PatchAttention
 from medcutmix_pipeline.stages.attention.statements import swap_sides
 from medcutmix_pipeline.stages.attention.vocabulary import Vocabulary, cut_short
@@ -66,7 +66,7 @@ class FittedEncoder(BatchedEncoder[Seen, Tensor]):
         as_it_is, mirrored = (
             self._model.texture(x.contiguous(memory_format=torch.channels_last)) for x in (images, images.flip(-1))
         )
-        return Seen(as_it_is, mirrored, detail(images), [image_view(each) == "frontal" for each in pixels])
+        return Seen(as_it_is, mirrored, detail_of(images), [image_view(each) == "frontal" for each in pixels])
 
     @torch.no_grad()
     def encode_sentences(self, sentences: Sequence[str]) -> tuple[Tensor, int]:
@@ -108,5 +108,5 @@ def _answer(network: PatchAttention, texture: Tensor, details: Tensor, queries: 
     [slope] = torch.autograd.grad(pooled.sum(), texture)
     texture, cosines, pooled = texture.detach(), cosines.detach(), pooled.detach()
     cells = texture.shape[-1] // 2
-    found = evidence(network.patches.slope(texture, slope), details)
+    found = evidence_of(network.patches.slope(texture, slope), details)
     return attention(cosines.unflatten(1, (cells, cells)), found), network.belief_logits(pooled).sigmoid()

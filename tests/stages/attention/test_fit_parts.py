@@ -15,7 +15,7 @@ from medcutmix_pipeline.schemas.config import Config
 from medcutmix_pipeline.stages.attention.augment import some_of, vary_images
 from medcutmix_pipeline.stages.attention.calibration import calibrate
 from medcutmix_pipeline.stages.attention.corpus import Corpus, Pair, pairs_of
-from medcutmix_pipeline.stages.attention.evidence import attention, detail, evidence
+from medcutmix_pipeline.stages.attention.evidence import attention, detail_of, evidence_of
 from medcutmix_pipeline.stages.attention.losses import contrastive_loss, side_loss
 from medcutmix_pipeline.stages.attention.muon import orthogonal
 from medcutmix_pipeline.stages.attention.network import PatchAttention
@@ -234,13 +234,13 @@ def test_evidence_is_strongest_on_a_thin_plate_whichever_of_its_edges_the_networ
     picture, slope = torch.full((1, 1, 64, 64), 0.3), torch.zeros(1, 64, 64)
     picture[..., 24:27, 20:44] = 0.9
     slope[:, slice(*darker), 20:44], slope[:, slice(*brighter), 20:44] = -1.0, 1.0
-    rows = evidence(slope, detail(picture))[0].sum(1)
+    rows = evidence_of(slope, detail_of(picture))[0].sum(1)
     assert int(rows.argmax()) in (24 // 2, 26 // 2)
 
 
 def test_a_picture_without_detail_gives_a_map_by_attention_alone():
     answers = torch.rand(2, 8, 8, generator=torch.Generator().manual_seed(0))
-    flat = evidence(torch.ones(2, 32, 32), detail(torch.full((2, 1, 32, 32), 0.4)))
+    flat = evidence_of(torch.ones(2, 32, 32), detail_of(torch.full((2, 1, 32, 32), 0.4)))
     assert float(flat.max()) < 1e-6
     maps = attention(answers, flat * 0)
     assert torch.isfinite(maps).all()
