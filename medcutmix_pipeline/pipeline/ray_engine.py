@@ -14,7 +14,7 @@ import ray.exceptions
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.pipeline.carry import carried, unpacking
 from medcutmix_pipeline.pipeline.ray_nodes import ask_nodes
-from medcutmix_pipeline.pipeline.ray_start import start_or_join
+from medcutmix_pipeline.pipeline.ray_start import start_or_join, stop
 from medcutmix_pipeline.pipeline.ray_tasks import (
     BAKE_UNIT,
     INGEST,
@@ -191,4 +191,4 @@ class RayEngine:
         with self._open:
             self._closed = True
             if not self._joined_before:
-                ray.shutdown()
+                stop()

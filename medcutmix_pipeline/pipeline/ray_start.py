@@ -46,6 +46,34 @@ def start_or_join(config: EngineConfig) -> str:
     return f"http://{address}" if address else ""
 
 
+def stop() -> None:
+    """Take down the Ray that this process started.
+
+    Its threads are taken down one after the other, and what one of them then cannot tell another any more it writes to
+    stderr from C++, whatever the level of logging. Nobody can do anything about it, so it goes nowhere.
+    """
+    with _silent_stderr():
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """What the process writes to its file descriptor 2 during the block goes nowhere."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
     """Leave SIGTERM to whom it belonged: Ray takes it, and lets the process die of it with a stack trace."""
