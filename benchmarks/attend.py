@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from medcutmix_pipeline.pipeline.layout import Outcome
-    from medcutmix_pipeline.pipeline.work import Context, UnitTask
+    from medcutmix_pipeline.pipeline.tasks import Context, UnitTask
     from medcutmix_pipeline.schemas.config import AttentionConfig
     from medcutmix_pipeline.stages.attention.encoder import Encoder
     from medcutmix_pipeline.stages.ingest.samples import Ingested

@@ -24,7 +24,7 @@ from medcutmix_pipeline.pipeline.placement import Unit, place_corpus
 from medcutmix_pipeline.pipeline.retry import retry_encoder, retry_parts, retry_units
 from medcutmix_pipeline.pipeline.secrets import load_key
 from medcutmix_pipeline.pipeline.starting import Starter
-from medcutmix_pipeline.pipeline.work import Context, PartTask, UnitTask
+from medcutmix_pipeline.pipeline.tasks import Context, PartTask, UnitTask
 from medcutmix_pipeline.schemas.manifest import DatasetManifest, EncoderFacts
 from medcutmix_pipeline.sources import Source, describe_sources, open_source
 from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_identity

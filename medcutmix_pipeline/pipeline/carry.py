@@ -15,7 +15,7 @@ import psutil
 
 from medcutmix_pipeline.pipeline.atomic import Staged
 from medcutmix_pipeline.pipeline.layout import Outcome
-from medcutmix_pipeline.pipeline.work import Context, IngestTask
+from medcutmix_pipeline.pipeline.tasks import Context, IngestTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

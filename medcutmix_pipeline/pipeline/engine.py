@@ -5,23 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from medcutmix_pipeline.pipeline.pixel import PixelTask, bake_unit
-from medcutmix_pipeline.pipeline.work import (
-    Context,
-    IngestTask,
-    PartTask,
-    UnitTask,
-    attend_unit,
-    draft_unit,
-    ingest_rows,
-    read_part,
-    write_unit,
-)
+from medcutmix_pipeline.pipeline.work import attend_unit, draft_unit, ingest_rows, read_part, write_unit
 from medcutmix_pipeline.stages.attention.encoder import Encoder, load_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from medcutmix_pipeline.pipeline.layout import Outcome
+    from medcutmix_pipeline.pipeline.tasks import Context, IngestTask, PartTask, UnitTask
     from medcutmix_pipeline.stages.ingest.samples import Ingested
 
 Task = TypeVar("Task")

@@ -18,7 +18,7 @@ from medcutmix_pipeline.pipeline.identity import public_config
 from medcutmix_pipeline.pipeline.layout import Layout, digest
 from medcutmix_pipeline.pipeline.pixel import pixel_tasks
 from medcutmix_pipeline.pipeline.rejects import all_rejects, rejects_files, some_rejects
-from medcutmix_pipeline.pipeline.work import part_name
+from medcutmix_pipeline.pipeline.tasks import part_name
 from medcutmix_pipeline.schemas.manifest import (
     Counts,
     DatasetManifest,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.pipeline.listing import Listing
     from medcutmix_pipeline.pipeline.placement import Unit
-    from medcutmix_pipeline.pipeline.work import Context
+    from medcutmix_pipeline.pipeline.tasks import Context
 
 
 @dataclass(frozen=True)

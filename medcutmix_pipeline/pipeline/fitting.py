@@ -16,7 +16,8 @@ from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.pipeline.atomic import staged_folder
 from medcutmix_pipeline.pipeline.identity import encoder_key
 from medcutmix_pipeline.pipeline.layout import Outcome
-from medcutmix_pipeline.pipeline.work import Context, IngestTask, placed_samples
+from medcutmix_pipeline.pipeline.tasks import Context, IngestTask
+from medcutmix_pipeline.pipeline.work import placed_samples
 from medcutmix_pipeline.stages.attention.corpus import Pair, pairs_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.pipeline.layout import digest
-from medcutmix_pipeline.pipeline.work import STATE_VERSION, Context
+from medcutmix_pipeline.pipeline.tasks import STATE_VERSION, Context
 from medcutmix_pipeline.version import FORMAT_VERSION, __version__
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from medcutmix_pipeline.stages.shards.tar import read_tar, write_tar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from medcutmix_pipeline.pipeline.work import Context
+    from medcutmix_pipeline.pipeline.tasks import Context
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.pipeline.layout import Outcome
     from medcutmix_pipeline.pipeline.pixel import PixelTask
-    from medcutmix_pipeline.pipeline.work import Context, IngestTask, PartTask, UnitTask
+    from medcutmix_pipeline.pipeline.tasks import Context, IngestTask, PartTask, UnitTask
     from medcutmix_pipeline.schemas.config import AttentionConfig, EngineConfig
     from medcutmix_pipeline.stages.ingest.samples import Ingested
 

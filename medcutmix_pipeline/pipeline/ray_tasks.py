@@ -14,10 +14,6 @@ from medcutmix_pipeline.pipeline.carry import Carried, received, unpacked, unpac
 from medcutmix_pipeline.pipeline.pixel import PixelTask, bake_unit
 from medcutmix_pipeline.pipeline.recovery import crashed, crashed_study, joined, merged
 from medcutmix_pipeline.pipeline.work import (
-    Context,
-    IngestTask,
-    PartTask,
-    UnitTask,
     attend_unit,
     draft_unit,
     ingest_rows,
@@ -33,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from medcutmix_pipeline.pipeline.layout import Outcome
+    from medcutmix_pipeline.pipeline.tasks import Context, IngestTask, PartTask, UnitTask
     from medcutmix_pipeline.stages.attention.encoder import Attention
     from medcutmix_pipeline.stages.ingest.samples import Ingested
     from medcutmix_pipeline.stages.pairing.draft import Draft

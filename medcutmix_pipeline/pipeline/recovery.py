@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from medcutmix_pipeline.pipeline.work import Context, IngestTask, PartTask, listed_studies, placed_samples
+from medcutmix_pipeline.pipeline.work import listed_studies, placed_samples
 from medcutmix_pipeline.schemas.records import Reject
 from medcutmix_pipeline.stages.identities import Identities
 from medcutmix_pipeline.stages.ingest.samples import Ingested
 from medcutmix_pipeline.stages.reading import PartRows, StudyReader
+
+if TYPE_CHECKING:
+    from medcutmix_pipeline.pipeline.tasks import Context, IngestTask, PartTask
 
 
 def merged(first: Ingested, second: Ingested, offset: int) -> Ingested:

@@ -17,16 +17,8 @@ import pyarrow.parquet as pq
 
 from medcutmix_pipeline.errors import PipelineError
 from medcutmix_pipeline.pipeline.atomic import remove
-from medcutmix_pipeline.pipeline.work import (
-    Context,
-    IngestTask,
-    PartTask,
-    UnitTask,
-    listed_studies,
-    part_name,
-    placed_samples,
-    rejects_table,
-)
+from medcutmix_pipeline.pipeline.tasks import Context, IngestTask, PartTask, UnitTask, part_name
+from medcutmix_pipeline.pipeline.work import listed_studies, placed_samples, rejects_table
 from medcutmix_pipeline.stages.identities import Identities
 from medcutmix_pipeline.stages.reading import StudyReader
 

@@ -9,7 +9,7 @@ from medcutmix_pipeline.pipeline.engine import Engine, SerialEngine
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.pipeline.progress import Reporter
-    from medcutmix_pipeline.pipeline.work import Context
+    from medcutmix_pipeline.pipeline.tasks import Context
     from medcutmix_pipeline.schemas.config import Config
 
 

@@ -9,14 +9,8 @@ from pathlib import Path
 from medcutmix_pipeline.pipeline import starting
 from medcutmix_pipeline.pipeline.carry import Carried, Parcel, carried, received, unpacked, unpacking
 from medcutmix_pipeline.pipeline.engine import SerialEngine
-from medcutmix_pipeline.pipeline.work import (
-    Context,
-    attend_unit,
-    draft_unit,
-    ingest_rows,
-    read_part,
-    write_unit,
-)
+from medcutmix_pipeline.pipeline.tasks import Context
+from medcutmix_pipeline.pipeline.work import attend_unit, draft_unit, ingest_rows, read_part, write_unit
 from medcutmix_pipeline.stages.attention.encoder import load_encoder
 from tests.builds import digests, run_build
 

@@ -49,7 +49,7 @@ def test_a_port_of_another_service_is_told_in_minutes_where_ray_would_try_for_te
     assert result.stderr.splitlines()[-1].startswith(f"error: no Ray answers at {address} (Failed to connect")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:99999", "nowhere.invalid:6379", "auto"])
+@pytest.mark.parametrize("address", ["127.0.0.1:99999", "nowhere.invalid:6379"])
 def test_an_address_at_which_there_can_be_none(studies, tmp_path, address):
     environment = {name: "" for name in ("RAY_ADDRESS",) if name in os.environ}
     result = build(studies, tmp_path / "out", "--ray-address", address, RAY_TMPDIR=str(tmp_path), **environment)

@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medcutmix_pipeline.pipeline.work import _reader
+from medcutmix_pipeline.pipeline.tasks import _reader
 from medcutmix_pipeline.schemas.config import SentencesConfig
 from tests.faults.points import Fault, Points, install_in_driver
 

@@ -1,4 +1,4 @@
-"""What a Ray that is taken down has to say is not the user's business."""
+"""A Ray that is not there is one clear line; what one that is taken down has to say is not the user's business."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import sys
 
 import pytest
 import ray
+from ray._private import services
 
+from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.pipeline import ray_start
+from medcutmix_pipeline.schemas.config import EngineConfig
 
 WITHOUT_STDERR = """
 import os, ray
@@ -42,3 +45,14 @@ def test_stderr_is_back_where_taking_ray_down_is_cut_short(capfd, monkeypatch):
 def test_ray_is_taken_down_where_there_is_no_stderr():
     done = subprocess.run([sys.executable, "-c", WITHOUT_STDERR], capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (0, b"taken down")
+
+
+def test_auto_where_no_ray_runs_is_one_clear_line(tmp_path, monkeypatch):
+    """In this process: `auto` finds any Ray of the machine, such as another test's, unless its search finds nothing."""
+    monkeypatch.setenv("RAY_ADDRESS", "")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setattr(services, "_find_address_from_flag", lambda _: set())
+    services.find_gcs_addresses.cache_clear()
+    with pytest.raises(UsageError, match=r"no Ray answers at auto .*ray start --head"):
+        ray_start.start_or_join(EngineConfig(ray_address="auto"))
+    services.find_gcs_addresses.cache_clear()
