@@ -6,13 +6,13 @@ import contextlib
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.loader.arguments import alpha_of, check_choices, check_positive
 from medcutmix_pipeline.loader.epochs.ahead import ahead
 from medcutmix_pipeline.loader.epochs.assemble import Texts, Transform, Wishes
+from medcutmix_pipeline.loader.epochs.clock import Clock
 from medcutmix_pipeline.loader.epochs.coming import ComingEpoch
 from medcutmix_pipeline.loader.epochs.ranks import rank_and_world, threads_for
 from medcutmix_pipeline.loader.epochs.series import EpochSeries, batches_in_pool
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.loader.batch import MixBatch
 
-_READING, _RESUMING, _FROM = 0, 1, 2
 _IMAGES_KEPT = 8
 """Batches whose images' memory may wait to be used again."""
 
@@ -144,9 +143,7 @@ class MixLoader(IterableDataset["MixBatch"]):
         self._wishes = Wishes(
             image_size, max_pixels, texts, self.findings, self._skip, transform, tokenizer, normalize, pin_memory
         )
-        # (epoch, epoch in which to go on, batch at which to go on), seen by workers that are kept from epoch to epoch
-        self._clock = torch.tensor([0, -1, 0]).share_memory_()
-        self._read_to_the_end = -1
+        self._clock, self._read_to_the_end = Clock(), -1
         self._coming, self._epochs_are_told = ComingEpoch(), False
         if self._epochs.share(0) > 0 and not shuffle:
             raise UsageError("shuffle=False keeps the order of the shards and pairs nothing: give mix=0 with it")
@@ -159,11 +156,11 @@ class MixLoader(IterableDataset["MixBatch"]):
     @property
     def epoch(self) -> int:
         """The epoch that the next iteration reads."""
-        return int(self._clock[_READING])
+        return self._clock.epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next: other pairs, other λ, another order."""
-        self._clock[_READING] = epoch
+        self._clock.epoch = epoch
         self._epochs_are_told = True
 
     def close(self) -> None:
@@ -182,15 +179,16 @@ class MixLoader(IterableDataset["MixBatch"]):
         return self._epochs.layout(self.epoch).left_out
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the iteration in this process stands: after the batch that it yielded last.
+        """Where the latest iteration in this process stands: after the batch that it yielded last.
 
         With the workers of a DataLoader, which run ahead, keep `batch.state` of the last batch that was trained on.
         """
-        start = int(self._clock[_FROM]) if self._clock[_RESUMING] == self._clock[_READING] else 0
-        return self._state(self.epoch, start)
+        return {"epoch": self.epoch, "batch": self._clock.place, "fingerprint": self._epochs.fingerprint(self.epoch)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on in the middle of an epoch: the next iteration yields the very batches that would have followed.
+
+        Those after it begin with the first batch again, as all do that are begun anew.
 
         Raises:
             UsageError: the state is that of other shards, or of another seed, batch size or number of ranks.
@@ -204,16 +202,22 @@ class MixLoader(IterableDataset["MixBatch"]):
                 "the state belongs to other shards, or to another seed, batch size, number of ranks, pool, mix or "
                 "release: make the loader as it was, or start the epoch anew with set_epoch"
             )
-        self._clock.copy_(torch.tensor([epoch, epoch, number]))
+        self._clock.resume(epoch, number)
 
     def __iter__(self) -> Iterator[MixBatch]:
         worker = get_worker_info()
-        epoch, start = self.epoch, int(self.state_dict()["batch"])
+        offset, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        epoch, start = self.epoch, self._clock.begin(offset, step)
         if worker is None:
-            self._warn_of_repetition(epoch)
-        step, offset = (worker.num_workers, worker.id) if worker else (1, 0)
+            if start == 0:
+                self._warn_of_repetition(epoch)
+            self._clock.reach(epoch, start)
+        return self._batches(epoch, start, offset, step, worker is None)
+
+    def _batches(self, epoch: int, start: int, offset: int, step: int, alone: bool) -> Iterator[MixBatch]:
+        """Every `step`-th batch of the epoch from number `start + offset` on; `alone`: in no worker of a DataLoader."""
         run, fingerprint = self._epochs.run(epoch), self._epochs.fingerprint(epoch)
-        opened = self._coming.take((epoch, fingerprint)) if worker is None and start == 0 else None
+        opened = self._coming.take((epoch, fingerprint)) if alone and start == 0 else None
         reader = opened.reader if opened else self._reader()
         numbers = range(start + offset, run.layout.batches, step)
         made = run.batches(
@@ -223,16 +227,15 @@ class MixLoader(IterableDataset["MixBatch"]):
             self._image_memory,
             threads_for(self._threads, step),
             opened.pool if opened else None,
-            lambda: self._open(epoch + 1) if worker is None else None,
+            lambda: self._open(epoch + 1) if alone else None,
         )
         with contextlib.closing(ahead(made, self._prefetch)) as batches:
             for number, batch in zip(numbers, batches, strict=True):
                 batch.state.update(epoch=epoch, batch=number + 1, fingerprint=fingerprint)
-                if worker is None:
-                    self._clock[_RESUMING], self._clock[_FROM] = epoch, number + 1
+                if alone:
+                    self._clock.reach(epoch, number + 1)
                 yield batch
-        if worker is None:
-            self._clock[_RESUMING] = -1
+        if alone:
             self._read_to_the_end = epoch
 
     def _reader(self) -> ShardReader:
@@ -247,9 +250,6 @@ class MixLoader(IterableDataset["MixBatch"]):
         with contextlib.suppress(Exception):  # a function for `mix` need not know an epoch that may never come
             key = epoch, self._epochs.fingerprint(epoch)
             self._coming.open(key, self._epochs.run(epoch), self._reader(), self._wishes)
-
-    def _state(self, epoch: int, number: int) -> dict[str, Any]:
-        return {"epoch": epoch, "batch": number, "fingerprint": self._epochs.fingerprint(epoch)}
 
     def _warn_of_repetition(self, epoch: int) -> None:
         if self.shuffle and self._read_to_the_end == epoch:

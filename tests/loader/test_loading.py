@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.loader import MixLoader
+from tests.loader.batches import all_same, loaders
 from tests.loader.made import GRID, write_dataset
 
 COUNTS = {"one": [23], "even": [16, 16, 16, 16], "odd": [31, 7, 1, 19, 12]}
@@ -38,31 +39,6 @@ def read(folder):
                 key, _, suffix = info.name.partition(".")
                 members.setdefault(key, {})[suffix] = tar.extractfile(info).read()
     return members
-
-
-def same(one, other):
-    """Whether two batches are the same to the bit."""
-    return (
-        one.keys == other.keys
-        and one.texts == other.texts
-        and one.labels == other.labels
-        and one.state == other.state
-        and list(one.plan.plan_ids) == list(other.plan.plan_ids)
-        and one.plan.draw == other.plan.draw
-        and all(
-            torch.equal(getattr(one.plan, f), getattr(other.plan, f))
-            for f in ("donor", "active", "lam", "donor_map", "host_map", "study", "findings")
-        )
-        and torch.equal(one.images, other.images)
-        and torch.equal(one.repeated, other.repeated)
-    )
-
-
-def loaders(dataset, world, batch=4, **options):
-    return [
-        MixLoader(dataset, batch, rank=r, world_size=world, mix=1.0, pool_shards=2, seed=9, **options)
-        for r in range(world)
-    ]
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
@@ -102,8 +78,8 @@ def test_the_batches_are_the_same_with_any_number_of_workers_and_threads(dataset
     alone = list(loaders(dataset, 2, threads=1)[1])
     through_workers = DataLoader(loaders(dataset, 2, threads=workers)[1], batch_size=None, num_workers=workers)
     together = list(through_workers)
-    assert len(alone) == len(together) == len(through_workers)
-    assert all(map(same, alone, together))
+    assert len(through_workers) == len(together)
+    assert all_same(alone, together)
 
 
 def test_workers_that_are_kept_see_the_next_epoch(odd):
@@ -113,42 +89,7 @@ def test_workers_that_are_kept_see_the_next_epoch(odd):
         loader.set_epoch(epoch)
         (alone,) = loaders(odd, 1)
         alone.set_epoch(epoch)
-        assert all(map(same, kept, alone))
-
-
-@pytest.mark.parametrize("stop", [0, 1, 3, 7])
-def test_a_loader_goes_on_with_the_very_batches_that_would_have_followed(dataset, stop):
-    (whole,), (cut,), (resumed,) = (loaders(dataset, 1, batch=2) for _ in range(3))
-    for loader in (whole, cut):
-        loader.set_epoch(5)
-    expected = list(whole)
-    running = iter(cut)
-    for _ in range(stop):
-        next(running)
-    state = json.loads(json.dumps(cut.state_dict()))  # it goes into any checkpoint
-    del running
-    resumed.load_state_dict(state)
-    rest = list(resumed)
-    assert len(rest) == len(expected) - stop
-    assert all(map(same, rest, expected[stop:]))
-    resumed.set_epoch(6)
-    assert len(list(resumed)) == len(expected)
-
-
-def test_the_state_that_a_batch_carries_resumes_behind_workers_that_ran_ahead(odd):
-    (loader,), (resumed,) = loaders(odd, 1), loaders(odd, 1)
-    batches = list(DataLoader(loader, batch_size=None, num_workers=2))
-    resumed.load_state_dict(batches[4].state)
-    assert all(map(same, DataLoader(resumed, batch_size=None, num_workers=3), batches[5:]))
-
-
-def test_a_state_of_another_loader_is_refused(odd):
-    (loader,) = loaders(odd, 1)
-    for other in (loaders(odd, 2)[0], loaders(odd, 1, batch=5)[0], MixLoader(odd, 4, seed=9, mix=0.5, pool_shards=2)):
-        with pytest.raises(UsageError, match="another seed, batch size"):
-            other.load_state_dict(loader.state_dict())
-    with pytest.raises(UsageError, match="no state of a loader"):
-        loader.load_state_dict({"epoch": 1})
+        assert all_same(kept, alone)
 
 
 def test_rows_are_the_shard_s_own_images_texts_and_maps(odd):
