@@ -53,9 +53,9 @@ def mix_loader(work: Path, batch: int):
 
 def undecoded(work: Path, batch: int):
     """The loader whose images stay black: what it does besides decoding."""
-    from medcutmix_pipeline.loader.epochs import assemble
+    from medcutmix_pipeline.loader.epochs import decoding
 
-    assemble.decode_into = lambda *_, **__: None
+    decoding.decode_into = lambda *_, **__: None
     return mix_loader(work, batch)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.errors import UsageError
@@ -12,13 +13,18 @@ if TYPE_CHECKING:
 
 
 def alpha_of(given: float | None, manifest: Mapping[str, Any]) -> float:
-    """α as given, else the dataset's, else 1. UsageError where it is not positive and finite."""
+    """α as given, else the dataset's, else 1. UsageError where it is not a positive and finite number."""
     try:
-        alpha = float(manifest["config"]["plans"]["alpha"]) if given is None else float(given)
-    except (KeyError, TypeError, ValueError):
+        told = manifest["config"]["plans"]["alpha"] if given is None else given
+    except (KeyError, TypeError):
         return 1.0
+    try:
+        alpha = float(told)
+    except (TypeError, ValueError):
+        alpha = math.nan
     if not 0 < alpha < math.inf:
-        raise UsageError(f"alpha must be positive and finite, not {alpha}")
+        whose = "the dataset's plans.alpha" if given is None else "alpha"
+        raise UsageError(f"{whose} must be positive and finite, not {told!r}")
     return alpha
 
 
@@ -29,8 +35,12 @@ def check_choices(**choices: tuple[str, tuple[str, ...]]) -> None:
             raise UsageError(f"{name} must be one of {', '.join(known)}, not {given!r}")
 
 
-def check_positive(**values: int) -> None:
-    """UsageError where an argument is less than 1."""
-    for name, value in values.items():
-        if value < 1:
-            raise UsageError(f"{name} must be at least 1, not {value}")
+def whole(name: str, value: Any, least: int | None = 1) -> int:
+    """An argument as an int, of whatever type holds it (1e9, NumPy's). UsageError where it is none, or too small."""
+    try:
+        number = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
+    except TypeError:
+        raise UsageError(f"{name} must be a whole number, not {value!r}") from None
+    if least is not None and number < least:
+        raise UsageError(f"{name} must be at least {least}, not {number}")
+    return number

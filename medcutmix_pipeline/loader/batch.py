@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,11 +25,12 @@ class MixPlan:
             geometry of the donor's image as it stands in the batch; 0 where nothing is mixed.
         host_map: uint8 [B, h, w], where the host's own image shows the sentence that was cut; 0 where nothing is mixed.
         study: int64 [B], a number for the study: rows of one study share it, on every rank.
-        findings: bool [B, D], the findings that the row's text asserts as present, in the order of the dataset's
-            `diseases`; D is 0 where the dataset's manifest was not at hand.
+        findings: bool [B, D], the findings that the row's text asserts as present (its mixed text, where the batch has
+            both), in the order of the dataset's `diseases`; D is 0 where the dataset's manifest was not at hand.
         draw: a number in [0, 2⁶³) for the choices of this step (which layer), the same in a replay.
         plan_ids: the plan that each row follows; None where nothing is mixed.
         diseases: the finding on which host and donor are matched; None where nothing is mixed.
+        own_findings: bool [B, D], the findings that the host's own report asserts as present; None where not known.
     """
 
     donor: Tensor
@@ -41,6 +43,7 @@ class MixPlan:
     draw: int = 0
     plan_ids: Sequence[str | None] = ()
     diseases: Sequence[str | None] = ()
+    own_findings: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.donor)
@@ -75,8 +78,8 @@ class MixPlan:
         """The plan of the rows that follow from appending: the B rows as they are, then one for each active row.
 
         Row `B + k` stands for the k-th active row. Use it for the loss when the mix appends rows instead of replacing
-        them. Its `findings` still are those of the mixed texts for the appended rows, and of nothing for active hosts,
-        whose original text's findings the batch does not carry.
+        them. Its `findings` are those of the hosts' own reports, then those of the mixed texts; nothing for active
+        hosts where `own_findings` is None.
         """
         hosts = self.active.nonzero()[:, 0]
         plain = replace(
@@ -86,7 +89,7 @@ class MixPlan:
             lam=torch.ones_like(self.lam),
             donor_map=torch.zeros_like(self.donor_map),
             host_map=torch.zeros_like(self.host_map),
-            findings=self.findings & ~self.active[:, None],
+            findings=self.findings & ~self.active[:, None] if self.own_findings is None else self.own_findings,
         )
         joined: dict[str, Any] = {
             f: torch.cat([getattr(plain, f), getattr(self, f)[hosts]]) for f in _tensor_fields(self)
@@ -106,10 +109,11 @@ class MixBatch:
 
     Attributes:
         images: uint8 [B, 1, H, W], or float32 [B, C, H, W] where the loader normalises.
-        texts: B texts, mixed where the plan is active (or as the loader's `texts` asks).
+        texts: B texts, mixed where the plan is active; or, as the loader's `texts` asks, the originals, or these
+            followed by the mixed ones.
         original_texts: the B hosts' own reports.
         keys: the B sample ids.
-        labels: what each of the B outgoing texts asserts: finding → present, uncertain or absent.
+        labels: what each of `texts` asserts: finding → present, uncertain or absent.
         plan: how the rows are mixed.
         repeated: bool [B], rows that the epoch has already seen: they fill the last batches (`last="pad"`) or stand in
             for samples that could not be read (`on_error="skip"`).
@@ -147,7 +151,8 @@ class MixBatch:
         to `MixPlan.reorder`; else donors point at the wrong rows.
 
         Raises:
-            ValueError: `order` is not a permutation of the rows, or `texts` has appended rows.
+            ValueError: `order` is not a permutation of the rows, `texts` has appended rows, or something in `tokens`
+                is no tensor, array or list of B rows.
         """
         if len(self.texts) != len(self):
             raise ValueError("a batch with appended texts cannot be reordered: load it with texts='mixed'")
@@ -156,6 +161,7 @@ class MixBatch:
         moved = self._moved(lambda t: t[rows.to(t.device)], self.plan.reorder(rows))
         return replace(
             moved,
+            tokens=None if self.tokens is None else {n: _in_order(n, v, rows) for n, v in self.tokens.items()},
             texts=[self.texts[r] for r in listed],
             original_texts=[self.original_texts[r] for r in listed],
             keys=[self.keys[r] for r in listed],
@@ -168,7 +174,12 @@ class MixBatch:
         """The uint8 images as float32 [B, channels, H, W]: value / 255, less `mean`, over `std`, on their own device.
 
         `mean` and `std` are one number or one for each channel. Do this on the GPU: a byte a pixel travels, not twelve.
+
+        Raises:
+            ValueError: the images are no uint8: they are normalised already, by the loader or its transform.
         """
+        if self.images.dtype != torch.uint8:
+            raise ValueError(f"the images are {self.images.dtype}, not uint8: they are normalised already")
         scale = torch.tensor(std, dtype=torch.float32, device=self.images.device).reshape(-1, 1, 1)
         shift = torch.tensor(mean, dtype=torch.float32, device=self.images.device).reshape(-1, 1, 1)
         return ((self.images.float() / 255 - shift) / scale).expand(-1, channels, -1, -1)
@@ -187,6 +198,20 @@ def _tensor_fields(plan: MixPlan) -> list[str]:
 def _each_tensor(plan: MixPlan, change: Callable[[Tensor], Tensor]) -> MixPlan:
     moved: dict[str, Any] = {name: change(getattr(plan, name)) for name in _tensor_fields(plan)}
     return replace(plan, **moved)
+
+
+def _in_order(name: str, told: Any, rows: Tensor) -> Any:
+    """What a tokenizer told of each row, in the order of `rows`."""
+    if isinstance(told, Tensor):
+        return told[rows.to(told.device)]
+    if isinstance(told, np.ndarray):
+        return told[rows.numpy()]
+    if isinstance(told, list | tuple) and len(told) == len(rows):
+        return [told[row] for row in rows.tolist()]
+    raise ValueError(
+        f"tokens[{name!r}] has not one row for each text, and so cannot be brought into another order: let the "
+        "tokenizer return tensors"
+    )
 
 
 def _permutation(order: Sequence[int] | Tensor, rows: int) -> Tensor:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch.utils.data import IterableDataset, get_worker_info
 
 from medcutmix_pipeline.errors import UsageError
-from medcutmix_pipeline.loader.arguments import alpha_of, check_choices, check_positive
+from medcutmix_pipeline.loader.arguments import alpha_of, check_choices, whole
 from medcutmix_pipeline.loader.epochs.ahead import ahead
-from medcutmix_pipeline.loader.epochs.assemble import Texts, Transform, Wishes
 from medcutmix_pipeline.loader.epochs.clock import Clock
 from medcutmix_pipeline.loader.epochs.coming import ComingEpoch
 from medcutmix_pipeline.loader.epochs.ranks import rank_and_world, threads_for
 from medcutmix_pipeline.loader.epochs.series import EpochSeries, batches_in_pool
+from medcutmix_pipeline.loader.epochs.wishes import Texts, Transform, Wishes
 from medcutmix_pipeline.loader.reading.buffers import Buffers
 from medcutmix_pipeline.loader.reading.reader import ShardReader
 from medcutmix_pipeline.loader.reading.remembered import Remembered
@@ -111,9 +111,13 @@ class MixLoader(IterableDataset["MixBatch"]):
         max_shard_bytes: int = 1 << 30,
         max_pixels: int = 1 << 25,
     ) -> None:
-        self.batch_size, self.seed, self.shuffle, self.last = batch_size, seed, shuffle, last
+        batch_size, pool_shards = whole("batch_size", batch_size), whole("pool_shards", pool_shards)
+        pool_bytes, max_shard_bytes = whole("pool_bytes", pool_bytes), whole("max_shard_bytes", max_shard_bytes)
+        image_size = None if image_size is None else whole("image_size", image_size)
+        threads = None if threads is None else whole("threads", threads)
+        self.batch_size, self.seed, self.shuffle, self.last = batch_size, whole("seed", seed, None), shuffle, last
         self.rank, self.world_size = rank_and_world(rank, world_size)
-        self._threads, self._prefetch = threads, prefetch
+        self._threads, self._prefetch = threads, whole("prefetch", prefetch)
         self._skip, self._largest = on_error == "skip", max_shard_bytes
         check_choices(
             lam=(lam, ("epoch", "stored")),
@@ -121,11 +125,10 @@ class MixLoader(IterableDataset["MixBatch"]):
             last=(last, ("drop", "pad")),
             on_error=(on_error, ("raise", "skip")),
         )
-        check_positive(batch_size=batch_size, pool_shards=pool_shards, pool_bytes=pool_bytes, prefetch=prefetch)
         shards = find_shards(where, split, max_shard_bytes)
         self._refs = shards.refs
         self._unverified = set(range(len(self._refs))) if verify else set()
-        self._remembered = Remembered(remember_bytes)
+        self._remembered = Remembered(whole("remember_bytes", remember_bytes, 0))
         self._shard_memory, self._image_memory = Buffers(3 * pool_shards), Buffers(_IMAGES_KEPT)
         self.findings: tuple[str, ...] = tuple(shards.manifest.get("diseases", ()))
         self._epochs = EpochSeries(
@@ -136,12 +139,20 @@ class MixLoader(IterableDataset["MixBatch"]):
             batches_in_pool(self._refs, pool_shards, pool_bytes, batch_size),
             last,
             shuffle,
-            seed,
+            self.seed,
             mix,
             None if lam == "stored" else alpha_of(alpha, shards.manifest),
         )
         self._wishes = Wishes(
-            image_size, max_pixels, texts, self.findings, self._skip, transform, tokenizer, normalize, pin_memory
+            image_size,
+            whole("max_pixels", max_pixels),
+            texts,
+            self.findings,
+            self._skip,
+            transform,
+            tokenizer,
+            normalize,
+            pin_memory,
         )
         self._clock, self._read_to_the_end = Clock(), -1
         self._coming, self._epochs_are_told = ComingEpoch(), False

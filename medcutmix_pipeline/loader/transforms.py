@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from medcutmix_pipeline.loader.epochs.assemble import Transform
+    from medcutmix_pipeline.loader.epochs.wishes import Transform
 
 
 @dataclass(frozen=True)

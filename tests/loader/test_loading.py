@@ -202,6 +202,53 @@ def test_appended_texts_follow_the_originals_and_a_tokenizer_gets_all(odd):
         assert batch.tokens["n"].tolist() == [len(t) for t in batch.texts]
 
 
+def asserted(findings, labels):
+    """Which findings each text's labels assert, bool [B, D]."""
+    return torch.tensor([[told.get(finding) == "present" for finding in findings] for told in labels])
+
+
+@pytest.mark.parametrize("which", ["mixed", "original", "appended"])
+def test_labels_and_findings_are_those_of_the_texts_that_go_out(odd, which):
+    members = {key: json.loads(member["json"]) for key, member in read(odd).items()}
+    (loader,) = loaders(odd, 1, texts=which)
+    differing = 0
+    for batch in loader:
+        own = [members[key]["labels"] for key in batch.keys]
+        plans = {plan["plan_id"]: plan["labels"] for key in batch.keys for plan in members[key]["plans"]}
+        mixed = [plans.get(plan, told) for plan, told in zip(batch.plan.plan_ids, own, strict=True)]
+        appended = [plans[plan] for plan in batch.plan.plan_ids if plan]
+        assert batch.labels == {"mixed": mixed, "original": own, "appended": own + appended}[which]
+        assert torch.equal(batch.plan.findings, asserted(loader.findings, own if which == "original" else mixed))
+        if which == "appended":
+            assert torch.equal(batch.plan.appended().findings, asserted(loader.findings, batch.labels))
+        differing += own != mixed
+    assert differing > 3
+
+
+def test_a_tokenizer_that_gives_no_names_is_told(odd):
+    (loader,) = loaders(odd, 1, tokenizer=lambda texts: torch.zeros(len(texts)))
+    with pytest.raises(UsageError, match=r"the tokenizer gives a Tensor, where names are needed: tokenizer=lambda"):
+        next(iter(loader))
+
+
+def test_whatever_a_tokenizer_gives_for_each_row_moves_with_it(odd):
+    def told(texts):
+        lengths = [len(text) for text in texts]
+        return {"list": lengths, "tuple": tuple(lengths), "array": np.array(lengths), "tensor": torch.tensor(lengths)}
+
+    for batch in loaders(odd, 1, tokenizer=told)[0]:
+        moved = batch.reorder([3, 1, 0, 2])
+        for name in batch.tokens:
+            assert [int(n) for n in moved.tokens[name]] == [len(text) for text in moved.texts], name
+
+
+@pytest.mark.parametrize("odd_one", [{"vocabulary": 30_522}, {"ids": [1, 2, 3]}, {"ids": iter([1, 2, 3, 4])}])
+def test_what_a_tokenizer_gives_for_no_row_is_not_left_in_the_old_order(odd, odd_one):
+    batch = next(iter(loaders(odd, 1, tokenizer=lambda _: odd_one)[0]))
+    with pytest.raises(ValueError, match=r"tokens\['\w+'\] has not one row for each text"):
+        batch.reorder([3, 1, 0, 2])
+
+
 def test_leaving_an_epoch_early_ends_the_loader_s_threads(odd):
     before = set(threading.enumerate())
     for _ in range(5):
@@ -225,8 +272,13 @@ def test_too_few_samples_for_a_batch_on_every_rank_are_told(tmp_path):
         ({"last": "keep"}, "last must be one of drop, pad"),
         ({"texts": "both"}, "texts must be one of"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"image_size": 0}, "image_size must be at least 1"),
+        ({"image_size": (6, 6)}, "image_size must be a whole number"),
+        ({"threads": 0}, "threads must be at least 1"),
+        ({"seed": "one"}, "seed must be a whole number"),
         ({"mix": 1.5}, r"mix must be in \[0, 1\]"),
         ({"alpha": -1}, "alpha must be positive"),
+        ({"alpha": [0.4]}, "alpha must be positive"),
         ({"rank": 0}, "give both rank and world_size"),
         ({"rank": 2, "world_size": 2}, "rank 2 is not one of 2"),
     ],
@@ -234,6 +286,12 @@ def test_too_few_samples_for_a_batch_on_every_rank_are_told(tmp_path):
 def test_an_argument_that_does_not_fit_is_told(odd, options, told):
     with pytest.raises(UsageError, match=told):
         MixLoader(odd, **{"batch_size": 4, **options})
+
+
+def test_numbers_of_numpy_do_as_well_as_python_s(odd):
+    (plain,) = loaders(odd, 1)
+    numbers = {"batch_size": np.int64(4), "seed": np.int64(9), "pool_shards": np.int32(2), "pool_bytes": 1e9}
+    assert all_same(MixLoader(odd, **numbers, mix=np.float32(1)), plain)
 
 
 def test_reading_an_epoch_twice_without_set_epoch_is_warned_of(odd):

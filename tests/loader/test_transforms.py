@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.loader import MixLoader
 from medcutmix_pipeline.loader.transforms import Compose, OnImage, RandomAffine
 
@@ -143,3 +144,37 @@ def test_partners_are_cropped_alike_and_their_maps_with_them(built):
             assert torch.equal(torch.stack([after.plan.host_map[row], after.plan.donor_map[row]]), maps)
         met += len(pairs)
     assert met > 10
+
+
+@pytest.mark.parametrize(
+    ("transform", "told"),
+    [
+        (lambda image, maps, _: (image, maps.float() / 255), r"torch.float32 of maps \[\d, \d+, \d+\] torch.uint8"),
+        (lambda image, maps, _: (image, maps[:0]), r"makes \[0, \d+, \d+\] torch.uint8 of maps"),
+        (lambda image, maps, _: (image, maps[:, 1:]), "must leave their number, shape and type as they came"),
+        (lambda image, maps, rng: (image[:, rng.integers(9) :], maps), "images of unlike size or type"),
+    ],
+)
+def test_a_transform_that_makes_no_batch_is_told(built, transform, told):
+    with pytest.raises(UsageError, match=told):
+        list(MixLoader(built, 8, mix=1.0, transform=transform))
+
+
+def test_images_that_a_transform_has_normalised_are_not_normalised_again(built):
+    def ready(image, maps, _):
+        return image.float() / 255, maps
+
+    with pytest.raises(UsageError, match="leave normalize out"):
+        next(iter(MixLoader(built, 8, transform=ready, normalize=(0.5, 0.5))))
+    batch = next(iter(MixLoader(built, 8, transform=ready)))
+    with pytest.raises(ValueError, match="normalised already"):
+        batch.normalised()
+
+
+def test_an_error_of_a_transform_names_the_sample(built):
+    def fails(image, maps, rng):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        next(iter(MixLoader(built, 8, transform=fails)))
+    assert caught.value.__notes__[0].startswith("raised by the loader's transform, for sample ")

@@ -2,67 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.loader.batch import MixBatch
+from medcutmix_pipeline.loader.epochs.decoding import Decoded, decode_row, images_of
 from medcutmix_pipeline.loader.epochs.planned import batch_plan
 from medcutmix_pipeline.loader.epochs.pool import Row
 from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
-from medcutmix_pipeline.loader.reading.decode import Undecodable, decode_into, decode_maps
 from medcutmix_pipeline.loader.reading.shard import mixed_text
 from medcutmix_pipeline.loader.reading.tar import ShardError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor, Future
 
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from medcutmix_pipeline.loader.epochs.common import Common
     from medcutmix_pipeline.loader.epochs.pool import Chance
-
-Texts = Literal["mixed", "original", "appended"]
-
-
-class Transform(Protocol):
-    """Changes an image, and the maps that belong to it along with it."""
-
-    def __call__(self, image: Tensor, maps: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Image uint8 [1, H, W] and maps uint8 [k, h, w] (k from 0 to 2) to the same after the change.
-
-        All images must leave with the same size and dtype, maps with the shape in which they came. Draw from `rng`
-        only: partners get the same numbers, so that a crop takes both from the same place, and so does a replay.
-        """
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the user asked of a batch."""
-
-    image_size: int | None
-    max_pixels: int
-    texts: Texts
-    findings: Sequence[str]
-    skip: bool
-    transform: Transform | None = None
-    tokenizer: Callable[[list[str]], Mapping[str, Any]] | None = None
-    normalize: tuple[Sequence[float] | float, Sequence[float] | float] | None = None
-    pin_memory: bool = False
-
-
-@dataclass
-class Decoded:
-    """What a thread made of a row: the changed image where there is a transform, and the maps that are asked of it."""
-
-    image: Tensor | None = None
-    host_map: NDArray[np.uint8] | None = None
-    lent_map: NDArray[np.uint8] | None = None
-    problem: str | None = None
+    from medcutmix_pipeline.loader.epochs.wishes import Texts, Wishes
 
 
 @dataclass
@@ -91,7 +55,7 @@ def start_batch(
 
     def decode(first: int) -> list[Decoded]:
         numbers = range(first, min(first + share, len(rows)))
-        return [_decode(rows[i], lent.get(i), arrays[i], common.grid, wishes, chance) for i in numbers]
+        return [decode_row(rows[i], lent.get(i), arrays[i], common.grid, wishes, chance) for i in numbers]
 
     return Pending(rows, pixels, common, [executor.submit(decode, i) for i in range(0, len(rows), share)])
 
@@ -103,7 +67,7 @@ def finish_batch(
 
     Raises:
         ShardError: a sample cannot be used, with shard and key; with `wishes.skip` only where none of the pool can.
-        UsageError: the transform changed the shape of maps.
+        UsageError: what the transform or the tokenizer gives does not fit.
     """
     decoded = [row for part in pending.decoding for row in part.result()]
     rows = pending.rows
@@ -117,29 +81,40 @@ def finish_batch(
             raise ShardError(skipped[0])
         if len(skipped) == len(rows):
             _fetch_stand_in(pending, decoded, wishes, chance)
-    images = _images(pending.pixels, decoded)
+    images = images_of(pending.pixels, decoded)
     if skipped:
         rows, images = _replaced(rows, images, decoded)
     pause()
-    labels = [dict(row.plan.labels if row.plan else row.sample.labels) for row in rows]
+    own = [row.sample.labels for row in rows]
+    labels = own if wishes.texts == "original" else [row.plan.labels if row.plan else row.sample.labels for row in rows]
     pause()
-    plan = batch_plan(rows, labels, decoded, pending.common.grid, wishes.findings, chance, number, pause)
+    plan = batch_plan(rows, labels, own, decoded, pending.common.grid, wishes.findings, chance, number, pause)
     pause()
     original = [row.sample.text for row in rows]
     texts = _texts(rows, original, wishes.texts)
+    if wishes.texts == "appended":
+        labels = own + [row.plan.labels for row in rows if row.plan]
     pause()
+    tokens = wishes.tokenizer(texts) if wishes.tokenizer else None
+    if tokens is not None and not isinstance(tokens, Mapping):
+        raise UsageError(
+            f"the tokenizer gives a {type(tokens).__name__}, where names are needed: "
+            "tokenizer=lambda texts: {'input_ids': tokenize(texts)}"
+        )
     batch = MixBatch(
         images=images,
         texts=texts,
         original_texts=original,
         keys=[row.sample.key for row in rows],
-        labels=labels,
+        labels=[dict(told) for told in labels],
         plan=plan,
         repeated=torch.tensor([row.repeats for row in rows]),
-        tokens=wishes.tokenizer(texts) if wishes.tokenizer else None,
+        tokens=tokens,
         skipped=skipped,
     )
     if wishes.normalize is not None:
+        if images.dtype != torch.uint8:
+            raise UsageError(f"the transform gives {images.dtype}: leave normalize out, or let it give torch.uint8")
         mean, std = wishes.normalize
         channels = max(np.size(mean), np.size(std))
         batch = replace(batch, images=batch.normalised(mean, std, channels).contiguous())
@@ -153,49 +128,11 @@ def _texts(rows: Sequence[Row], original: list[str], which: Texts) -> list[str]:
     return mixed if which == "mixed" else original + [text for text, row in zip(mixed, rows, strict=True) if row.plan]
 
 
-def _decode(
-    row: Row, lent: int | None, pixels: NDArray[np.uint8], grid: tuple[int, int], wishes: Wishes, chance: Chance
-) -> Decoded:
-    sample = row.sample
-    if sample.problem is not None:
-        return Decoded(problem=sample.problem)
-    made = Decoded()
-    try:
-        decode_into(sample, pixels, wishes.max_pixels, resize=wishes.image_size is not None)
-        if row.plan is not None or lent is not None:
-            maps = decode_maps(sample)
-            if maps.shape[1:] != grid:
-                raise Undecodable("its maps and others have not the same size: load datasets of two encoders apart")
-            made.host_map = maps[row.plan.host_map] if row.plan is not None else None
-            made.lent_map = maps[lent] if lent is not None else None
-    except Undecodable as why:
-        return Decoded(problem=str(why))
-    if wishes.transform is not None:
-        _change(made, pixels, wishes.transform, chance.generator("loader.transform", row.partner))
-    return made
-
-
-def _change(made: Decoded, pixels: NDArray[np.uint8], transform: Transform, rng: np.random.Generator) -> None:
-    asked = [m for m in (made.host_map, made.lent_map) if m is not None]
-    maps = torch.from_numpy(np.stack(asked)) if asked else torch.zeros((0, 1, 1), dtype=torch.uint8)
-    made.image, moved = transform(torch.from_numpy(pixels.copy())[None], maps, rng)
-    left = list(moved.numpy())
-    made.host_map = left.pop(0) if made.host_map is not None else None
-    made.lent_map = left.pop(0) if made.lent_map is not None else None
-
-
-def _images(pixels: Tensor, decoded: Sequence[Decoded]) -> Tensor:
-    changed = next((d.image for d in decoded if d.image is not None), None)
-    if changed is None:
-        return pixels
-    return torch.stack([torch.zeros_like(changed) if d.image is None else d.image for d in decoded])
-
-
 def _fetch_stand_in(pending: Pending, decoded: list[Decoded], wishes: Wishes, chance: Chance) -> None:
     """Where no row of a batch can be read: put another sample of the pool in its first place."""
     for sample in pending.common.usable:
         row = Row(sample, sample.key, repeats=True)
-        made = _decode(row, None, pending.pixels[0, 0].numpy(), pending.common.grid, wishes, chance)
+        made = decode_row(row, None, pending.pixels[0, 0].numpy(), pending.common.grid, wishes, chance)
         if made.problem is None:
             pending.rows[0], decoded[0] = row, made
             return

@@ -12,8 +12,8 @@ from medcutmix_pipeline.loader.reading.courtesy import Courtesy
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from medcutmix_pipeline.loader.epochs.assemble import Wishes
     from medcutmix_pipeline.loader.epochs.stream import EpochRun, Pool
+    from medcutmix_pipeline.loader.epochs.wishes import Wishes
     from medcutmix_pipeline.loader.reading.reader import ShardReader
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.loader.batch import MixPlan
 from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
@@ -17,13 +16,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from medcutmix_pipeline.loader.epochs.assemble import Decoded
+    from medcutmix_pipeline.loader.epochs.decoding import Decoded
     from medcutmix_pipeline.loader.epochs.pool import Chance, Row
 
 
 def batch_plan(
     rows: Sequence[Row],
     labels: Sequence[Mapping[str, str]],
+    own_labels: Sequence[Mapping[str, str]],
     decoded: Sequence[Decoded],
     grid: tuple[int, int],
     findings: Sequence[str],
@@ -33,21 +33,18 @@ def batch_plan(
 ) -> MixPlan:
     """The plan of rows whose images and maps are decoded; `pause` is called now and then.
 
-    `labels` are what their texts assert; `grid` is (height, width) of a map.
+    `labels` are what their texts assert, and `own_labels` what the hosts' own reports do; `grid` is (height, width) of
+    a map.
 
-    Raises:
-        UsageError: the transform changed the shape of maps.
     """
     donor_map, host_map = (np.zeros((len(rows), *grid), np.uint8) for _ in range(2))
     for i, row in enumerate(rows):
         if row.plan is None or row.donor is None:
             continue
         for target, told in ((donor_map, decoded[row.donor].lent_map), (host_map, decoded[i].host_map)):
-            if told is None or told.shape != grid:
-                raise UsageError("the transform changes the shape of maps: it must leave them as large as they came")
             target[i] = told
     pause()
-    asserted = _asserted(labels, findings)
+    asserted, own = _asserted(labels, findings), _asserted(own_labels, findings)
     pause()
     return MixPlan(
         donor=torch.tensor([i if row.donor is None else row.donor for i, row in enumerate(rows)]),
@@ -60,6 +57,7 @@ def batch_plan(
         draw=keyed_hash(chance.seed, "loader.draw", str(chance.epoch), str(number)) >> 1,
         plan_ids=[row.plan.plan_id if row.plan else None for row in rows],
         diseases=[row.plan.disease if row.plan else None for row in rows],
+        own_findings=own,
     )
 
 

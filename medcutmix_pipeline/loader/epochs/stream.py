@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from medcutmix_pipeline.loader.epochs.assemble import Pending, Wishes, finish_batch, start_batch
+from medcutmix_pipeline.loader.epochs.assemble import Pending, finish_batch, start_batch
 from medcutmix_pipeline.loader.epochs.common import Common, common_of
 from medcutmix_pipeline.loader.epochs.pool import Chance, Row, pool_batches
 from medcutmix_pipeline.loader.epochs.pools import PoolsAhead
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.loader.batch import MixBatch
     from medcutmix_pipeline.loader.epochs.epoch import EpochLayout
+    from medcutmix_pipeline.loader.epochs.wishes import Wishes
     from medcutmix_pipeline.loader.reading.buffers import Buffers
     from medcutmix_pipeline.loader.reading.reader import ShardReader
 
