@@ -9,8 +9,8 @@ import pytest
 
 from medcutmix_pipeline.loader import MixLoader, ShardError
 from medcutmix_pipeline.loader.reading import reader as reading
+from tests.loader.batches import same
 from tests.loader.made import write_dataset
-from tests.loader.test_loading import same
 
 COUNTS = (9, 12, 7, 10, 8)
 
