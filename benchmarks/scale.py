@@ -52,7 +52,8 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE.name}")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of results")
     for field in fields(Assumed):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
+        kind = int if isinstance(field.default, int) else float
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
     asked = parser.parse_args()
     assumed = Assumed(**{field.name: getattr(asked, field.name) for field in fields(Assumed)})
     told = measures(asked.results)

@@ -31,13 +31,13 @@ class Assumed:
     """What is not measured here, because it belongs to the cluster. Options of the command.
 
     Attributes:
-        gpu_images: images a second that one GPU's encoder looks at.
+        gpu_images: images a second that one GPU's encoder looks at; None: as many as the one that was measured.
         cpus_per_gpu: CPUs for each GPU.
         storage, stream: bytes a second of the storage, for all together and for one task.
         file_bytes: mean size of a source image.
     """
 
-    gpu_images: float = 1_000.0
+    gpu_images: float | None = None
     cpus_per_gpu: int = 16
     storage: float = 20e9
     stream: float = 2.5e8
@@ -63,6 +63,7 @@ WANTED: dict[str, tuple[Wanted, ...]] = {
     ),
     "draft": (Wanted("schedule", "draft a sample of 512 px, shards of 512", _MS),),
     "attend": (Wanted("schedule", "attend a sample of 512 px, shards of 512", _MS),),
+    "gpu": (Wanted("attend.gpu", "inside the build, one encoder, GPU"),),
     "write": (Wanted("schedule", "write a sample of 512 px, shards of 512", _MS),),
     "submit": (Wanted("schedule", "driver: a shard's tasks and outcome, shards of 64", _MS),),
     "commit": (Wanted("schedule", "driver: committing a shard, shards of 64", _MS),),
@@ -82,6 +83,7 @@ MEANING = {
     "decode": ("decoding, resizing and encoding an image", "core-ms", 1e3),
     "draft": ("choosing a sample's donors, mixing and reading again", "core-ms", 1e3),
     "attend": ("asking an encoder on a CPU about a sample", "core-ms", 1e3),
+    "gpu": ("looking at images, by an encoder on a GPU", "images/s", 1.0),
     "write": ("writing a sample", "core-ms", 1e3),
     "submit": ("the driver's own work for a shard", "ms", 1e3),
     "commit": ("committing a shard, by the driver", "ms", 1e3),

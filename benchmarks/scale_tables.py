@@ -30,7 +30,6 @@ def assumptions(_: Measures, assumed: Assumed) -> str:
         [
             "| assumed, not measured | | option |",
             "|---|---:|---|",
-            f"| images that one GPU's encoder looks at | {number(assumed.gpu_images)} a second | `--gpu-images` |",
             f"| CPUs for each GPU | {assumed.cpus_per_gpu} | `--cpus-per-gpu` |",
             f"| the storage, all together | {number(assumed.storage / 1e9)} GB/s | `--storage` |",
             f"| the storage, one task | {number(assumed.stream / 1e9)} GB/s | `--stream` |",
@@ -39,13 +38,18 @@ def assumptions(_: Measures, assumed: Assumed) -> str:
     )
 
 
+def gpu_images(told: Measures, assumed: Assumed) -> float:
+    """Images a second that one GPU's encoder looks at."""
+    return told["gpu"] if assumed.gpu_images is None else assumed.gpu_images
+
+
 def unit_costs(told: Measures, assumed: Assumed) -> UnitCosts:
     """The costs of a shard whose encoder is on a GPU."""
     return UnitCosts(
         UNIT,
         decode=UNIT * told["decode"],
         draft=UNIT * told["draft"],
-        attend=UNIT / assumed.gpu_images,
+        attend=UNIT / gpu_images(told, assumed),
         write=UNIT * told["write"],
         submit=told["submit"],
         commit=told["commit"],
@@ -59,12 +63,13 @@ def ceilings(told: Measures, assumed: Assumed) -> str:
     unit = unit_costs(told, assumed)
     core = (unit.decode + unit.draft + unit.write) / UNIT
     moved = (unit.read_bytes + unit.written_bytes) / UNIT
+    seen = gpu_images(told, assumed)
     rows = [
         "| what | allows | because |",
         "|---|---:|---|",
         f"| one CPU | {number(1 / core)} samples/s | {number(core * 1e3)} core-ms a sample |",
-        f"| one GPU | {number(assumed.gpu_images)} samples/s | as assumed; {number(assumed.gpu_images * core)} CPUs "
-        "keep it busy |",
+        f"| one GPU | {number(seen)} samples/s | as {'measured' if assumed.gpu_images is None else 'assumed'}; "
+        f"{number(seen * core)} CPUs keep it busy |",
         f"| the storage | {number(assumed.storage / moved)} samples/s | {number(moved / 1e6)} MB a sample, there and "
         "back |",
         f"| the driver | {number(UNIT / (unit.submit + unit.commit))} samples/s | "
@@ -106,7 +111,7 @@ def cost(corpus: Corpus, told: Measures, assumed: Assumed) -> dict[str, str]:
         "shards of 512": f"{shards:,}",
         **{f"core-hours: {name}": number(seconds / _HOUR) for name, seconds in core.items()},
         "**core-hours, encoder on GPUs**": f"**{number(sum(core.values()) / _HOUR)}**",
-        "GPU-hours": number(images / assumed.gpu_images / _HOUR),
+        "GPU-hours": number(images / gpu_images(told, assumed) / _HOUR),
         "core-hours more where the encoder runs on CPUs": number(on_cpu / _HOUR),
         **{f"minutes, one after the other: {name}": number(seconds / 60) for name, seconds in driver.items()},
         "minutes, one after the other: fitting the encoder": number(told["fit"] / 60),
