@@ -9,7 +9,9 @@ from pathlib import Path
 
 import datasets
 
-folder = Path(sys.argv[1])
+folder = Path(*sys.argv[1:])
+if len(sys.argv) != 2 or not (folder / "dataset.json").is_file():
+    raise SystemExit(f"name the folder of a finished dataset: python {sys.argv[0]} DATASET")
 counts = json.loads((folder / "dataset.json").read_text())["counts"]
 # The folder's README.md names the shards of each split and their features; any of its splits can be asked for by name.
 splits = datasets.load_dataset(str(folder))

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import webdataset
 
-folder = Path(sys.argv[1])
+folder = Path(*sys.argv[1:])
+if len(sys.argv) != 2 or not (folder / "dataset.json").is_file():
+    raise SystemExit(f"name the folder of a finished dataset: python {sys.argv[0]} DATASET")
 shards = [str(path) for path in sorted((folder / "shards").glob("train-*.tar"))]
 pairs = webdataset.WebDataset(shards, shardshuffle=False).decode("pil").to_tuple("jpg", "txt", "json", "__key__")
 count = plans = 0

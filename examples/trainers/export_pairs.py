@@ -52,6 +52,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     images = args.out / "images"
+    if args.out.exists():
+        raise SystemExit(f"{args.out} exists: name a new folder")
     images.mkdir(parents=True)
     with (args.out / "pairs.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS)
