@@ -55,7 +55,8 @@ def run(arguments: Sequence[str]) -> int:
         if usage is None:
             raise
         told = usage().replace("Value error, ", "").rstrip(".")
-        tell_error(f"{told} (try --help)")
+        if told:  # a call without arguments has been answered with the help
+            tell_error(f"{told} (try --help)")
         return ExitCode.USAGE
     if code == ExitCode.INTERRUPTED:
         err_console().print("interrupted; run the same command again to go on where it stopped", highlight=False)

@@ -33,6 +33,13 @@ def test_help_has_an_example(command):
     assert "medcutmix-pipeline" in result.stdout.split("Example" if command else "Start with")[1]
 
 
+def test_a_call_without_arguments_is_answered_with_the_help_alone():
+    result = run_cli()
+    assert result.returncode == 2
+    assert "Start with" in result.stdout
+    assert not result.stderr
+
+
 def test_version():
     assert run_cli("--version").stdout.strip() == f"medcutmix-pipeline {__version__}"
 

@@ -169,8 +169,8 @@ def write_json(content: Any, path: Path, scratch: Path) -> Written:
 
 
 def json_bytes(content: Any) -> bytes:
-    """Indented JSON, keys in the order given."""
-    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+    """Indented JSON, keys in the order given. ValueError at a float that is not finite, which JSON does not know."""
+    return (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def write_bytes(content: bytes, path: Path, scratch: Path) -> Written:

@@ -89,4 +89,4 @@ def _mix_json(host: dict[str, Any], plan: dict[str, Any]) -> bytes:
         "lambda": plan["lambda"],
         "labels": plan["labels"],
     }
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

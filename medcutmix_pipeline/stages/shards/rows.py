@@ -27,7 +27,7 @@ def sample_json(sample: PlacedSample, samples: Sequence[PlacedSample], labels: L
         "maps": [{"disease": m.disease, "sentence": m.sentence, "score": _decimal(m.score)} for m in made.maps],
         "plans": [_plan_json(p, samples) for p in made.plans],
     }
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _plan_json(plan: Plan, samples: Sequence[PlacedSample]) -> dict[str, Any]:
