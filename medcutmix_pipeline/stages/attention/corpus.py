@@ -17,6 +17,7 @@ from medcutmix_pipeline.stages.attention.statements import (
     swap_sides,
     without_places,
 )
+from medcutmix_pipeline.stages.attention.told import statement_of
 from medcutmix_pipeline.stages.attention.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Pair:
 
     `image` is the image's row, `findings` are those that the sentence asserts as present, `labels` are the report's.
     An image of a report without a diagnostic sentence is given once, with an empty sentence and no findings: it serves
-    as a counter-example.
+    as a counter-example. `told` has the findings with their places; without it, all of them are where the sentence
+    names a place.
     """
 
     image: int
@@ -47,6 +49,12 @@ class Pair:
     view: View
     patient: str = field(repr=False)
     labels: Labels = field(default_factory=dict, repr=False)
+    told: Statement | None = None
+
+    @property
+    def statement(self) -> Statement:
+        """What the sentence says."""
+        return self.told or Statement.of(self.sentence, frozenset(self.findings))
 
 
 def pairs_of(row: int, report: Report, view: View, patient: str, unmatched: frozenset[str]) -> Iterator[Pair]:
@@ -57,10 +65,11 @@ def pairs_of(row: int, report: Report, view: View, patient: str, unmatched: froz
     """
     told = False
     for sentence in report.sentences:
-        findings = {m.disease for m in sentence.mentions if m.assertion == "present"} - unmatched
+        findings = frozenset(m.disease for m in sentence.mentions if m.assertion == "present") - unmatched
         if sentence.diagnostic and findings:
             told = True
-            yield Pair(row, sentence.text, tuple(sorted(findings)), view, patient, report.labels)
+            statement = statement_of(sentence, findings)
+            yield Pair(row, sentence.text, tuple(sorted(findings)), view, patient, report.labels, statement)
     if not told:
         yield Pair(row, "", (), view, patient, report.labels)
 
@@ -96,7 +105,7 @@ class Corpus:
         self._of_image: list[list[int]] = [[] for _ in self._rows]
         for k, pair in enumerate(self.told):
             self._of_image[place[pair.image]].append(k)
-        statements = [Statement.of(p.sentence, frozenset(p.findings)) for p in self.told]
+        statements = [p.statement for p in self.told]
         self.claims = _claims(statements)
         self._one_sided = [one_sided(p.sentence) for p in self.told]
         kinds = sorted({k for s in statements for k in (s, s.mirrored(), s.anywhere())}, key=_order)
@@ -166,11 +175,11 @@ class Corpus:
 def _claims(statements: Sequence[Statement]) -> NDArray[np.float32]:
     findings = sorted({f for s in statements for f in s.findings})
     rows = [
-        [f in s.findings for f in findings] + [x in s.sides for x in SIDES] + [x in s.zones for x in ZONES]
+        [f in s.findings for f in findings] + [x in s.place.sides for x in SIDES] + [x in s.place.zones for x in ZONES]
         for s in statements
     ]
     return np.array(rows, np.float32)
 
 
-def _order(statement: Statement) -> tuple[list[str], list[str], list[str]]:
-    return sorted(statement.findings), sorted(statement.sides), sorted(statement.zones)
+def _order(statement: Statement) -> list[tuple[str, list[str], list[str]]]:
+    return [(finding, sorted(place.sides), sorted(place.zones)) for finding, place in statement.places]

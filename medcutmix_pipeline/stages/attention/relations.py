@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medcutmix_pipeline.stages.attention.statements import Place
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -44,11 +46,11 @@ def relate(statements: Sequence[Statement], readings: Sequence[Reading]) -> NDAr
     sided = np.array([r.sided for r in readings], bool)
     for row, statement in enumerate(statements):
         verdict = np.full(len(readings), HOLDS, np.int8)
-        for finding in sorted(statement.findings):
+        for finding, place in statement.places:
             status, sides, zones = table[finding]
             verdict = _weakest(verdict, status)
-            verdict = _weakest(verdict, np.where(sided, _place(_bits(statement.sides), sides), HOLDS))
-            verdict = _weakest(verdict, _place(_bits(statement.zones), zones))
+            verdict = _weakest(verdict, np.where(sided, _place(_bits(place.sides), sides), HOLDS))
+            verdict = _weakest(verdict, _place(_bits(place.zones), zones))
         out[row] = verdict
     return out
 
@@ -57,14 +59,14 @@ def halves(statements: Sequence[Statement], readings: Sequence[Reading]) -> NDAr
     """On which half of an image its report puts a statement's findings: int8 [statements, images].
 
     -1 is the left half of the picture and 1 the right one, where by convention a patient's left is shown; 0 where the
-    report names no side or both, and where the picture cannot tell.
+    report names no side of one of them or both sides, and where the picture cannot tell.
     """
     table = {f: _column(f, readings)[1] for f in sorted({f for s in statements for f in s.findings})}
     sided = np.array([r.sided for r in readings], bool)
     out = np.zeros((len(statements), len(readings)), np.int8)
     for row, statement in enumerate(statements):
-        told = np.bitwise_or.reduce([table[finding] for finding in sorted(statement.findings)])
-        out[row] = np.where(sided, _HALF[told], 0)
+        told = np.array([table[finding] for finding in sorted(statement.findings)])
+        out[row] = np.where(sided & told.all(0), _HALF[np.bitwise_or.reduce(told)], 0)
     return out
 
 
@@ -72,9 +74,8 @@ def _column(finding: str, readings: Sequence[Reading]) -> tuple[NDArray[np.int8]
     """For each image: whether it has the finding, and the sides and zones that its report names with it."""
     verdicts = {"present": HOLDS, "uncertain": OPEN}
     status = [verdicts.get(r.labels.get(finding, "absent"), FAILS) for r in readings]
-    with_finding = [[s for s in r.statements if finding in s.findings] for r in readings]
-    sides = [_bits(frozenset().union(*(s.sides for s in said))) for said in with_finding]
-    zones = [_bits(frozenset().union(*(s.zones for s in said))) for said in with_finding]
+    told = [Place.all_of(place for s in r.statements for f, place in s.places if f == finding) for r in readings]
+    sides, zones = ([_bits(getattr(place, kind)) for place in told] for kind in ("sides", "zones"))
     return np.array(status, np.int8), np.array(sides, np.int8), np.array(zones, np.int8)
 
 
