@@ -12,7 +12,6 @@ from medcutmix_pipeline.schemas.config import Config, SourceConfig
 from medcutmix_pipeline.sources import open_source, read_bytes
 from medcutmix_pipeline.sources.phantom import study
 from medcutmix_pipeline.stages.attention.corpus import Pair, pairs_of
-from medcutmix_pipeline.stages.attention.statements import sides_of
 from medcutmix_pipeline.stages.ingest import ImageReject, decode, square
 from medcutmix_pipeline.stages.sentences.reader import ReportReader
 
@@ -80,15 +79,14 @@ def openi_cases(root: Path, size: int) -> Cases:
 
 
 def questions(cases: Cases) -> list[tuple[Pair, str, list[Box]]]:
-    """Sentence, finding, and its boxes on the side that the sentence names (left is on a frontal image's right)."""
+    """Sentence, finding, and its boxes on the side that is named with it (left is on a frontal image's right)."""
     asked = []
     middle = cases.images.shape[1] / 2
     for pair in cases.pairs:
-        sides = sides_of(pair.sentence) if pair.view == "frontal" else frozenset()
-        for finding in pair.findings:
+        for finding, place in pair.statement.places:
             boxes = cases.boxes[pair.image].get(finding, [])
-            if len(sides) == 1:
-                left = "left" in sides
+            if pair.view == "frontal" and len(place.sides) == 1:
+                left = "left" in place.sides
                 boxes = [b for b in boxes if b[0] <= middle <= b[2] or (b[0] > middle) == left]
             if boxes:
                 asked.append((pair, finding, boxes))

@@ -175,8 +175,8 @@ class Corpus:
 def _claims(statements: Sequence[Statement]) -> NDArray[np.float32]:
     findings = sorted({f for s in statements for f in s.findings})
     rows = [
-        [f in s.findings for f in findings] + [x in s.place.sides for x in SIDES] + [x in s.place.zones for x in ZONES]
-        for s in statements
+        [f in s.findings for f in findings] + [x in place.sides for x in SIDES] + [x in place.zones for x in ZONES]
+        for s, place in ((s, s.place) for s in statements)
     ]
     return np.array(rows, np.float32)
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.attention.parts import JOINTS, WORDS, Part, parts_of
-from medcutmix_pipeline.stages.attention.statements import Place, Statement
+from medcutmix_pipeline.stages.attention.statements import Place, Statement, phrase_book
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _ALIKE = JOINTS["alike"]
 _EITHER = frozenset(("or", "/"))
+_CENTRAL = phrase_book("findings")["central"]
 
 
 def statement_of(sentence: Sentence, findings: frozenset[str]) -> Statement:
@@ -82,7 +83,7 @@ def _owner(parts: Sequence[Part], at: int) -> Part | None:
 
 def _placed_by(part: Part, following: Part) -> bool:
     """Whether what both parts name is in the place told behind: "effusion and atelectasis at the left base"."""
-    if part.tail or not following.joints <= _ALIKE:
+    if part.tail or not following.joints <= _ALIKE or _central(part):
         return False
     if not following.mentions:
         return bool(following.places) and not following.joints.isdisjoint(_EITHER)
@@ -106,4 +107,8 @@ def _taken_over(before: Sequence[Part], part: Part) -> list[tuple[int, int, Plac
 
 def _at_once(part: Part) -> bool:
     """Whether a finding follows the joint before it at once, so that it may share what is told on the other side."""
-    return WORDS["near"].issuperset(part.lead)
+    return WORDS["near"].issuperset(part.lead) and not _central(part)
+
+
+def _central(part: Part) -> bool:
+    return all(m.disease in _CENTRAL for m in part.mentions)

@@ -27,6 +27,35 @@ def test_sides_and_zones_are_read_from_whole_words(sentence, sides, zones):
     assert zones_of(sentence) == zones
 
 
+@pytest.mark.parametrize(
+    ("sentence", "sides", "zones", "mirrored"),
+    [
+        ("RLL pneumonia.", {"right"}, {"lower"}, "left lower lobe pneumonia."),
+        ("LUL nodule.", {"left"}, {"upper"}, "right upper lobe nodule."),
+        ("Small Lt. effusion.", {"left"}, set(), "Small right. effusion."),
+        ("Effusions, L>R.", {"left", "right"}, set(), "Effusions, right>left."),
+        ("Effusion on the R.", {"right"}, set(), "Effusion on the left."),
+        ("Bilat. effusions, b/l atelectasis.", {"left", "right"}, set(), "Bilat. effusions, b/l atelectasis."),
+        ("Bi-apical thickening.", {"left", "right"}, {"upper"}, "Bi-apical thickening."),
+        ("Lingular opacity.", {"left"}, {"middle"}, "right middle lobe opacity."),
+        ("L1 and L 2 fractures, L-spine, 2 L of air, R/O.", set(), set(), None),
+        ("Leads in the right atrium, in the right clinical setting.", set(), set(), None),
+    ],
+)
+def test_abbreviated_sides_and_lobes_are_read_and_mirrored_like_those_spelt_out(sentence, sides, zones, mirrored):
+    assert sides_of(sentence) == sides
+    assert zones_of(sentence) == zones
+    assert swap_sides(sentence) == (mirrored or sentence)
+
+
+def test_an_abbreviated_sentence_asks_like_one_that_is_spelt_out():
+    vocabulary = Vocabulary(["left", "lobe", "lower", "opacity", "right"])
+    short, full, mirrored = vocabulary.encode(["RLL opacity", "right lower lobe opacity", swap_sides("LLL opacity")])
+    assert short.tolist() == full.tolist() == mirrored.tolist()
+    assert UNKNOWN not in short
+    assert one_sided("RLL opacity")
+
+
 def test_swapping_sides_twice_gives_the_lower_cased_sides_back_and_leaves_other_words_alone():
     assert swap_sides("Left-sided leftover at the right base.") == "right-sided leftover at the left base."
     assert swap_sides(swap_sides("left base, right apex")) == "left base, right apex"
