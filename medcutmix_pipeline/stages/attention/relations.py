@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from medcutmix_pipeline.stages.attention.statements import Place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,8 +74,9 @@ def _column(finding: str, readings: Sequence[Reading]) -> tuple[NDArray[np.int8]
     """For each image: whether it has the finding, and the sides and zones that its report names with it."""
     verdicts = {"present": HOLDS, "uncertain": OPEN}
     status = [verdicts.get(r.labels.get(finding, "absent"), FAILS) for r in readings]
-    told = [Place.all_of(place for s in r.statements for f, place in s.places if f == finding) for r in readings]
-    sides, zones = ([_bits(getattr(place, kind)) for place in told] for kind in ("sides", "zones"))
+    told = [[place for s in r.statements for f, place in s.places if f == finding] for r in readings]
+    sides = [reduce(or_, (_bits(place.sides) for place in places), 0) for places in told]
+    zones = [reduce(or_, (_bits(place.zones) for place in places), 0) for places in told]
     return np.array(status, np.int8), np.array(sides, np.int8), np.array(zones, np.int8)
 
 

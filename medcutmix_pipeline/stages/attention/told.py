@@ -56,11 +56,11 @@ def _share(parts: Sequence[Part]) -> None:
             owner.places += part.places
             part.places = []
     for part, following in reversed(list(pairwise(parts))):
-        if part.mentions and not part.places and _placed_by(part, following):
+        if not part.places and not _central(part) and _placed_by(part, following):
             part.places += following.places
     for at, part in enumerate(parts):
         known = Place.all_of(place for _, _, place in part.places)
-        if part.mentions and not known.sides:
+        if not known.sides and not _central(part):
             taken = _taken_over(parts[:at], part)
             part.places += [(a, b, replace(p, zones=frozenset()) if known.zones else p) for a, b, p in taken]
 
@@ -83,7 +83,7 @@ def _owner(parts: Sequence[Part], at: int) -> Part | None:
 
 def _placed_by(part: Part, following: Part) -> bool:
     """Whether what both parts name is in the place told behind: "effusion and atelectasis at the left base"."""
-    if part.tail or not following.joints <= _ALIKE or _central(part):
+    if part.tail or not following.joints <= _ALIKE:
         return False
     if not following.mentions:
         return bool(following.places) and not following.joints.isdisjoint(_EITHER)
@@ -107,8 +107,9 @@ def _taken_over(before: Sequence[Part], part: Part) -> list[tuple[int, int, Plac
 
 def _at_once(part: Part) -> bool:
     """Whether a finding follows the joint before it at once, so that it may share what is told on the other side."""
-    return WORDS["near"].issuperset(part.lead) and not _central(part)
+    return WORDS["near"].issuperset(part.lead)
 
 
 def _central(part: Part) -> bool:
+    """Whether a part names no finding that could share a place with its neighbours."""
     return all(m.disease in _CENTRAL for m in part.mentions)
