@@ -87,23 +87,50 @@ def test_cmyk_is_read() -> None:
     assert close(decode(saved(image, "JPEG", quality=100), CONFIG), LUMA, 40)
 
 
+UPRIGHT = ramp(80, 104).astype(np.uint8)
+TURNED = {
+    "PNG": (Image.fromarray(UPRIGHT), {}),
+    "PNG, colour": (Image.fromarray(UPRIGHT).convert("RGB"), {}),
+    "PNG, deep": (Image.fromarray(UPRIGHT.astype(np.uint16) * 7), {}),
+    "JPEG": (Image.fromarray(UPRIGHT), {"quality": 100}),
+    "JPEG, colour": (Image.fromarray(UPRIGHT).convert("RGB"), {"quality": 100, "subsampling": 0}),
+    "WEBP": (Image.fromarray(UPRIGHT), {"lossless": True}),
+    "TIFF": (Image.fromarray(UPRIGHT), {}),
+    "TIFF, packed": (Image.fromarray(UPRIGHT), {"compression": "tiff_lzw"}),
+    "TIFF, colour": (Image.fromarray(UPRIGHT).convert("RGB"), {}),
+    "TIFF, palette": (Image.fromarray(UPRIGHT).convert("P"), {"compression": "tiff_deflate"}),
+    "TIFF, deep": (Image.fromarray(UPRIGHT.astype(np.uint16) * 7), {}),
+    "TIFF, deep and packed": (Image.fromarray(UPRIGHT.astype(np.uint16) * 7), {"compression": "tiff_lzw"}),
+    "TIFF, float": (Image.fromarray(UPRIGHT.astype(np.float32)), {}),
+}
+
+
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_a_turned_picture_is_put_upright(turn: int) -> None:
-    """Orientations as EXIF numbers them: what is stored is turned so that it shows GREY."""
+@pytest.mark.parametrize("kind", TURNED)
+def test_a_turned_picture_is_put_upright(kind: str, turn: int) -> None:
+    """Orientations as EXIF and TIFF number them: what is stored is turned so that it shows UPRIGHT."""
     undo = [
         lambda a: a,
         lambda a: a[:, ::-1],
         lambda a: a[::-1, ::-1],
         lambda a: a[::-1],
-        lambda a: a.T,
+        lambda a: np.swapaxes(a, 0, 1),
         lambda a: np.rot90(a),
-        lambda a: a[::-1, ::-1].T,
+        lambda a: np.swapaxes(a[::-1, ::-1], 0, 1),
         lambda a: np.rot90(a, -1),
     ]
+    image, options = TURNED[kind]
+    stored = Image.fromarray(np.ascontiguousarray(undo[turn - 1](np.asarray(image))))
+    if image.mode == "P":
+        stored.putpalette(image.getpalette() or [])
     exif = Image.Exif()
     exif[0x0112] = turn
-    data = saved(Image.fromarray(np.ascontiguousarray(undo[turn - 1](GREY))), "PNG", exif=exif.tobytes())
-    assert np.array_equal(decode(data, CONFIG), GREY)
+    data = saved(stored, kind.split(",")[0], exif=exif.tobytes(), **options)
+    shown = decode(data, CONFIG)
+    assert shown.shape == UPRIGHT.shape
+    assert close(shown, UPRIGHT, 3 if kind.startswith("JPEG") else 1)
+    if kind.startswith("JPEG"):
+        assert decode(data, CONFIG, at_least=40).shape == (40, 52)
 
 
 def test_a_large_jpeg_is_decoded_small_when_less_will_do() -> None:

@@ -85,6 +85,7 @@ def _decoded(data: bytes, config: IngestConfig, at_least: int | None) -> npt.NDA
         raise ImageReject("image-multiframe", "more than one picture in the file")
     if at_least is not None and image.format == "JPEG" and image.mode in ("L", "RGB"):
         image.draft("L", (at_least, at_least))
+    image.load()  # turns a TIFF upright and changes its size; what still says so afterwards was not turned
     turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     grey = _grey(image)
     return np.ascontiguousarray(grey if turn is None else np.asarray(Image.fromarray(grey).transpose(turn)))
