@@ -123,6 +123,33 @@ def test_rows_that_contradict_each_other_are_two_studies_of_which_one_counts(tmp
     assert [(s.patient_id, s.problem) for s in studies(tmp_path)] == [("P1", None), ("P2", "duplicate-id")]
 
 
+def test_image_ids_may_start_anew_in_each_study(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    head = "image,report,study_id,patient_id,image_id\n"
+    write(tmp_path / "m.csv", head + "a.png,Clear.,S1,P1,1\nb.png,Clear.,S1,P1,2\nc.png,Clear.,S2,P2,1\n")
+    assert [[i.problem for i in s.images] for s in studies(tmp_path)] == [[None, None], [None]]
+    write(tmp_path / "m.csv", head + "a.png,Clear.,S1,P1,1\nb.png,Clear.,S1,P1,1\na.png,Clear.,S2,P2,1\n")
+    assert [[i.problem for i in s.images] for s in studies(tmp_path)] == [[None, "duplicate-id"], ["duplicate-id"]]
+
+
+def test_one_row_of_a_study_with_report_and_split_is_enough(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    head = "image,report,study_id,patient_id,split\n"
+    write(tmp_path / "m.csv", head + "a.png,,S1,P1,\nb.png,Clear.,S1,P1,\nc.png,,S1,P1,test\nsub/d.png,Old.,S2,P1,\n")
+    first, second = studies(tmp_path)
+    assert (first.report, first.split, first.problem, len(first.images)) == ("Clear.", "test", None, 3)
+    assert (second.report, second.split, second.problem) == ("Old.", None, None)
+
+
+@pytest.mark.parametrize("column", ["report", "split"])
+def test_rows_that_say_otherwise_than_the_first_of_their_study_are_another(tmp_path: Path, column: str) -> None:
+    pictures(tmp_path)
+    cells = [{"report": "Clear.", "split": "train", column: word} for word in ("train", "", "test")]
+    told = [{"image": f"{i}.png", "study_id": "S1", "patient_id": "P1", **c} for i, c in zip("abc", cells, strict=True)]
+    write(tmp_path / "m.csv", table(COLUMNS, told))
+    assert [(len(s.images), s.problem) for s in studies(tmp_path)] == [(2, None), (1, "duplicate-id")]
+
+
 def test_the_second_use_of_an_image_is_a_duplicate(tmp_path: Path) -> None:
     pictures(tmp_path)
     text = "image,report,study_id,patient_id\na.png,Clear.,S1,P1\na.png,Clear.,S1,P1\na.png,Clear.,S2,P1\n"
