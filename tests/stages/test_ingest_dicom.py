@@ -386,6 +386,10 @@ def test_nothing_of_a_patient_is_said_warned_or_logged(
         ({"ViewPosition": "LL"}, "lateral"),
         ({"ViewPosition": "LATERAL"}, "lateral"),
         ({"ViewPosition": "LATERAL", "PatientOrientation": ["L", "F"]}, "lateral"),
+        ({"ViewPosition": "LEFT LATERAL", "PatientOrientation": ["L", "F"]}, "lateral"),
+        ({"ViewPosition": "L LATERAL", "PatientOrientation": ["L", "F"]}, "lateral"),
+        ({"ViewPosition": "AP SUPINE", "SeriesDescription": "Portable"}, "frontal"),
+        ({"ViewPosition": "PA", "SeriesDescription": "Chest PA, obliques"}, "frontal"),
         ({"PatientOrientation": ["L", "F"]}, "frontal"),
         ({"PatientOrientation": ["A", "F"]}, "lateral"),
         ({"PatientOrientation": ["P", "F"]}, "lateral"),
@@ -394,7 +398,9 @@ def test_nothing_of_a_patient_is_said_warned_or_logged(
         ({"SeriesDescription": "Chest PA"}, "frontal"),
         ({"SeriesDescription": "CHEST LAT"}, "lateral"),
         ({"SeriesDescription": "Chest PA and lateral"}, None),
+        ({"SeriesDescription": "Chest PA, lateral, left decubitus"}, None),
         ({"SeriesDescription": "Bilateral ribs"}, None),
+        ({"SeriesDescription": "Chest PA, coaxial grid"}, "frontal"),
         ({"SeriesDescription": "Chest", "ProtocolName": "W034 Thorax lateral"}, "lateral"),
         ({}, None),
     ],
@@ -403,10 +409,26 @@ def test_the_header_names_the_view(tags: dict[str, Any], view: str | None) -> No
     assert header_view(dicom(ramp(), 8, **tags)) == view
 
 
-@pytest.mark.parametrize("position", ["LAO", "RLO", "AP AXIAL", "AP LLD", "SWIMMERS", "XTABLE LATERAL"])
+@pytest.mark.parametrize("position", ["LAO", "RLO", "AP AXIAL", "AP LLD", "LLD", "RLD", "SWIMMERS", "XTABLE LATERAL"])
 def test_a_view_that_no_sample_has_is_a_reject(position: str) -> None:
     with pytest.raises(ImageReject, match="view-unsupported"):
         header_view(dicom(ramp(), 8, ViewPosition=position))
+    with pytest.raises(ImageReject, match="view-unsupported"):
+        header_view(dicom(ramp(), 8, ViewPosition=position, PatientOrientation=["L", "F"]))
+
+
+@pytest.mark.parametrize("name", ["SeriesDescription", "ProtocolName"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("Left lateral decubitus", "LAT DECUB R", "Chest AP lordotic", "Chest PA RAO", "CHEST AP RLD", "Obliques"),
+        *("Chest cross-table lateral", "AP axial", "Chest obl."),
+    ],
+)
+def test_descriptions_may_name_such_a_view_too(words: str, name: str) -> None:
+    for tags in ({}, {"PatientOrientation": ["L", "F"]}):
+        with pytest.raises(ImageReject, match="view-unsupported"):
+            header_view(dicom(ramp(), 8, **{name: words}, **tags))
 
 
 def test_a_code_names_the_view() -> None:

@@ -20,7 +20,10 @@ _POSITIONS: dict[str, View] = {
     "LAT": "lateral",
     "LATERAL": "lateral",
 }
-_OTHERS = re.compile(r"OBLIQUE|DECUB|AXIAL|LORDOTIC|SWIMMER|XTABLE|^(?:LAO|RAO|LPO|RPO|LLO|RLO|(?:AP|PA) [LR]LD)$")
+_OTHERS = re.compile(
+    r"\b(?:OBLIQUE|OBL\b|DECUB|(?:TRANS)?AXIAL\b|LORDOTIC|SWIMMER|(?:X|CROSS)[- ]?TABLE|[LR](?:AO|PO|LO|LD)\b)"
+)
+"""Among them View Position's own terms for obliques and decubitus: RLD, LLD, RLO, LLO (PS3.3 C.8.1.1)."""
 _FRONTAL = re.compile(r"\b(?:PA|AP|FRONTAL|POSTERO[- ]?ANTERIOR|ANTERO[- ]?POSTERIOR)\b")
 _LATERAL = re.compile(r"\b(?:LATERAL|LAT)\b")
 
@@ -36,14 +39,11 @@ def named_view(ds: Dataset) -> View | None:
         return _POSITIONS[position]
     codes = ds.get("ViewCodeSequence")
     meaning = _word(codes[0], "CodeMeaning") if codes else ""
-    for words in (position, meaning):
+    described = f"{_word(ds, 'SeriesDescription')} {_word(ds, 'ProtocolName')}"
+    for words in (position, meaning, "" if _names_both(described) else described):
         if _OTHERS.search(words):
             raise ImageReject("view-unsupported", "the header names neither a frontal nor a lateral view")
-    return (
-        _by_words(meaning)
-        or _by_orientation(ds)
-        or _by_words(f"{_word(ds, 'SeriesDescription')} {_word(ds, 'ProtocolName')}")
-    )
+    return _by_words(position) or _by_words(meaning) or _by_orientation(ds) or _by_words(described)
 
 
 def _word(ds: Dataset, name: str) -> str:
@@ -51,11 +51,15 @@ def _word(ds: Dataset, name: str) -> str:
 
 
 def _by_words(words: str) -> View | None:
-    """The view that words name, unless they name both, as the descriptions of a whole examination do."""
-    frontal, lateral = bool(_FRONTAL.search(words)), bool(_LATERAL.search(words))
-    if frontal == lateral:
+    """The view that words name, unless they name both."""
+    if _names_both(words):
         return None
-    return "frontal" if frontal else "lateral"
+    return "frontal" if _FRONTAL.search(words) else "lateral" if _LATERAL.search(words) else None
+
+
+def _names_both(words: str) -> bool:
+    """Whether words name both views, as the descriptions of a whole examination do: they do not tell the image's."""
+    return bool(_FRONTAL.search(words) and _LATERAL.search(words))
 
 
 def _by_orientation(ds: Dataset) -> View | None:
