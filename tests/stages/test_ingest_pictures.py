@@ -66,6 +66,23 @@ def test_floats_are_scaled_and_what_is_no_number_is_black() -> None:
     assert close(shown[finite], (values[finite] - low) / (high - low) * 255, 0.51)
 
 
+@pytest.mark.parametrize("values", [GREY, GREY.astype(np.uint16) * 9, GREY.astype(np.float32) / 7])
+@pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}], ids=["plain", "packed"])
+def test_a_tiff_whose_zero_is_white_is_shown_as_a_positive(values: Pixels, options: dict[str, Any]) -> None:
+    """TIFF 6.0, PhotometricInterpretation (262): 0 is WhiteIsZero, 1 BlackIsZero."""
+    plain = saved(Image.fromarray(values), "TIFF", **options)
+    negative = saved(Image.fromarray(values), "TIFF", tiffinfo={262: 0}, **options)
+    whole = values.dtype == np.uint8  # of 8 bits, Pillow turns over what it writes as well
+    assert np.array_equal(decode(negative, CONFIG), GREY if whole else 255 - decode(plain, CONFIG))
+
+
+def test_what_is_no_number_is_black_in_a_negative_too() -> None:
+    values = GREY.astype(np.float32)
+    values[0, 0], values[5, 5] = np.nan, np.inf
+    shown = decode(saved(Image.fromarray(values), "TIFF", tiffinfo={262: 0}), CONFIG)
+    assert (shown[0, 0], shown[5, 5], shown.min(), shown.max()) == (0, 0, 0, 255)
+
+
 def test_colour_becomes_luminance_and_what_is_transparent_black() -> None:
     assert close(decode(picture(RGB, "PNG"), CONFIG), LUMA, 1)
     assert close(decode(picture(RGB, "JPEG", quality=100, subsampling=0), CONFIG), LUMA, 4)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from medcutmix_pipeline.schemas.config import IngestConfig
 
-_ORIENTATION = 0x0112
+_ORIENTATION, _PHOTOMETRIC = 0x0112, 0x0106
+_WHITE_IS_ZERO = 0
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -94,7 +95,7 @@ def _decoded(data: bytes, config: IngestConfig, at_least: int | None) -> npt.NDA
 def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
     """Any mode as 8-bit grey. Transparent pixels count as black, the background of a radiograph."""
     if image.mode in _DEEP:
-        return stretch(np.asarray(image))
+        return stretch(np.asarray(image), negative=_is_negative(image))
     if image.mode == "L":
         return np.asarray(image, np.uint8)
     grey = np.empty((image.height, image.width), np.uint8)
@@ -102,6 +103,11 @@ def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
         band = image.crop((0, rows.start, image.width, min(rows.stop, image.height)))
         grey[rows] = np.asarray(_opaque(band).convert("L"), np.uint8)
     return grey
+
+
+def _is_negative(image: Image.Image) -> bool:
+    """Whether a deep picture's least value is white; Pillow turns over such TIFFs of 8 bits and fewer, but not these."""
+    return image.format == "TIFF" and image.getexif().get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
 def _opaque(band: Image.Image) -> Image.Image:
