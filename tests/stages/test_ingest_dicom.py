@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
-from pydicom.uid import MPEG2MPML, DeflatedExplicitVRLittleEndian
+from pydicom.uid import MPEG2MPML, DeflatedExplicitVRLittleEndian, RLELossless
 
 from medcutmix_pipeline.schemas.config import IngestConfig
 from medcutmix_pipeline.stages.ingest import ImageReject, decode, header_view
@@ -117,6 +117,40 @@ def test_the_same_picture_in_every_compression_is_the_same(shared_data: Path) ->
 def test_any_depth_with_and_without_sign(bits: int, low: int) -> None:
     pixels = ramp(top=2 ** (bits - 1) - 1 - low if low in (0, -7) else 2**bits - 1) + low
     assert np.array_equal(decode(dicom(pixels, bits), CONFIG), stretched(pixels.astype(float)))
+
+
+def high(pixels: Pixels, shift: int) -> Pixels:
+    """Twelve bits with `shift` others below them, which belong to something else."""
+    return (pixels << shift) | (np.arange(pixels.size).reshape(pixels.shape) % (1 << shift))
+
+
+@pytest.mark.parametrize("high_bit", [12, 13, 15])
+@pytest.mark.parametrize("low", [0, -2048])
+def test_values_stand_below_the_high_bit(high_bit: int, low: int) -> None:
+    pixels = ramp(top=4095) + low
+    raw = high(pixels, high_bit - 11)
+    if high_bit < 15 and low < 0:
+        raw &= (1 << (high_bit + 1)) - 1  # what stands above is no sign
+    data = dicom(raw, 12, HighBit=high_bit, PixelRepresentation=int(low < 0))
+    assert np.array_equal(decode(data, CONFIG), decode(dicom(pixels, 12), CONFIG))
+    window = {"WindowCenter": 1000, "WindowWidth": 800}
+    data = dicom(raw, 12, HighBit=high_bit, PixelRepresentation=int(low < 0), **window)
+    assert np.array_equal(decode(data, CONFIG), decode(dicom(pixels, 12, **window), CONFIG))
+
+
+def test_values_stand_below_the_high_bit_in_run_lengths_too() -> None:
+    ds = pydicom.dcmread(io.BytesIO(dicom(high(ramp(top=4095), 4), 12, HighBit=15)))
+    ds.compress(RLELossless)
+    buffer = io.BytesIO()
+    ds.save_as(buffer)
+    assert np.array_equal(decode(buffer.getvalue(), CONFIG), decode(dicom(ramp(top=4095), 12), CONFIG))
+
+
+@pytest.mark.parametrize("high_bit", [0, 5, 11, 15, 16, 200])
+@pytest.mark.parametrize("low", [0, -2048])
+def test_a_high_bit_that_the_values_disprove_changes_nothing(high_bit: int, low: int) -> None:
+    plain = ramp(top=4095) + low
+    assert np.array_equal(decode(dicom(plain, 12, HighBit=high_bit), CONFIG), decode(dicom(plain, 12), CONFIG))
 
 
 def test_without_a_window_the_least_value_is_black_and_the_greatest_white() -> None:

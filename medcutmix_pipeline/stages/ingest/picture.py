@@ -106,7 +106,7 @@ def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
 
 
 def _is_negative(image: Image.Image) -> bool:
-    """Whether a deep picture's least value is white; Pillow turns over such TIFFs of 8 bits and fewer, but not these."""
+    """Whether a deep picture's least value is white; Pillow turns such TIFFs over up to 8 bits, but not deeper ones."""
     return image.format == "TIFF" and image.getexif().get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
