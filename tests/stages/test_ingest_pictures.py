@@ -13,7 +13,7 @@ from PIL import Image
 
 from medcutmix_pipeline.schemas.config import IngestConfig
 from medcutmix_pipeline.stages.ingest import ImageReject, decode
-from tests.stages.ingest_files import Pixels, dicom, picture, png, ramp, saved
+from tests.stages.ingest_files import Pixels, deep_png, deep_tiff, dicom, picture, png, ramp, saved
 
 CONFIG = IngestConfig()
 GREY = ramp().astype(np.uint8)
@@ -92,6 +92,59 @@ def test_colour_becomes_luminance_and_what_is_transparent_black() -> None:
     palette = Image.fromarray(GREY).convert("P")
     shown = decode(saved(palette, "PNG", transparency=200), CONFIG)
     assert np.array_equal(shown, np.where(GREY == 200, 0, GREY))
+
+
+DEEP_RGB = np.random.default_rng(2).integers(100, 4096, (24, 32, 3))
+"""Twelve bits in sixteen: the higher bytes alone are almost black."""
+
+
+def deep_luminance(values: Pixels, counted: Pixels) -> Pixels:
+    luminance = values[..., :3] @ [0.299, 0.587, 0.114]
+    low, high = luminance[counted].min(), luminance[counted].max()
+    return np.clip((luminance - low) / (high - low) * 255, 0, 255)
+
+
+DEEP_ALPHA = np.where(ramp(24, 32) > 100, 65535, 0)
+DEEP_RGBA = np.dstack([DEEP_RGB, DEEP_ALPHA])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(deep_png(DEEP_RGB, 2), deep_tiff(DEEP_RGB, "<"), deep_tiff(DEEP_RGB, ">")),
+        *(deep_png(DEEP_RGBA, 6), deep_tiff(DEEP_RGBA, "<"), deep_tiff(DEEP_RGBA, ">")),
+    ],
+    ids=["png", "tiff", "tiff, big-endian", "png, alpha", "tiff, alpha", "tiff, alpha, big-endian"],
+)
+def test_deep_colour_is_scaled_to_what_it_uses(data: bytes, request: pytest.FixtureRequest) -> None:
+    opaque = DEEP_ALPHA > 0 if "alpha" in request.node.callspec.id else np.full((24, 32), True)
+    expected = np.where(opaque, deep_luminance(DEEP_RGB, opaque), 0)
+    assert close(decode(data, CONFIG), expected, 0.6)
+
+
+def test_deep_grey_in_colour_or_with_alpha_is_the_deep_grey_itself() -> None:
+    deep = ramp(top=3000) + 500
+    plain = decode(saved(Image.fromarray(deep.astype(np.uint16)), "PNG"), CONFIG)
+    opaque = np.full_like(deep, 65535)
+    for data in (
+        deep_png(np.dstack([deep, opaque]), 4),
+        deep_png(np.dstack([deep] * 3), 2),
+        deep_png(np.dstack([deep, deep, deep, opaque]), 6),
+        deep_tiff(np.dstack([deep] * 3)),
+    ):
+        assert np.array_equal(decode(data, CONFIG), plain)
+    half = decode(deep_png(np.dstack([deep, opaque // 2]), 4), CONFIG)
+    assert close(half, plain / 2, 1)
+    framed = np.dstack([np.where(DEEP_ALPHA, deep, 60000), DEEP_ALPHA])
+    shown = decode(deep_png(framed, 4), CONFIG)
+    assert (shown[DEEP_ALPHA == 0].max(), shown[DEEP_ALPHA > 0].min(), shown.max()) == (0, 0, 255)
+
+
+@pytest.mark.parametrize("turn", [3, 6])
+def test_deep_colour_is_put_upright(turn: int) -> None:
+    stored = DEEP_RGB[::-1, ::-1] if turn == 3 else np.rot90(DEEP_RGB)
+    expected = deep_luminance(DEEP_RGB, np.full((24, 32), True))
+    assert close(decode(deep_tiff(np.ascontiguousarray(stored), t274=turn), CONFIG), expected, 0.6)
 
 
 def test_one_bit_is_black_and_white() -> None:
@@ -255,10 +308,12 @@ LARGE = np.arange(2500 * 2000, dtype=np.uint32).reshape(2500, 2000)
     [
         saved(Image.fromarray((LARGE % 65521).astype(np.uint16)), "PNG", compress_level=1),
         saved(Image.fromarray(LARGE.astype(np.float32)), "TIFF"),
+        deep_png(np.dstack([LARGE % 65521] * 3), 2, 1),
+        deep_png(np.dstack([LARGE % 65521, LARGE % 2 * 65535]), 4, 1),
         dicom(LARGE.astype(np.int64), 32),
         dicom(np.dstack([LARGE % 251, LARGE % 241, LARGE % 239]).astype(np.int64), 8),
     ],
-    ids=["16 bit", "float", "DICOM, 32 bit", "DICOM, colour"],
+    ids=["16 bit", "float", "16 bit, colour", "16 bit, alpha", "DICOM, 32 bit", "DICOM, colour"],
 )
 def test_a_large_picture_costs_little_beside_its_pixels(data: bytes) -> None:
     """No whole picture of intermediate values: else a file of 200 kB with 100 million pixels would take gigabytes."""

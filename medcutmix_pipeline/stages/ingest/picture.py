@@ -11,12 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from medcutmix_pipeline.stages.ingest.deep_colour import deep_grey, is_deep_colour
 from medcutmix_pipeline.stages.ingest.quiet import quiet
 from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
 from medcutmix_pipeline.stages.ingest.scaling import blocks, stretch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from PIL.ImageFile import ImageFile
 
     from medcutmix_pipeline.schemas.config import IngestConfig
 
@@ -79,21 +82,26 @@ def decode_picture(data: bytes, config: IngestConfig, at_least: int | None = Non
 
 
 def _decoded(data: bytes, config: IngestConfig, at_least: int | None) -> npt.NDArray[np.uint8]:
-    with _own_limits():
-        image = Image.open(io.BytesIO(data), formats=[_format(data) or ""])
+    image = _opened(data)
     check_size(image.height, image.width, config)
     if getattr(image, "n_frames", 1) > 1:
         raise ImageReject("image-multiframe", "more than one picture in the file")
     if at_least is not None and image.format == "JPEG" and image.mode in ("L", "RGB"):
         image.draft("L", (at_least, at_least))
-    image.load()  # turns a TIFF upright and changes its size; what still says so afterwards was not turned
+    grey = deep_grey(image, lambda: _opened(data)) if is_deep_colour(image) else _grey(image)
+    # Loading turned a TIFF upright; what still has an orientation afterwards was not turned.
     turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    grey = _grey(image)
     return np.ascontiguousarray(grey if turn is None else np.asarray(Image.fromarray(grey).transpose(turn)))
+
+
+def _opened(data: bytes) -> ImageFile:
+    with _own_limits():
+        return Image.open(io.BytesIO(data), formats=[_format(data) or ""])
 
 
 def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
     """Any mode as 8-bit grey. Transparent pixels count as black, the background of a radiograph."""
+    image.load()  # a TIFF's size may change
     if image.mode in _DEEP:
         return stretch(np.asarray(image), negative=_is_negative(image))
     if image.mode == "L":
