@@ -476,3 +476,39 @@ def test_a_code_names_the_view() -> None:
 
 def test_other_files_have_no_header_that_names_a_view() -> None:
     assert header_view(picture(ramp(), "PNG")) is None
+
+
+FRONTAL = {"ViewPosition": "PA", "BodyPartExamined": "CHEST"}
+
+
+@pytest.mark.parametrize("row", ["L", "R"])
+@pytest.mark.parametrize("column", ["F", "H"])
+@pytest.mark.parametrize("tags", [FRONTAL, {"ViewPosition": "AP"}, {"BodyPartExamined": "THORAX"}, {}])
+def test_a_frontal_chest_is_laid_out_with_the_patients_left_on_the_right(
+    row: str, column: str, tags: dict[str, str]
+) -> None:
+    """PS3.3 C.7.6.1.1.1: the directions in which rows run to the right and columns run down."""
+    lies = (slice(None, None, -1 if column == "H" else 1), slice(None, None, -1 if row == "R" else 1))
+    data = dicom(ramp()[lies], 8, PatientOrientation=[row, column], **tags)
+    assert np.array_equal(decode(data, CONFIG), decode(dicom(ramp(), 8), CONFIG))
+    as_stored = decode(data, IngestConfig(orient=False))
+    assert np.array_equal(as_stored, decode(dicom(ramp()[lies], 8), CONFIG))
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"PatientOrientation": ["R", "F"], "ViewPosition": "LL"},
+        {"PatientOrientation": ["P", "H"], "ViewPosition": "LL"},
+        {"PatientOrientation": ["R", "F"], "ViewPosition": "LLD"},
+        {"PatientOrientation": ["R", "F"], "ViewPosition": "AP", "BodyPartExamined": "EXTREMITY"},
+        {"PatientOrientation": ["R", "F"], "ViewPosition": "AP", "AnatomicalOrientationType": "QUADRUPED"},
+        {**FRONTAL, "PatientOrientation": ["RA", "F"]},
+        {**FRONTAL, "PatientOrientation": ["F", "R"]},
+        {**FRONTAL, "PatientOrientation": ["R"]},
+        {**FRONTAL, "PatientOrientation": ["R", ""]},
+        FRONTAL,
+    ],
+)
+def test_other_pictures_stay_as_they_are_stored(tags: dict[str, Any]) -> None:
+    assert np.array_equal(decode(dicom(ramp(), 8, **tags), CONFIG), decode(dicom(ramp(), 8), CONFIG))

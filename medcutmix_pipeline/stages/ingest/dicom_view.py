@@ -34,19 +34,29 @@ def named_view(ds: Dataset) -> View | None:
     Raises:
         ImageReject: `view-unsupported` where the header names a projection that no sample has.
     """
-    position = _word(ds, "ViewPosition")
+    position = word(ds, "ViewPosition")
     if position in _POSITIONS:
         return _POSITIONS[position]
     codes = ds.get("ViewCodeSequence")
-    meaning = _word(codes[0], "CodeMeaning") if codes else ""
-    described = f"{_word(ds, 'SeriesDescription')} {_word(ds, 'ProtocolName')}"
+    meaning = word(codes[0], "CodeMeaning") if codes else ""
+    described = f"{word(ds, 'SeriesDescription')} {word(ds, 'ProtocolName')}"
     for words in (position, meaning, "" if _names_both(described) else described):
         if _OTHERS.search(words):
             raise ImageReject("view-unsupported", "the header names neither a frontal nor a lateral view")
     return _by_words(position) or _by_words(meaning) or _by_orientation(ds) or _by_words(described)
 
 
-def _word(ds: Dataset, name: str) -> str:
+def patient_orientation(ds: Dataset) -> tuple[str, str] | None:
+    """The directions in which rows and columns run, principal one first; None where they are not both told."""
+    ways = ds.get("PatientOrientation")
+    if not ways or isinstance(ways, str) or len(ways) != 2:
+        return None
+    row, column = (str(way).strip().upper() for way in ways)
+    return row, column
+
+
+def word(ds: Dataset, name: str) -> str:
+    """An attribute's value in upper case, empty where there is none."""
     return str(ds.get(name) or "").strip().upper()
 
 
@@ -64,10 +74,7 @@ def _names_both(words: str) -> bool:
 
 def _by_orientation(ds: Dataset) -> View | None:
     """Rows that run left to right show the chest from the front, rows that run front to back from the side."""
-    orientation = ds.get("PatientOrientation")
-    if not orientation or isinstance(orientation, str) or len(orientation) != 2:
-        return None
-    row, column = (str(way).strip().upper()[:1] for way in orientation)
+    row, column = (way[:1] for way in patient_orientation(ds) or ("", ""))
     if column not in ("F", "H"):
         return None
     return "frontal" if row in ("L", "R") else "lateral" if row in ("A", "P") else None
