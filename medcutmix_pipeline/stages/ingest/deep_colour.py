@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from medcutmix_pipeline.stages.ingest.scaling import blocks, joined, span_of, stretched
+from medcutmix_pipeline.stages.ingest.scaling import blocks, stretched
+from medcutmix_pipeline.stages.ingest.strays import span_without_strays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,11 +95,11 @@ def _shown(values: Values, image: ImageFile, alpha: int | None) -> npt.NDArray[n
     def opacity(rows: slice) -> npt.NDArray[np.uint8] | None:
         return None if alpha is None else _band(image, rows)[..., alpha]
 
-    spans = []
-    for rows in blocks(values.shape):
+    def counts(rows: slice) -> npt.NDArray[np.bool_] | None:
         opaque = opacity(rows)
-        spans.append(span_of(values[rows], None if opaque is None else opaque > 0))
-    span = joined(spans)
+        return None if opaque is None else opaque > 0
+
+    span = span_without_strays(values, counts)
     shown = np.empty(values.shape, np.uint8)
     for rows in blocks(values.shape):
         opaque, part = opacity(rows), stretched(values[rows], span)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ from PIL import Image
 from medcutmix_pipeline.stages.ingest.deep_colour import deep_grey, is_deep_colour
 from medcutmix_pipeline.stages.ingest.quiet import quiet
 from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
-from medcutmix_pipeline.stages.ingest.scaling import blocks, stretch
+from medcutmix_pipeline.stages.ingest.scaling import blocks, stretched
+from medcutmix_pipeline.stages.ingest.strays import span_without_strays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +104,7 @@ def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
     """Any mode as 8-bit grey. Transparent pixels count as black, the background of a radiograph."""
     image.load()  # a TIFF's size may change
     if image.mode in _DEEP:
-        return stretch(np.asarray(image), negative=_is_negative(image))
+        return _stretched(np.asarray(image), negative=_is_negative(image))
     if image.mode == "L":
         return np.asarray(image, np.uint8)
     grey = np.empty((image.height, image.width), np.uint8)
@@ -111,6 +112,16 @@ def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
         band = image.crop((0, rows.start, image.width, min(rows.stop, image.height)))
         grey[rows] = np.asarray(_opaque(band).convert("L"), np.uint8)
     return grey
+
+
+def _stretched(values: npt.NDArray[Any], negative: bool) -> npt.NDArray[np.uint8]:
+    """The least finite value becomes 0 and the greatest 255, in a negative the other way round; others become 0."""
+    span = span_without_strays(values)
+    shown = np.empty(values.shape, np.uint8)
+    for rows in blocks(values.shape):
+        part = stretched(values[rows], span)
+        shown[rows] = np.where(np.isfinite(values[rows]), np.invert(part), part) if negative else part
+    return shown
 
 
 def _is_negative(image: Image.Image) -> bool:
