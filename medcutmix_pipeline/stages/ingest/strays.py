@@ -50,7 +50,7 @@ def without_strays(values: Values, counts: Counts) -> Span | None:
 
     Strays are at most a thousandth of the pixels at one end, behind a gap in which nothing lies and which is wider than
     all that lies before it, up to the last thousandth at the other end. Without such a gap nothing is left out; none of
-    1,434 radiographs of Open-I has one.
+    4,302 radiographs of Open-I has one.
     """
     occur = (counts > 0) & np.isfinite(values)
     if not occur.any():
