@@ -30,6 +30,11 @@ class IngestConfig(Section):
     guess_view: bool = Field(
         True, description="tell frontal from lateral by the picture where neither the source nor the DICOM header does"
     )
+    orient: bool = Field(
+        True,
+        description="turn frontal DICOM images whose Patient Orientation says that they are stored mirrored or upside "
+        "down; false: for archives in which it is wrong",
+    )
     max_pixels: int = Field(
         100_000_000, ge=1, description="images with more pixels are rejected before they are decoded"
     )

@@ -93,19 +93,29 @@ def split_of(word: str | None) -> tuple[str | None, str | None]:
     return split, None if split else "split-unknown"
 
 
-def without_duplicates(studies: Iterable[Study]) -> Iterator[Study]:
-    """The same studies; a study or image whose identifier came before has the problem `duplicate-id`.
+def without_duplicates(studies: Iterable[Study], public_ids: bool) -> Iterator[Study]:
+    """The same studies; a study or image that came before has the problem `duplicate-id`.
 
-    Remembers 64 bits for each identifier.
+    An image came before where its study has another of the same identifier, and where that identifier named the same
+    file in another study. Identifiers that start anew in each study are fine, unless `public_ids`: those are the names
+    in the output. Remembers 64 bits for each study and 128 for each image.
     """
     seen_studies, seen_images = Remembered(), Remembered()
     for study in studies:
         again = seen_studies.before(keyed_hash(0, "study", study.study_id)) is not None
-        images = tuple(_marked(image, seen_images) for image in study.images)
+        images = tuple(_marked(i, _marks(i, study.study_id, public_ids), seen_images) for i in study.images)
         problem = "duplicate-id" if again else study.problem
         yield replace(study, images=images, problem=problem)
 
 
-def _marked(image: ImageRef, seen: Remembered) -> ImageRef:
-    again = seen.before(keyed_hash(0, "image", image.image_id)) is not None
-    return replace(image, problem="duplicate-id") if again else image
+def _marks(image: ImageRef, study_id: str, public_ids: bool) -> list[int]:
+    """What no other image may have. A file that is not there has no address to go by."""
+    if public_ids:
+        return [keyed_hash(0, "image", image.image_id)]
+    own = keyed_hash(0, "image", study_id, image.image_id)
+    return [own, keyed_hash(0, "image file", image.uri, image.image_id)] if image.uri else [own]
+
+
+def _marked(image: ImageRef, marks: list[int], seen: Remembered) -> ImageRef:
+    again = [seen.before(mark) is not None for mark in marks]
+    return replace(image, problem="duplicate-id") if any(again) else image

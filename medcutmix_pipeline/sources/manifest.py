@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from medcutmix_pipeline.sources.reading import protocol
 from medcutmix_pipeline.sources.tables import Row, columns, suffix_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from medcutmix_pipeline.sources.trees import Tree
 
@@ -23,7 +23,8 @@ REQUIRED = ("image", "study_id", "patient_id")
 REPORT = ("report", "report_path")
 OPTIONAL = ("view", "split", "image_id")
 KNOWN = REQUIRED + REPORT + OPTIONAL
-_SHARED = ("study_id", "patient_id", "split", *REPORT)
+_SHARED = ("split", *REPORT)
+"""What a study has once: a row may leave it to another row of the study, but not say otherwise."""
 
 DESCRIPTION = SourceDescription(
     kind="manifest",
@@ -80,8 +81,12 @@ class ManifestSource:
     public_ids: bool = False
 
     def studies(self) -> Iterator[Study]:
-        """Every study, in the order in which the last row of each stands in the table."""
-        yield from map(self._study, grouped_rows(self.tree, self.table, KNOWN, _key))
+        """Every study, in the order in which the last row of each stands in the table.
+
+        Rows that contradict each other are two studies, the second a duplicate.
+        """
+        for rows in grouped_rows(self.tree, self.table, KNOWN, _key):
+            yield from map(self._study, _agreeing(rows))
 
     def _study(self, group: list[Row]) -> Study:
         cells = group[0].cells
@@ -128,10 +133,22 @@ class ManifestSource:
 
 
 def _key(row: Row) -> tuple[str, ...]:
-    """What the rows of one study share; rows that contradict each other are two studies, the second a duplicate."""
+    """What the rows of one study share."""
     if row.cells is None or "study_id" not in row.cells:
         return ("", str(row.place))
-    return tuple([row.cells.get(column, "").strip() for column in _SHARED])
+    return (row.cells["study_id"].strip(), row.cells.get("patient_id", "").strip())
+
+
+def _agreeing(rows: list[Row]) -> Iterable[list[Row]]:
+    """The rows of one study and patient, those that say the same together; an empty cell says what others say first."""
+    said: dict[str, str] = {}
+    for row in reversed(rows):
+        said |= {column: row.cells[column] for column in _SHARED if row.cells and column in row.cells}
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        whole = row if row.cells is None else replace(row, cells=said | row.cells)
+        groups.setdefault(tuple((whole.cells or {}).get(c, "").strip() for c in _SHARED), []).append(whole)
+    return groups.values()
 
 
 class ManifestAdapter:

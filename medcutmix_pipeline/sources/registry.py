@@ -44,7 +44,7 @@ class _Checked:
     public_ids: bool
 
     def studies(self) -> Iterator[Study]:
-        return without_duplicates(self.source.studies())
+        return without_duplicates(self.source.studies(), self.public_ids)
 
 
 def describe_sources() -> list[SourceDescription]:

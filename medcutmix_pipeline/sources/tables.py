@@ -10,13 +10,17 @@ import csv
 import gzip
 import io
 import json
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medcutmix_pipeline.errors import DataError
+from medcutmix_pipeline.sources.cells import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 _BATCH = 4096
+_FIRST = 1000
+"""Objects of JSON lines whose keys count as the columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +78,17 @@ def suffix_of(name: str) -> str | None:
 
 
 def columns(file: IO[bytes], name: str) -> list[str]:
-    """The names of a table's columns, in lower case; of JSON lines, the keys of the first object."""
+    """The names of a table's columns, in lower case; of JSON lines, the keys of the first objects.
+
+    A name stands in it as often as the table, or one object, has it.
+    """
     suffix = suffix_of(name)
     try:
         if suffix == ".parquet":
-            return [c.strip().lower() for c in pq.read_schema(file).names]
-        first = next(iter(_text(file, name)), "")
+            return [_name(c) for c in pq.read_schema(file).names]
         if suffix in (".jsonl", ".ndjson"):
-            keys = json.loads(first)
-            return [str(k).strip().lower() for k in keys] if isinstance(keys, dict) else []
-        return [c.strip().lower() for c in next(_reader([first], suffix), [])]
+            return _keys(_text(file, name))
+        return _header(_reader(_text(file, name), suffix))
     except (pa.ArrowException, csv.Error, ValueError, OSError, EOFError):
         return []
 
@@ -105,7 +112,7 @@ def rows(file: IO[bytes], name: str, wanted: Sequence[str]) -> Iterator[Row]:
 
 
 def _text(file: IO[bytes], name: str) -> IO[str]:
-    """Lines of UTF-8; what is not UTF-8 becomes surrogates, which `_clean` finds, so that it costs its row only."""
+    """Lines of UTF-8; what is not UTF-8 becomes surrogates, which `clean` finds, so that it costs its row only."""
     plain = gzip.GzipFile(fileobj=file) if name.lower().endswith(".gz") else file
     return io.TextIOWrapper(plain, "utf-8-sig", errors="surrogateescape", newline="")
 
@@ -114,9 +121,35 @@ def _reader(lines: Iterable[str], suffix: str | None) -> Iterator[list[str]]:
     return csv.reader(lines, delimiter="\t" if suffix == ".tsv" else ",", strict=True)
 
 
+def _name(column: object) -> str:
+    return str(column).strip().lower()
+
+
+def _header(records: Iterator[list[str]]) -> list[str]:
+    """The names in the first record that is not blank."""
+    return next((names for names in ([_name(c) for c in record] for record in records) if any(names)), [])
+
+
+def _keys(lines: Iterable[str]) -> list[str]:
+    """All keys of the first objects, since an object may leave a key out where it has no value."""
+    keys = Counter[str]()
+    with suppress(OSError, EOFError):  # damage further down is told when the rows are read
+        for line in islice((line for line in lines if line.strip()), _FIRST):
+            keys |= Counter(map(_name, _object(line) or ()))
+    return list(keys.elements())
+
+
+def _object(line: str) -> dict[str, object] | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def _delimited(text: IO[str], suffix: str | None, wanted: Sequence[str]) -> Iterator[Row]:
     lines = Lines(text)
-    names = [c.strip().lower() for c in next(_reader(lines, suffix), [])]
+    names = _header(_reader(lines, suffix))
     lines.mark()
     records = _reader(lines, suffix)
     while True:
@@ -136,54 +169,21 @@ def _delimited(text: IO[str], suffix: str | None, wanted: Sequence[str]) -> Iter
             records = _reader(lines, suffix)
             record = None
         lines.mark()
-        yield Row(place, None if record is None else _clean(dict(zip(names, record, strict=True)), wanted))
+        yield Row(place, None if record is None else clean(dict(zip(names, record, strict=True)), wanted))
 
 
 def _json_lines(text: IO[str], wanted: Sequence[str]) -> Iterator[Row]:
     for place, line in enumerate(text, start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            value = None
-        yield Row(
-            place,
-            _clean({str(k).strip().lower(): v for k, v in value.items()}, wanted) if isinstance(value, dict) else None,
-        )
+        if line.strip():
+            value = _object(line)
+            yield Row(place, None if value is None else clean({_name(k): v for k, v in value.items()}, wanted))
 
 
 def _parquet(file: IO[bytes], wanted: Sequence[str]) -> Iterator[Row]:
     table = pq.ParquetFile(file)
-    names = [name for name in table.schema_arrow.names if name.strip().lower() in wanted]
+    names = [name for name in table.schema_arrow.names if _name(name) in wanted]
     place = 0
     for batch in table.iter_batches(batch_size=_BATCH, columns=names):
         for record in batch.to_pylist():
             place += 1
-            yield Row(place, _clean({k.strip().lower(): v for k, v in record.items()}, wanted))
-
-
-def _clean(cells: dict[str, object], wanted: Sequence[str]) -> dict[str, str] | None:
-    """The wanted cells as text, without empty ones; None where one is neither text nor a number, or not UTF-8."""
-    clean: dict[str, str] = {}
-    for name in wanted:
-        value = cells.get(name)
-        if value is None or value != value:  # NaN is how tables of numbers leave a cell empty
-            continue
-        if type(value) is not str:
-            if isinstance(value, bool) or not isinstance(value, str | int | float):
-                return None
-            value = str(value)
-        if not value.isprintable() and _broken(value):
-            return None
-        if value and not value.isspace():
-            clean[name] = value
-    return clean
-
-
-def _broken(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return "\0" in text
+            yield Row(place, clean({_name(k): v for k, v in record.items()}, wanted))

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,6 +124,33 @@ def test_rows_that_contradict_each_other_are_two_studies_of_which_one_counts(tmp
     assert [(s.patient_id, s.problem) for s in studies(tmp_path)] == [("P1", None), ("P2", "duplicate-id")]
 
 
+def test_image_ids_may_start_anew_in_each_study(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    head = "image,report,study_id,patient_id,image_id\n"
+    write(tmp_path / "m.csv", head + "a.png,Clear.,S1,P1,1\nb.png,Clear.,S1,P1,2\nc.png,Clear.,S2,P2,1\n")
+    assert [[i.problem for i in s.images] for s in studies(tmp_path)] == [[None, None], [None]]
+    write(tmp_path / "m.csv", head + "a.png,Clear.,S1,P1,1\nb.png,Clear.,S1,P1,1\na.png,Clear.,S2,P2,1\n")
+    assert [[i.problem for i in s.images] for s in studies(tmp_path)] == [[None, "duplicate-id"], ["duplicate-id"]]
+
+
+def test_one_row_of_a_study_with_report_and_split_is_enough(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    head = "image,report,study_id,patient_id,split\n"
+    write(tmp_path / "m.csv", head + "a.png,,S1,P1,\nb.png,Clear.,S1,P1,\nc.png,,S1,P1,test\nsub/d.png,Old.,S2,P1,\n")
+    first, second = studies(tmp_path)
+    assert (first.report, first.split, first.problem, len(first.images)) == ("Clear.", "test", None, 3)
+    assert (second.report, second.split, second.problem) == ("Old.", None, None)
+
+
+@pytest.mark.parametrize("column", ["report", "split"])
+def test_rows_that_say_otherwise_than_the_first_of_their_study_are_another(tmp_path: Path, column: str) -> None:
+    pictures(tmp_path)
+    cells = [{"report": "Clear.", "split": "train", column: word} for word in ("train", "", "test")]
+    told = [{"image": f"{i}.png", "study_id": "S1", "patient_id": "P1", **c} for i, c in zip("abc", cells, strict=True)]
+    write(tmp_path / "m.csv", table(COLUMNS, told))
+    assert [(len(s.images), s.problem) for s in studies(tmp_path)] == [(2, None), (1, "duplicate-id")]
+
+
 def test_the_second_use_of_an_image_is_a_duplicate(tmp_path: Path) -> None:
     pictures(tmp_path)
     text = "image,report,study_id,patient_id\na.png,Clear.,S1,P1\na.png,Clear.,S1,P1\na.png,Clear.,S2,P1\n"
@@ -190,11 +218,63 @@ def test_a_number_that_is_none_is_an_empty_cell(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "m.parquet")
     found = studies(tmp_path)
     assert [(s.study_id, s.patient_id, s.problem) for s in found] == [
-        ("S1", "1.0", None),
+        ("S1", "1", None),
         ("S2", "", "patient-missing"),
         ("S3", "", "patient-missing"),
     ]
     assert {image.view for s in found for image in s.images} == {None}
+
+
+@pytest.mark.parametrize("number", [7, 7.0, Decimal("7.00"), 12345678901234567, 1e16, 7.5, Decimal("7.50")])
+def test_a_whole_number_is_the_same_identifier_in_every_type(tmp_path: Path, number: float | Decimal) -> None:
+    """Else one patient could be two, in two splits."""
+    write(tmp_path / "a.png", picture())
+    cells = {"image": "a.png", "report": "Clear.", "study_id": "S1", "patient_id": number}
+    pq.write_table(pa.Table.from_pylist([cells]), tmp_path / "m.parquet")
+    expected = str(int(number)) if number == int(number) else "7.5"
+    assert [(s.patient_id, s.problem) for s in studies(tmp_path / "m.parquet")] == [(expected, None)]
+    if not isinstance(number, Decimal):
+        write(tmp_path / "m.jsonl", json.dumps(cells))
+        assert [(s.patient_id, s.problem) for s in studies(tmp_path / "m.jsonl")] == [(expected, None)]
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "NaN", "None", "null", "<NA>", " N/A "])
+def test_a_word_for_nothing_is_no_identifier_but_may_be_a_report(tmp_path: Path, word: str) -> None:
+    """Two patients without an identifier are not one patient."""
+    pictures(tmp_path)
+    cells = {"report": word, "patient_id": "P1", "image_id": word}
+    told = [{**cells, "image": "a.png", "study_id": "S1"}, {**cells, "image": "b.png", "study_id": word}]
+    told += [{**cells, "image": f"{n}.png", "study_id": n, "patient_id": word} for n in ("c", "sub/d")]
+    write(tmp_path / "m.csv", table(COLUMNS, told))
+    assert [(s.problem, s.report, s.images[0].image_id) for s in studies(tmp_path)] == [
+        (None, word, "a.png"),
+        ("study-missing", word, "b.png"),
+        ("patient-missing", word, "c.png"),
+        ("patient-missing", word, "sub/d.png"),
+    ]
+
+
+def test_an_object_of_json_lines_may_leave_out_what_it_has_no_value_for(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    known = {"image": "a.png", "study_id": "S1", "patient_id": "P1"}
+    lines = [known, "[broken", {**known, "image": "b.png", "Report": "Clear.", "report_path": None}]
+    text = "\n \n" + "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    write(tmp_path / "m.jsonl", text)
+    found = studies(tmp_path)
+    assert [(s.study_id, s.report, len(s.images), s.problem) for s in found] == [
+        ("row-4", None, 0, "row-malformed"),
+        ("S1", "Clear.", 2, None),
+    ]
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.tsv"])
+@pytest.mark.parametrize("blank", ["\n", " \n\n", ",,,\n"])
+def test_blank_lines_before_the_header_do_not_matter(tmp_path: Path, name: str, blank: str) -> None:
+    pictures(tmp_path)
+    text = blank + "image,report,study_id,patient_id\na.png,Clear.,S1,P1\nb.png,too few\n"
+    write(tmp_path / name, text.replace(",", "\t") if name.endswith(".tsv") else text)
+    line = text.count("\n")
+    assert [(s.study_id, s.problem) for s in studies(tmp_path)] == [("S1", None), (f"row-{line}", "row-malformed")]
 
 
 @pytest.mark.parametrize(
@@ -249,8 +329,8 @@ cells = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters
 @given(st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=12))
 def test_whatever_text_a_cell_holds_comes_back(texts: list[tuple[str, str, str]]) -> None:
     buffer = io.StringIO()
-    csv.writer(buffer).writerows([("image", "report", "study_id"), *texts])
-    wanted = ("image", "report", "study_id")
+    csv.writer(buffer).writerows([("image", "report", "view"), *texts])
+    wanted = ("image", "report", "view")
     back = [row.cells for row in rows(io.BytesIO(buffer.getvalue().encode()), "t.csv", wanted)]
     expected = [{k: v for k, v in zip(wanted, t, strict=True) if v} for t in texts]
     assert back == expected

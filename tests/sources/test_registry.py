@@ -126,9 +126,10 @@ studies = st.lists(
 )
 
 
+@pytest.mark.parametrize("public", [False, True])
 @given(studies)
-def test_every_identifier_is_used_once_and_nothing_vanishes(listed: list[Study]) -> None:
-    told = list(without_duplicates(listed))
+def test_every_identifier_is_used_once_and_nothing_vanishes(public: bool, listed: list[Study]) -> None:
+    told = list(without_duplicates(listed, public))
     assert [(s.study_id, [i.image_id for i in s.images]) for s in told] == [
         (s.study_id, [i.image_id for i in s.images]) for s in listed
     ]
@@ -137,6 +138,13 @@ def test_every_identifier_is_used_once_and_nothing_vanishes(listed: list[Study])
     assert len(first_studies) == len(set(first_studies)) == len({s.study_id for s in listed})
     assert len(first_images) == len(set(first_images)) == len({i.image_id for s in listed for i in s.images})
     assert {p for s in told for p in (s.problem, *(i.problem for i in s.images))} <= {None, "duplicate-id"}
+
+
+def test_image_names_that_start_anew_in_each_study_are_duplicates_only_where_names_are_public() -> None:
+    listed = [Study(name, "P", (ImageRef("1", f"{name}/1.png"), ImageRef("2", ""))) for name in "AB"]
+    hidden, public = ([[i.problem for i in s.images] for s in without_duplicates(listed, p)] for p in (False, True))
+    assert hidden == [[None, None], [None, None]]
+    assert public == [[None, None], ["duplicate-id", "duplicate-id"]]
 
 
 @pytest.mark.parametrize(

@@ -88,9 +88,38 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def png(width: int, height: int, raw: bytes = b"", depth: int = 8, *chunks: tuple[bytes, bytes]) -> bytes:
+def deep_png(values: Pixels, kind: int, level: int = 9) -> bytes:
+    """A PNG file of 16-bit values [H, W, channels]; `kind`: 4 grey with alpha, 2 RGB, 6 RGBA."""
+    height, width = values.shape[:2]
+    raw = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    return png(width, height, raw, 16, kind=kind, level=level)
+
+
+def deep_tiff(values: Pixels, order: str = "<", **tags: int) -> bytes:
+    """An uncompressed TIFF file of 16-bit RGB or RGBA values [H, W, channels], in the byte order `<` or `>`."""
+    height, width, channels = values.shape
+    data = values.astype(f"{order}u2").tobytes()
+    depths = struct.pack(f"{order}{channels}H", *[16] * channels)
+    fields = {256: width, 257: height, 258: 8, 259: 1, 262: 2, 273: 8 + len(depths), 277: channels, 279: len(data)}
+    fields |= ({338: 2} if channels == 4 else {}) | {int(tag[1:]): value for tag, value in tags.items()}
+    entries = [struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in sorted(fields.items()) if tag != 258]
+    entries.insert(2, struct.pack(f"{order}HHII", 258, 3, channels, 8))
+    directory = struct.pack(f"{order}H", len(entries)) + b"".join(entries) + bytes(4)
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, 8 + len(depths) + len(data))
+    return head + depths + data + directory
+
+
+def png(
+    width: int,
+    height: int,
+    raw: bytes = b"",
+    depth: int = 8,
+    *chunks: tuple[bytes, bytes],
+    kind: int = 0,
+    level: int = 9,
+) -> bytes:
     """A PNG file of any header, with the filtered rows `raw`, and more chunks before them."""
-    header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
-    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(raw, 9)), (b"IEND", b"")]
+    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(raw, level)), (b"IEND", b"")]
     body = b"".join(struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts)
     return b"\x89PNG\r\n\x1a\n" + body

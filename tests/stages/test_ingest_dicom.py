@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
-from pydicom.uid import MPEG2MPML, DeflatedExplicitVRLittleEndian
+from pydicom.uid import MPEG2MPML, DeflatedExplicitVRLittleEndian, RLELossless
 
 from medcutmix_pipeline.schemas.config import IngestConfig
 from medcutmix_pipeline.stages.ingest import ImageReject, decode, header_view
@@ -117,6 +117,40 @@ def test_the_same_picture_in_every_compression_is_the_same(shared_data: Path) ->
 def test_any_depth_with_and_without_sign(bits: int, low: int) -> None:
     pixels = ramp(top=2 ** (bits - 1) - 1 - low if low in (0, -7) else 2**bits - 1) + low
     assert np.array_equal(decode(dicom(pixels, bits), CONFIG), stretched(pixels.astype(float)))
+
+
+def high(pixels: Pixels, shift: int) -> Pixels:
+    """Twelve bits with `shift` others below them, which belong to something else."""
+    return (pixels << shift) | (np.arange(pixels.size).reshape(pixels.shape) % (1 << shift))
+
+
+@pytest.mark.parametrize("high_bit", [12, 13, 15])
+@pytest.mark.parametrize("low", [0, -2048])
+def test_values_stand_below_the_high_bit(high_bit: int, low: int) -> None:
+    pixels = ramp(top=4095) + low
+    raw = high(pixels, high_bit - 11)
+    if high_bit < 15 and low < 0:
+        raw &= (1 << (high_bit + 1)) - 1  # what stands above is no sign
+    data = dicom(raw, 12, HighBit=high_bit, PixelRepresentation=int(low < 0))
+    assert np.array_equal(decode(data, CONFIG), decode(dicom(pixels, 12), CONFIG))
+    window = {"WindowCenter": 1000, "WindowWidth": 800}
+    data = dicom(raw, 12, HighBit=high_bit, PixelRepresentation=int(low < 0), **window)
+    assert np.array_equal(decode(data, CONFIG), decode(dicom(pixels, 12, **window), CONFIG))
+
+
+def test_values_stand_below_the_high_bit_in_run_lengths_too() -> None:
+    ds = pydicom.dcmread(io.BytesIO(dicom(high(ramp(top=4095), 4), 12, HighBit=15)))
+    ds.compress(RLELossless)
+    buffer = io.BytesIO()
+    ds.save_as(buffer)
+    assert np.array_equal(decode(buffer.getvalue(), CONFIG), decode(dicom(ramp(top=4095), 12), CONFIG))
+
+
+@pytest.mark.parametrize("high_bit", [0, 5, 11, 15, 16, 200])
+@pytest.mark.parametrize("low", [0, -2048])
+def test_a_high_bit_that_the_values_disprove_changes_nothing(high_bit: int, low: int) -> None:
+    plain = ramp(top=4095) + low
+    assert np.array_equal(decode(dicom(plain, 12, HighBit=high_bit), CONFIG), decode(dicom(plain, 12), CONFIG))
 
 
 def test_without_a_window_the_least_value_is_black_and_the_greatest_white() -> None:
@@ -386,6 +420,10 @@ def test_nothing_of_a_patient_is_said_warned_or_logged(
         ({"ViewPosition": "LL"}, "lateral"),
         ({"ViewPosition": "LATERAL"}, "lateral"),
         ({"ViewPosition": "LATERAL", "PatientOrientation": ["L", "F"]}, "lateral"),
+        ({"ViewPosition": "LEFT LATERAL", "PatientOrientation": ["L", "F"]}, "lateral"),
+        ({"ViewPosition": "L LATERAL", "PatientOrientation": ["L", "F"]}, "lateral"),
+        ({"ViewPosition": "AP SUPINE", "SeriesDescription": "Portable"}, "frontal"),
+        ({"ViewPosition": "PA", "SeriesDescription": "Chest PA, obliques"}, "frontal"),
         ({"PatientOrientation": ["L", "F"]}, "frontal"),
         ({"PatientOrientation": ["A", "F"]}, "lateral"),
         ({"PatientOrientation": ["P", "F"]}, "lateral"),
@@ -394,7 +432,9 @@ def test_nothing_of_a_patient_is_said_warned_or_logged(
         ({"SeriesDescription": "Chest PA"}, "frontal"),
         ({"SeriesDescription": "CHEST LAT"}, "lateral"),
         ({"SeriesDescription": "Chest PA and lateral"}, None),
+        ({"SeriesDescription": "Chest PA, lateral, left decubitus"}, None),
         ({"SeriesDescription": "Bilateral ribs"}, None),
+        ({"SeriesDescription": "Chest PA, coaxial grid"}, "frontal"),
         ({"SeriesDescription": "Chest", "ProtocolName": "W034 Thorax lateral"}, "lateral"),
         ({}, None),
     ],
@@ -403,10 +443,26 @@ def test_the_header_names_the_view(tags: dict[str, Any], view: str | None) -> No
     assert header_view(dicom(ramp(), 8, **tags)) == view
 
 
-@pytest.mark.parametrize("position", ["LAO", "RLO", "AP AXIAL", "AP LLD", "SWIMMERS", "XTABLE LATERAL"])
+@pytest.mark.parametrize("position", ["LAO", "RLO", "AP AXIAL", "AP LLD", "LLD", "RLD", "SWIMMERS", "XTABLE LATERAL"])
 def test_a_view_that_no_sample_has_is_a_reject(position: str) -> None:
     with pytest.raises(ImageReject, match="view-unsupported"):
         header_view(dicom(ramp(), 8, ViewPosition=position))
+    with pytest.raises(ImageReject, match="view-unsupported"):
+        header_view(dicom(ramp(), 8, ViewPosition=position, PatientOrientation=["L", "F"]))
+
+
+@pytest.mark.parametrize("name", ["SeriesDescription", "ProtocolName"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("Left lateral decubitus", "LAT DECUB R", "Chest AP lordotic", "Chest PA RAO", "CHEST AP RLD", "Obliques"),
+        *("Chest cross-table lateral", "AP axial", "Chest obl."),
+    ],
+)
+def test_descriptions_may_name_such_a_view_too(words: str, name: str) -> None:
+    for tags in ({}, {"PatientOrientation": ["L", "F"]}):
+        with pytest.raises(ImageReject, match="view-unsupported"):
+            header_view(dicom(ramp(), 8, **{name: words}, **tags))
 
 
 def test_a_code_names_the_view() -> None:
@@ -420,3 +476,39 @@ def test_a_code_names_the_view() -> None:
 
 def test_other_files_have_no_header_that_names_a_view() -> None:
     assert header_view(picture(ramp(), "PNG")) is None
+
+
+FRONTAL = {"ViewPosition": "PA", "BodyPartExamined": "CHEST"}
+
+
+@pytest.mark.parametrize("row", ["L", "R"])
+@pytest.mark.parametrize("column", ["F", "H"])
+@pytest.mark.parametrize("tags", [FRONTAL, {"ViewPosition": "AP"}, {"BodyPartExamined": "THORAX"}, {}])
+def test_a_frontal_chest_is_laid_out_with_the_patients_left_on_the_right(
+    row: str, column: str, tags: dict[str, str]
+) -> None:
+    """PS3.3 C.7.6.1.1.1: the directions in which rows run to the right and columns run down."""
+    lies = (slice(None, None, -1 if column == "H" else 1), slice(None, None, -1 if row == "R" else 1))
+    data = dicom(ramp()[lies], 8, PatientOrientation=[row, column], **tags)
+    assert np.array_equal(decode(data, CONFIG), decode(dicom(ramp(), 8), CONFIG))
+    as_stored = decode(data, IngestConfig(orient=False))
+    assert np.array_equal(as_stored, decode(dicom(ramp()[lies], 8), CONFIG))
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"PatientOrientation": ["R", "F"], "ViewPosition": "LL"},
+        {"PatientOrientation": ["P", "H"], "ViewPosition": "LL"},
+        {"PatientOrientation": ["R", "F"], "ViewPosition": "LLD"},
+        {"PatientOrientation": ["R", "F"], "ViewPosition": "AP", "BodyPartExamined": "EXTREMITY"},
+        {"PatientOrientation": ["R", "F"], "ViewPosition": "AP", "AnatomicalOrientationType": "QUADRUPED"},
+        {**FRONTAL, "PatientOrientation": ["RA", "F"]},
+        {**FRONTAL, "PatientOrientation": ["F", "R"]},
+        {**FRONTAL, "PatientOrientation": ["R"]},
+        {**FRONTAL, "PatientOrientation": ["R", ""]},
+        FRONTAL,
+    ],
+)
+def test_other_pictures_stay_as_they_are_stored(tags: dict[str, Any]) -> None:
+    assert np.array_equal(decode(dicom(ramp(), 8, **tags), CONFIG), decode(dicom(ramp(), 8), CONFIG))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from medcutmix_pipeline.schemas.config import IngestConfig
 from medcutmix_pipeline.stages.ingest import ImageReject, decode
-from tests.stages.ingest_files import Pixels, dicom, picture, png, ramp, saved
+from tests.stages.ingest_files import Pixels, deep_png, deep_tiff, dicom, picture, png, ramp, saved
 
 CONFIG = IngestConfig()
 GREY = ramp().astype(np.uint8)
@@ -66,6 +66,23 @@ def test_floats_are_scaled_and_what_is_no_number_is_black() -> None:
     assert close(shown[finite], (values[finite] - low) / (high - low) * 255, 0.51)
 
 
+@pytest.mark.parametrize("values", [GREY, GREY.astype(np.uint16) * 9, GREY.astype(np.float32) / 7])
+@pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}], ids=["plain", "packed"])
+def test_a_tiff_whose_zero_is_white_is_shown_as_a_positive(values: Pixels, options: dict[str, Any]) -> None:
+    """TIFF 6.0, PhotometricInterpretation (262): 0 is WhiteIsZero, 1 BlackIsZero."""
+    plain = saved(Image.fromarray(values), "TIFF", **options)
+    negative = saved(Image.fromarray(values), "TIFF", tiffinfo={262: 0}, **options)
+    whole = values.dtype == np.uint8  # of 8 bits, Pillow turns over what it writes as well
+    assert np.array_equal(decode(negative, CONFIG), GREY if whole else 255 - decode(plain, CONFIG))
+
+
+def test_what_is_no_number_is_black_in_a_negative_too() -> None:
+    values = GREY.astype(np.float32)
+    values[0, 0], values[5, 5] = np.nan, np.inf
+    shown = decode(saved(Image.fromarray(values), "TIFF", tiffinfo={262: 0}), CONFIG)
+    assert (shown[0, 0], shown[5, 5], shown.min(), shown.max()) == (0, 0, 0, 255)
+
+
 def test_colour_becomes_luminance_and_what_is_transparent_black() -> None:
     assert close(decode(picture(RGB, "PNG"), CONFIG), LUMA, 1)
     assert close(decode(picture(RGB, "JPEG", quality=100, subsampling=0), CONFIG), LUMA, 4)
@@ -75,6 +92,59 @@ def test_colour_becomes_luminance_and_what_is_transparent_black() -> None:
     palette = Image.fromarray(GREY).convert("P")
     shown = decode(saved(palette, "PNG", transparency=200), CONFIG)
     assert np.array_equal(shown, np.where(GREY == 200, 0, GREY))
+
+
+DEEP_RGB = np.random.default_rng(2).integers(100, 4096, (24, 32, 3))
+"""Twelve bits in sixteen: the higher bytes alone are almost black."""
+
+
+def deep_luminance(values: Pixels, counted: Pixels) -> Pixels:
+    luminance = values[..., :3] @ [0.299, 0.587, 0.114]
+    low, high = luminance[counted].min(), luminance[counted].max()
+    return np.clip((luminance - low) / (high - low) * 255, 0, 255)
+
+
+DEEP_ALPHA = np.where(ramp(24, 32) > 100, 65535, 0)
+DEEP_RGBA = np.dstack([DEEP_RGB, DEEP_ALPHA])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(deep_png(DEEP_RGB, 2), deep_tiff(DEEP_RGB, "<"), deep_tiff(DEEP_RGB, ">")),
+        *(deep_png(DEEP_RGBA, 6), deep_tiff(DEEP_RGBA, "<"), deep_tiff(DEEP_RGBA, ">")),
+    ],
+    ids=["png", "tiff", "tiff, big-endian", "png, alpha", "tiff, alpha", "tiff, alpha, big-endian"],
+)
+def test_deep_colour_is_scaled_to_what_it_uses(data: bytes, request: pytest.FixtureRequest) -> None:
+    opaque = DEEP_ALPHA > 0 if "alpha" in request.node.callspec.id else np.full((24, 32), True)
+    expected = np.where(opaque, deep_luminance(DEEP_RGB, opaque), 0)
+    assert close(decode(data, CONFIG), expected, 0.6)
+
+
+def test_deep_grey_in_colour_or_with_alpha_is_the_deep_grey_itself() -> None:
+    deep = ramp(top=3000) + 500
+    plain = decode(saved(Image.fromarray(deep.astype(np.uint16)), "PNG"), CONFIG)
+    opaque = np.full_like(deep, 65535)
+    for data in (
+        deep_png(np.dstack([deep, opaque]), 4),
+        deep_png(np.dstack([deep] * 3), 2),
+        deep_png(np.dstack([deep, deep, deep, opaque]), 6),
+        deep_tiff(np.dstack([deep] * 3)),
+    ):
+        assert np.array_equal(decode(data, CONFIG), plain)
+    half = decode(deep_png(np.dstack([deep, opaque // 2]), 4), CONFIG)
+    assert close(half, plain / 2, 1)
+    framed = np.dstack([np.where(DEEP_ALPHA, deep, 60000), DEEP_ALPHA])
+    shown = decode(deep_png(framed, 4), CONFIG)
+    assert (shown[DEEP_ALPHA == 0].max(), shown[DEEP_ALPHA > 0].min(), shown.max()) == (0, 0, 255)
+
+
+@pytest.mark.parametrize("turn", [3, 6])
+def test_deep_colour_is_put_upright(turn: int) -> None:
+    stored = DEEP_RGB[::-1, ::-1] if turn == 3 else np.rot90(DEEP_RGB)
+    expected = deep_luminance(DEEP_RGB, np.full((24, 32), True))
+    assert close(decode(deep_tiff(np.ascontiguousarray(stored), t274=turn), CONFIG), expected, 0.6)
 
 
 def test_one_bit_is_black_and_white() -> None:
@@ -87,23 +157,50 @@ def test_cmyk_is_read() -> None:
     assert close(decode(saved(image, "JPEG", quality=100), CONFIG), LUMA, 40)
 
 
+UPRIGHT = ramp(80, 104).astype(np.uint8)
+TURNED = {
+    "PNG": (Image.fromarray(UPRIGHT), {}),
+    "PNG, colour": (Image.fromarray(UPRIGHT).convert("RGB"), {}),
+    "PNG, deep": (Image.fromarray(UPRIGHT.astype(np.uint16) * 7), {}),
+    "JPEG": (Image.fromarray(UPRIGHT), {"quality": 100}),
+    "JPEG, colour": (Image.fromarray(UPRIGHT).convert("RGB"), {"quality": 100, "subsampling": 0}),
+    "WEBP": (Image.fromarray(UPRIGHT), {"lossless": True}),
+    "TIFF": (Image.fromarray(UPRIGHT), {}),
+    "TIFF, packed": (Image.fromarray(UPRIGHT), {"compression": "tiff_lzw"}),
+    "TIFF, colour": (Image.fromarray(UPRIGHT).convert("RGB"), {}),
+    "TIFF, palette": (Image.fromarray(UPRIGHT).convert("P"), {"compression": "tiff_deflate"}),
+    "TIFF, deep": (Image.fromarray(UPRIGHT.astype(np.uint16) * 7), {}),
+    "TIFF, deep and packed": (Image.fromarray(UPRIGHT.astype(np.uint16) * 7), {"compression": "tiff_lzw"}),
+    "TIFF, float": (Image.fromarray(UPRIGHT.astype(np.float32)), {}),
+}
+
+
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_a_turned_picture_is_put_upright(turn: int) -> None:
-    """Orientations as EXIF numbers them: what is stored is turned so that it shows GREY."""
+@pytest.mark.parametrize("kind", TURNED)
+def test_a_turned_picture_is_put_upright(kind: str, turn: int) -> None:
+    """Orientations as EXIF and TIFF number them: what is stored is turned so that it shows UPRIGHT."""
     undo = [
         lambda a: a,
         lambda a: a[:, ::-1],
         lambda a: a[::-1, ::-1],
         lambda a: a[::-1],
-        lambda a: a.T,
+        lambda a: np.swapaxes(a, 0, 1),
         lambda a: np.rot90(a),
-        lambda a: a[::-1, ::-1].T,
+        lambda a: np.swapaxes(a[::-1, ::-1], 0, 1),
         lambda a: np.rot90(a, -1),
     ]
+    image, options = TURNED[kind]
+    stored = Image.fromarray(np.ascontiguousarray(undo[turn - 1](np.asarray(image))))
+    if image.mode == "P":
+        stored.putpalette(image.getpalette() or [])
     exif = Image.Exif()
     exif[0x0112] = turn
-    data = saved(Image.fromarray(np.ascontiguousarray(undo[turn - 1](GREY))), "PNG", exif=exif.tobytes())
-    assert np.array_equal(decode(data, CONFIG), GREY)
+    data = saved(stored, kind.split(",")[0], exif=exif.tobytes(), **options)
+    shown = decode(data, CONFIG)
+    assert shown.shape == UPRIGHT.shape
+    assert close(shown, UPRIGHT, 3 if kind.startswith("JPEG") else 1)
+    if kind.startswith("JPEG"):
+        assert decode(data, CONFIG, at_least=40).shape == (40, 52)
 
 
 def test_a_large_jpeg_is_decoded_small_when_less_will_do() -> None:
@@ -211,10 +308,12 @@ LARGE = np.arange(2500 * 2000, dtype=np.uint32).reshape(2500, 2000)
     [
         saved(Image.fromarray((LARGE % 65521).astype(np.uint16)), "PNG", compress_level=1),
         saved(Image.fromarray(LARGE.astype(np.float32)), "TIFF"),
+        deep_png(np.dstack([LARGE % 65521] * 3), 2, 1),
+        deep_png(np.dstack([LARGE % 65521, LARGE % 2 * 65535]), 4, 1),
         dicom(LARGE.astype(np.int64), 32),
         dicom(np.dstack([LARGE % 251, LARGE % 241, LARGE % 239]).astype(np.int64), 8),
     ],
-    ids=["16 bit", "float", "DICOM, 32 bit", "DICOM, colour"],
+    ids=["16 bit", "float", "16 bit, colour", "16 bit, alpha", "DICOM, 32 bit", "DICOM, colour"],
 )
 def test_a_large_picture_costs_little_beside_its_pixels(data: bytes) -> None:
     """No whole picture of intermediate values: else a file of 200 kB with 100 million pixels would take gigabytes."""

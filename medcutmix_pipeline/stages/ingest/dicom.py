@@ -11,6 +11,7 @@ import pydicom
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from medcutmix_pipeline.stages.ingest.dicom_orientation import laid_out
 from medcutmix_pipeline.stages.ingest.dicom_pixels import decoder_of, stored_values
 from medcutmix_pipeline.stages.ingest.dicom_view import named_view
 from medcutmix_pipeline.stages.ingest.greyscale import show
@@ -39,7 +40,8 @@ def decode_dicom(data: bytes, config: IngestConfig) -> npt.NDArray[np.uint8]:
         try:
             ds = _read(data)
             _check(ds, data, config)
-            return _picture(ds, stored_values(ds))
+            pixels = _picture(ds, stored_values(ds))
+            return laid_out(ds, pixels) if config.orient else pixels
         except ImageReject:
             raise
         except Exception as error:  # whatever a decoder raises, the one file is at fault; its words may quote values

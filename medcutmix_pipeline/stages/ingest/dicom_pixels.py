@@ -79,8 +79,32 @@ def _decoded(ds: Dataset) -> npt.NDArray[Any]:
         plugin = next(usable, "none")
     if plugin == "none":
         raise ImageReject("transfer-syntax-unsupported", f"no decoder for {_name(decoder.UID)} is installed")
-    stored: npt.NDArray[Any] = decoder.as_array(ds, index=0, decoding_plugin=plugin)[0]
-    return stored
+    high = _unusual_high_bit(ds, decoder.UID)
+    lowest: Any = high is None  # Any, since pydicom declares each option to be a mapping of all
+    stored: npt.NDArray[Any] = decoder.as_array(ds, index=0, decoding_plugin=plugin, correct_unused_bits=lowest)[0]
+    return stored if high is None else _from_high_bit(stored, int(ds.BitsStored), high)
+
+
+def _unusual_high_bit(ds: Dataset, syntax: UID) -> int | None:
+    """Where values end, if not at the lowest bits, as older editions of PS3.5 (section 8.1.1) allowed.
+
+    None for streams that have a precision of their own, and where the tag makes no sense.
+    """
+    if "PixelData" not in ds or (syntax.is_encapsulated and syntax != RLELossless):
+        return None
+    allocated, stored, high = (ds.get(name) for name in ("BitsAllocated", "BitsStored", "HighBit"))
+    if not all(isinstance(bits, int) for bits in (allocated, stored, high)):
+        return None
+    return int(high) if 0 < stored <= high < allocated else None
+
+
+def _from_high_bit(values: npt.NDArray[Any], stored: int, high: int) -> npt.NDArray[Any]:
+    """The `stored` bits up to the bit `high`; where nothing stands above the lowest ones, those, whatever `high` is."""
+    bits = 8 * values.dtype.itemsize
+    lowest = values << (bits - stored) >> (bits - stored)
+    if np.array_equal(lowest, values):
+        return values
+    return values << (bits - 1 - high) >> (bits - stored)
 
 
 def _name(syntax: UID) -> str:

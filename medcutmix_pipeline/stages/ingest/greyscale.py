@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medcutmix_pipeline.stages.ingest.scaling import blocks, joined, span_of, stretched, to_8bit
+from medcutmix_pipeline.stages.ingest.strays import TABLE, Counts, counts_of, without_strays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,27 +23,25 @@ if TYPE_CHECKING:
 
 Values = npt.NDArray[Any]
 
-_TABLE = 1 << 17
-"""Stored values that span fewer than this are shown through a table of all of them, others one pixel at a time."""
-
 
 def show(ds: Dataset, stored: Values) -> npt.NDArray[np.uint8]:
     """A greyscale picture as a viewer shows it, uint8 [H, W], 0 black.
 
     The first VOI LUT, else the first window, is applied; its output range becomes 0 to 255. Without one, with one that
     makes no sense (a width of 0 or less, a number that is not finite), and with one outside which all values lie, the
-    least value becomes 0 and the greatest 255. MONOCHROME1 is inverted. Padding is black and counts for nothing.
+    least value becomes 0 and the greatest 255, but for strays. MONOCHROME1 is inverted. Padding is black and counts for
+    nothing.
     """
     if np.issubdtype(stored.dtype, np.integer):
         low, high = int(stored.min()), int(stored.max())
-        if high - low < _TABLE:
+        if high - low < TABLE:
             return _by_table(ds, stored, low, high)
     return _render(ds, stored)
 
 
 def _by_table(ds: Dataset, stored: Values, low: int, high: int) -> npt.NDArray[np.uint8]:
     """Every step works on values, not on places: computing each value once is faster and takes less memory."""
-    table = _render(ds, np.arange(low, high + 1, dtype=np.int64), _counted(ds, stored, low, high))
+    table = _render(ds, np.arange(low, high + 1, dtype=np.int64), _counts(ds, stored, low, high))
     shown = np.empty(stored.shape, np.uint8)
     for block in blocks(stored.shape):
         index = stored[block].astype(np.intp)
@@ -51,36 +50,36 @@ def _by_table(ds: Dataset, stored: Values, low: int, high: int) -> npt.NDArray[n
     return shown
 
 
-def _counted(ds: Dataset, stored: Values, low: int, high: int) -> npt.NDArray[np.bool_]:
-    """bool [high - low + 1]: which of the values from `low` to `high` count for the range of what is shown.
+def _counts(ds: Dataset, stored: Values, low: int, high: int) -> Counts:
+    """How often each value from `low` to `high` occurs.
 
-    Those that occur. Slopes and windows keep the order of values or turn it over, so without a table and without
-    padding the least and the greatest tell as much as all of them, and nobody has to go through the picture.
+    Slopes and windows keep the order of values or turn it over, so with a window, without a table and without padding
+    the least and the greatest tell as much as all of them, and nobody has to go through the picture.
     """
-    counted = np.zeros(high - low + 1, bool)
     ordered = not ds.get("ModalityLUTSequence") and not ds.get("VOILUTSequence")
     if ordered and _number(ds.get("PixelPaddingValue")) is None:
-        ends = np.array([low, high], np.int64)
-        if np.isfinite(_modality(ds, ends)).all():
-            counted[ends - low] = True
-            return counted
-    for block in blocks(stored.shape):
-        counted[stored[block].astype(np.int64) - low] = True
-    return counted
+        ends = _modality(ds, np.array([low, high], np.int64))
+        if np.isfinite(ends).all() and _voi(ds, ends) is not None:
+            counts = np.zeros(high - low + 1, np.int64)
+            counts[[0, -1]] = 1
+            return counts
+    return counts_of(stored, low, high)
 
 
-def _render(ds: Dataset, values: Values, counted: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.uint8]:
-    """The values as they are shown; `counted`: which of them count for the range, all where it is None."""
+def _render(ds: Dataset, values: Values, counts: Counts | None = None) -> npt.NDArray[np.uint8]:
+    """The values as they are shown; `counts`: how often each occurs, once each where it is None."""
     windowed, physical = [], []
     for block in blocks(values.shape):
         valid = ~_padding(ds, values[block])
-        if counted is not None:
-            valid &= counted[block]
+        if counts is not None:
+            valid &= counts[block] > 0
         stored = _modality(ds, values[block])
         physical.append(span_of(stored, valid))
         through = _voi(ds, stored)
         windowed.append(None if through is None else span_of(through, valid))
     window, span = joined(windowed), joined(physical)
+    if counts is not None:
+        span = without_strays(_modality(ds, values), np.where(_padding(ds, values), 0, counts))
     shown = np.empty(values.shape, np.uint8)
     for block in blocks(values.shape):
         stored = _modality(ds, values[block])

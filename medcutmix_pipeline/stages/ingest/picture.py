@@ -5,22 +5,27 @@ from __future__ import annotations
 import io
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from medcutmix_pipeline.stages.ingest.deep_colour import deep_grey, is_deep_colour
 from medcutmix_pipeline.stages.ingest.quiet import quiet
 from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
-from medcutmix_pipeline.stages.ingest.scaling import blocks, stretch
+from medcutmix_pipeline.stages.ingest.scaling import blocks, stretched
+from medcutmix_pipeline.stages.ingest.strays import span_without_strays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from PIL.ImageFile import ImageFile
+
     from medcutmix_pipeline.schemas.config import IngestConfig
 
-_ORIENTATION = 0x0112
+_ORIENTATION, _PHOTOMETRIC = 0x0112, 0x0106
+_WHITE_IS_ZERO = 0
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -78,22 +83,28 @@ def decode_picture(data: bytes, config: IngestConfig, at_least: int | None = Non
 
 
 def _decoded(data: bytes, config: IngestConfig, at_least: int | None) -> npt.NDArray[np.uint8]:
-    with _own_limits():
-        image = Image.open(io.BytesIO(data), formats=[_format(data) or ""])
+    image = _opened(data)
     check_size(image.height, image.width, config)
     if getattr(image, "n_frames", 1) > 1:
         raise ImageReject("image-multiframe", "more than one picture in the file")
     if at_least is not None and image.format == "JPEG" and image.mode in ("L", "RGB"):
         image.draft("L", (at_least, at_least))
+    grey = deep_grey(image, lambda: _opened(data)) if is_deep_colour(image) else _grey(image)
+    # Loading turned a TIFF upright; what still has an orientation afterwards was not turned.
     turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    grey = _grey(image)
     return np.ascontiguousarray(grey if turn is None else np.asarray(Image.fromarray(grey).transpose(turn)))
+
+
+def _opened(data: bytes) -> ImageFile:
+    with _own_limits():
+        return Image.open(io.BytesIO(data), formats=[_format(data) or ""])
 
 
 def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
     """Any mode as 8-bit grey. Transparent pixels count as black, the background of a radiograph."""
+    image.load()  # a TIFF's size may change
     if image.mode in _DEEP:
-        return stretch(np.asarray(image))
+        return _stretched(np.asarray(image), negative=_is_negative(image))
     if image.mode == "L":
         return np.asarray(image, np.uint8)
     grey = np.empty((image.height, image.width), np.uint8)
@@ -101,6 +112,21 @@ def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
         band = image.crop((0, rows.start, image.width, min(rows.stop, image.height)))
         grey[rows] = np.asarray(_opaque(band).convert("L"), np.uint8)
     return grey
+
+
+def _stretched(values: npt.NDArray[Any], negative: bool) -> npt.NDArray[np.uint8]:
+    """The least finite value becomes 0 and the greatest 255, in a negative the other way round; others become 0."""
+    span = span_without_strays(values)
+    shown = np.empty(values.shape, np.uint8)
+    for rows in blocks(values.shape):
+        part = stretched(values[rows], span)
+        shown[rows] = np.where(np.isfinite(values[rows]), np.invert(part), part) if negative else part
+    return shown
+
+
+def _is_negative(image: Image.Image) -> bool:
+    """Whether a deep picture's least value is white; Pillow turns such TIFFs over up to 8 bits, but not deeper ones."""
+    return image.format == "TIFF" and image.getexif().get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
 def _opaque(band: Image.Image) -> Image.Image:

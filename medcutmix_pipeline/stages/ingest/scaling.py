@@ -55,12 +55,3 @@ def stretched(
         return np.zeros(values.shape, np.uint8)
     usable = np.isfinite(values) if valid is None else np.isfinite(values) & valid
     return np.where(usable, to_8bit(np.where(usable, values, 0), *span), np.uint8(0))
-
-
-def stretch(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """The least finite value becomes 0, the greatest 255. Values that are not finite become 0."""
-    span = joined([span_of(values[block]) for block in blocks(values.shape)])
-    shown = np.empty(values.shape, np.uint8)
-    for block in blocks(values.shape):
-        shown[block] = stretched(values[block], span)
-    return shown

@@ -1,0 +1,51 @@
+"""The cells of a table as text, whatever type the table's format gives them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_IDENTIFIER = "_id"
+"""How the columns end that hold identifiers."""
+
+_NONE = frozenset({"na", "n/a", "<na>", "nan", "none", "null"})
+"""What programs write where an identifier is missing: taken for one, it would make strangers one patient."""
+
+
+def clean(cells: Mapping[str, object], wanted: Sequence[str]) -> dict[str, str] | None:
+    """The wanted cells as text, without empty ones; None where one is neither text nor a number, or not UTF-8.
+
+    Whole numbers are written without a point, so that 7 and 7.0 are one identifier. In columns of identifiers, words
+    for nothing are empty cells.
+    """
+    texts: dict[str, str] = {}
+    for name in wanted:
+        value = cells.get(name)
+        if value is None or value != value:  # NaN is how tables of numbers leave a cell empty
+            continue
+        if type(value) is not str:
+            if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+                return None
+            value = value if isinstance(value, str) else _digits(value)
+        if not value.isprintable() and _broken(value):
+            return None
+        if value and not value.isspace() and not (name.endswith(_IDENTIFIER) and value.strip().lower() in _NONE):
+            texts[name] = value
+    return texts
+
+
+def _digits(number: float | Decimal) -> str:
+    if number % 1 == 0:
+        return str(int(number))
+    return f"{number.normalize():f}" if isinstance(number, Decimal) else str(number)
+
+
+def _broken(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return "\0" in text
