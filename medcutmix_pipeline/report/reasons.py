@@ -22,6 +22,7 @@ REJECTS = {
     "patient-missing": "without a patient, train and test could share one",
     "study-missing": "the source gives the image no study",
     "duplicate-id": "the identifier occurs twice",
+    "study-rows-disagree": "its row says another report or split than an earlier row of the same study",
     "row-malformed": "a row of the source's table cannot be read",
     "path-unsupported": "a file name that cannot be used",
     "path-outside-root": "the file lies outside the source's folder",

@@ -23,7 +23,8 @@ class ImageRef:
 
     `view` is frontal or lateral, any other word for a projection that the pipeline leaves out, or None where the source
     does not say. `fingerprint` changes when the file does (size and modification time). `problem` is the reason code
-    where the listing already shows that the image cannot be used (`image-missing`, `path-outside-root`).
+    where the listing already shows that the image cannot be used (`image-missing`, `path-outside-root`); `detail` says
+    more of it, without patient data, where there is more to say.
     """
 
     image_id: str
@@ -31,6 +32,7 @@ class ImageRef:
     view: str | None = None
     fingerprint: str = ""
     problem: str | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Study:
 
     The report is given as `report` or, where it is a file of its own, as `report_uri`. `split` is None where the
     source has none. `problem` is the reason code where the study cannot be used at all (`patient-missing`,
-    `report-unreadable`).
+    `report-unreadable`), `detail` as for images.
     """
 
     study_id: str
@@ -50,6 +52,7 @@ class Study:
     report_fingerprint: str = ""
     split: str | None = None
     problem: str | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ IMAGE_REF = pa.struct(
         ("view", pa.string()),
         ("fingerprint", pa.string()),
         ("problem", pa.string()),
+        ("detail", pa.string()),
     ]
 )
 
@@ -96,6 +97,7 @@ LISTING = pa.schema(
         ("report_fingerprint", pa.string()),
         ("split", pa.string()),
         ("problem", pa.string()),
+        ("detail", pa.string()),
     ]
 )
 """Studies as the source lists them: work in progress, with the source's own identifiers; gone when a build is done."""

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.remembering import Remembered
+from medcutmix_pipeline.schemas.records import Study
+from medcutmix_pipeline.sources.tables import told_damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from medcutmix_pipeline.schemas.records import ImageRef, Study
+    from medcutmix_pipeline.schemas.records import ImageRef
+    from medcutmix_pipeline.sources.tables import Row
     from medcutmix_pipeline.sources.trees import Tree
 
 
@@ -55,6 +58,9 @@ class SourceDescription:
     example: str
 
 
+UNREADABLE_ROW = "row-malformed"
+"""The problem of what stands for a row that cannot be understood. Such a row lists no image."""
+
 _FRONTAL = frozenset({"frontal", "pa", "ap", "front", "posteroanterior", "anteroposterior"})
 _LATERAL = frozenset({"lateral", "lat", "ll", "rl", "left lateral", "right lateral"})
 
@@ -93,8 +99,16 @@ def split_of(word: str | None) -> tuple[str | None, str | None]:
     return split, None if split else "split-unknown"
 
 
+def unreadable_row(row: Row, table: str) -> Study:
+    """What stands for a row that cannot be understood; `row-malformed` with its place and what is wrong.
+
+    The place may be told: this row's study goes by it, and so it gives away no other name.
+    """
+    return Study(f"row-{row.place}", "", (), problem=UNREADABLE_ROW, detail=told_damage(row, table))
+
+
 def without_duplicates(studies: Iterable[Study], public_ids: bool) -> Iterator[Study]:
-    """The same studies; a study or image that came before has the problem `duplicate-id`.
+    """The same studies; a study or image that came before has the problem `duplicate-id`, if it has no other.
 
     An image came before where its study has another of the same identifier, and where that identifier named the same
     file in another study. Identifiers that start anew in each study are fine, unless `public_ids`: those are the names
@@ -104,7 +118,7 @@ def without_duplicates(studies: Iterable[Study], public_ids: bool) -> Iterator[S
     for study in studies:
         again = seen_studies.before(keyed_hash(0, "study", study.study_id)) is not None
         images = tuple(_marked(i, _marks(i, study.study_id, public_ids), seen_images) for i in study.images)
-        problem = "duplicate-id" if again else study.problem
+        problem = study.problem or ("duplicate-id" if again else None)
         yield replace(study, images=images, problem=problem)
 
 
@@ -118,4 +132,4 @@ def _marks(image: ImageRef, study_id: str, public_ids: bool) -> list[int]:
 
 def _marked(image: ImageRef, marks: list[int], seen: Remembered) -> ImageRef:
     again = [seen.before(mark) is not None for mark in marks]
-    return replace(image, problem="duplicate-id") if any(again) else image
+    return replace(image, problem="duplicate-id") if any(again) and image.problem is None else image

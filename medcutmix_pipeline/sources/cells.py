@@ -15,11 +15,18 @@ _NONE = frozenset({"na", "n/a", "<na>", "nan", "none", "null"})
 """What programs write where an identifier is missing: taken for one, it would make strangers one patient."""
 
 
-def clean(cells: Mapping[str, object], wanted: Sequence[str]) -> dict[str, str] | None:
-    """The wanted cells as text, without empty ones; None where one is neither text nor a number, or not UTF-8.
+class DamagedRowError(ValueError):
+    """A row that cannot be understood. Its message says what is wrong, and has nothing of what the row says."""
+
+
+def clean(cells: Mapping[str, object], wanted: Sequence[str]) -> dict[str, str]:
+    """The wanted cells as text, without empty ones.
 
     Whole numbers are written without a point, so that 7 and 7.0 are one identifier. In columns of identifiers, words
     for nothing are empty cells.
+
+    Raises:
+        DamagedRowError: a cell is neither text nor a number, is not UTF-8, or has a zero byte.
     """
     texts: dict[str, str] = {}
     for name in wanted:
@@ -28,10 +35,10 @@ def clean(cells: Mapping[str, object], wanted: Sequence[str]) -> dict[str, str] 
             continue
         if type(value) is not str:
             if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-                return None
+                raise DamagedRowError(f"{name} is neither text nor a number")
             value = value if isinstance(value, str) else _digits(value)
-        if not value.isprintable() and _broken(value):
-            return None
+        if not value.isprintable():
+            _check_text(value)
         if value and not value.isspace() and not (name.endswith(_IDENTIFIER) and value.strip().lower() in _NONE):
             texts[name] = value
     return texts
@@ -43,9 +50,10 @@ def _digits(number: float | Decimal) -> str:
     return f"{number.normalize():f}" if isinstance(number, Decimal) else str(number)
 
 
-def _broken(text: str) -> bool:
+def _check_text(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return True
-    return "\0" in text
+        raise DamagedRowError("not UTF-8 text; save the table as UTF-8") from None
+    if "\0" in text:
+        raise DamagedRowError("a zero byte in the text")

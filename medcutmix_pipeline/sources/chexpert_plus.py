@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.records import ImageRef, Study
-from medcutmix_pipeline.sources.base import SourceDescription, split_of, view_of
+from medcutmix_pipeline.sources.base import SourceDescription, split_of, unreadable_row, view_of
 from medcutmix_pipeline.sources.grouping import check_rows, grouped_rows
 from medcutmix_pipeline.sources.tables import Row, columns
 
@@ -61,7 +61,7 @@ class ChexpertPlusSource:
     def _study(self, group: list[Row]) -> Study:
         cells = group[0].cells
         if cells is None or "path_to_image" not in cells:
-            return Study(f"row-{group[0].place}", "", (), problem="row-malformed")
+            return unreadable_row(group[0], self.table)
         split, problem = split_of(cells.get("split"))
         patient = cells.get("deid_patient_id", "").strip()
         images = {row.cells["path_to_image"]: self._image(row.cells) for row in group if row.cells}

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.records import ImageRef, Study
-from medcutmix_pipeline.sources.base import SourceDescription, split_of, view_of
+from medcutmix_pipeline.sources.base import SourceDescription, split_of, unreadable_row, view_of
 from medcutmix_pipeline.sources.grouping import check_rows, grouped_rows
 from medcutmix_pipeline.sources.reading import protocol
 from medcutmix_pipeline.sources.tables import Row, columns, suffix_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
     from medcutmix_pipeline.sources.trees import Tree
 
@@ -25,6 +25,9 @@ OPTIONAL = ("view", "split", "image_id")
 KNOWN = REQUIRED + REPORT + OPTIONAL
 _SHARED = ("split", *REPORT)
 """What a study has once: a row may leave it to another row of the study, but not say otherwise."""
+
+ROWS_DISAGREE = "study-rows-disagree"
+"""The problem of what stands in a row that says otherwise than the first row of its study that says anything."""
 
 DESCRIPTION = SourceDescription(
     kind="manifest",
@@ -83,15 +86,21 @@ class ManifestSource:
     def studies(self) -> Iterator[Study]:
         """Every study, in the order in which the last row of each stands in the table.
 
-        Rows that contradict each other are two studies, the second a duplicate.
+        What the rows of a study say first counts. The image of a row that says otherwise has the problem
+        `study-rows-disagree`; a row that says otherwise and has no image is told as a study of its own. Rows that name
+        another patient are another study, a duplicate.
         """
         for rows in grouped_rows(self.tree, self.table, KNOWN, _key):
-            yield from map(self._study, _agreeing(rows))
+            study, said = self._study(rows), _said(rows)
+            yield study
+            for cells in (row.cells or {} for row in rows):
+                if "image" not in cells and (detail := _disagreement(cells, said)):
+                    yield replace(study, images=(), problem=ROWS_DISAGREE, detail=detail)
 
     def _study(self, group: list[Row]) -> Study:
-        cells = group[0].cells
-        if cells is None:
-            return Study(f"row-{group[0].place}", "", (), problem="row-malformed")
+        if group[0].cells is None:
+            return unreadable_row(group[0], self.table)
+        cells = group[0].cells | _said(group)
         split, problem = split_of(cells.get("split"))
         if "study_id" not in cells:
             problem = "study-missing"
@@ -115,16 +124,19 @@ class ManifestSource:
         )
 
     def _images(self, group: list[Row]) -> tuple[ImageRef, ...]:
-        images: dict[tuple[str, str], ImageRef] = {}
+        images: dict[tuple[str, str, str], ImageRef] = {}
+        said = _said(group)
         for row in group:
             if row.cells is None or "image" not in row.cells:
                 continue
             path = row.cells["image"].strip()
             name = row.cells.get("image_id", self._name(path)).strip()
-            if (name, path) not in images:
+            detail = _disagreement(row.cells, said)
+            if (name, path, detail) not in images:
                 entry = self.tree.find(path)
+                problem = ROWS_DISAGREE if detail else entry.problem
                 view = view_of(row.cells.get("view"))
-                images[name, path] = ImageRef(name, entry.uri, view, entry.fingerprint, entry.problem)
+                images[name, path, detail] = ImageRef(name, entry.uri, view, entry.fingerprint, problem, detail)
         return tuple(images.values())
 
     def _name(self, path: str) -> str:
@@ -139,16 +151,18 @@ def _key(row: Row) -> tuple[str, ...]:
     return (row.cells["study_id"].strip(), row.cells.get("patient_id", "").strip())
 
 
-def _agreeing(rows: list[Row]) -> Iterable[list[Row]]:
-    """The rows of one study and patient, those that say the same together; an empty cell says what others say first."""
+def _said(group: list[Row]) -> dict[str, str]:
+    """What the rows of a study and patient say of it, each thing as the first row says it that does."""
     said: dict[str, str] = {}
-    for row in reversed(rows):
+    for row in reversed(group):
         said |= {column: row.cells[column] for column in _SHARED if row.cells and column in row.cells}
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        whole = row if row.cells is None else replace(row, cells=said | row.cells)
-        groups.setdefault(tuple((whole.cells or {}).get(c, "").strip() for c in _SHARED), []).append(whole)
-    return groups.values()
+    return said
+
+
+def _disagreement(cells: Mapping[str, str], said: Mapping[str, str]) -> str:
+    """In which columns a row says otherwise than its study, in words; empty where it does not."""
+    others = [c for c in _SHARED if c in cells and cells[c].strip() != said[c].strip()]
+    return f"another {' and '.join(others)} than in an earlier row of the study" if others else ""
 
 
 class ManifestAdapter:

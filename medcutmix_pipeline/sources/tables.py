@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medcutmix_pipeline.errors import DataError
-from medcutmix_pipeline.sources.cells import clean
+from medcutmix_pipeline.sources.cells import DamagedRowError, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
@@ -36,11 +36,12 @@ _FIRST = 1000
 class Row:
     """A row: its place (lines of text, rows of Parquet, counted from 1), and its cells without those that are empty.
 
-    `cells` is None where the row cannot be understood.
+    `cells` is None where the row cannot be understood; `problem` then says why, without a word of the row's own.
     """
 
     place: int
     cells: dict[str, str] | None
+    problem: str = ""
 
 
 class Lines:
@@ -75,6 +76,11 @@ def suffix_of(name: str) -> str | None:
     """The format that a file's name tells, by its suffix without `.gz`."""
     stem = name.lower().removesuffix(".gz")
     return next((s for s in SUFFIXES if stem.endswith(s)), None)
+
+
+def told_damage(row: Row, name: str) -> str:
+    """Which row of the table cannot be understood, and why."""
+    return f"{'row' if suffix_of(name) == '.parquet' else 'line'} {row.place}: {row.problem or 'a cell that is needed is empty'}"
 
 
 def columns(file: IO[bytes], name: str) -> list[str]:
@@ -139,12 +145,25 @@ def _keys(lines: Iterable[str]) -> list[str]:
     return list(keys.elements())
 
 
+def _row(place: int, cells: Mapping[str, object], wanted: Sequence[str]) -> Row:
+    try:
+        return Row(place, clean(cells, wanted))
+    except DamagedRowError as why:
+        return Row(place, None, str(why))
+
+
 def _object(line: str) -> dict[str, object] | None:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _not_csv(error: csv.Error) -> str:
+    if "field limit" in str(error):
+        return f"a cell has more than {csv.field_size_limit():,} characters; is a quotation mark not closed?"
+    return "a quotation mark is not closed, or stands within a cell"
 
 
 def _delimited(text: IO[str], suffix: str | None, wanted: Sequence[str]) -> Iterator[Row]:
@@ -154,29 +173,33 @@ def _delimited(text: IO[str], suffix: str | None, wanted: Sequence[str]) -> Iter
     records = _reader(lines, suffix)
     while True:
         try:
-            record = next(records)
+            record, problem = next(records), ""
         except StopIteration:
             return
-        except csv.Error:
-            record = None
+        except csv.Error as error:
+            record, problem = None, _not_csv(error)
         place = lines.first
         if record == []:
             lines.mark()
             continue
-        if record is None or len(record) != len(names):
+        if record is not None and len(record) != len(names):
+            problem = f"{len(record)} cells where the header has {len(names)}"
+        if problem:
             lines.take_back()
             # The reader may hold half a record, or know that its lines have ended: a new one starts clean.
             records = _reader(lines, suffix)
-            record = None
         lines.mark()
-        yield Row(place, None if record is None else clean(dict(zip(names, record, strict=True)), wanted))
+        yield Row(place, None, problem) if problem else _row(place, dict(zip(names, record or (), strict=True)), wanted)
 
 
 def _json_lines(text: IO[str], wanted: Sequence[str]) -> Iterator[Row]:
     for place, line in enumerate(text, start=1):
         if line.strip():
             value = _object(line)
-            yield Row(place, None if value is None else clean({_name(k): v for k, v in value.items()}, wanted))
+            if value is None:
+                yield Row(place, None, "not a JSON object")
+            else:
+                yield _row(place, {_name(k): v for k, v in value.items()}, wanted)
 
 
 def _parquet(file: IO[bytes], wanted: Sequence[str]) -> Iterator[Row]:
@@ -186,4 +209,4 @@ def _parquet(file: IO[bytes], wanted: Sequence[str]) -> Iterator[Row]:
     for batch in table.iter_batches(batch_size=_BATCH, columns=names):
         for record in batch.to_pylist():
             place += 1
-            yield Row(place, clean({_name(k): v for k, v in record.items()}, wanted))
+            yield _row(place, {_name(k): v for k, v in record.items()}, wanted)

@@ -26,6 +26,8 @@ _PROBLEMS = {
     "patient-missing": "the source does not say whose study it is",
     "report-unreadable": "the report cannot be parsed",
     "split-conflict": "an earlier study of the same patient stands in another split",
+    "split-unknown": "the source's word for the split is none that is known",
+    "study-missing": "the source does not say to which study it belongs",
 }
 
 
@@ -97,9 +99,7 @@ class StudyReader:
 
     def _clean_report(self, study: Study) -> str:
         if study.problem is not None:
-            raise UnusableInputError(
-                study.problem, _PROBLEMS.get(study.problem, "the listing shows that it cannot be used")
-            )
+            raise UnusableInputError(study.problem, _detail(study))
         text = self.reports.clean(read_report(study))
         if not text:
             raise UnusableInputError("report-empty", "nothing is left but headers, history or place-holders")
@@ -108,7 +108,7 @@ class StudyReader:
     def _take_image(self, item: _Readable, place: int, image: ImageRef, report: Report, rows: PartRows) -> None:
         study, names = item.study, self.identities
         if image.problem is not None:
-            rows.rejects.append(self._image_reject(study, image, image.problem, _PROBLEMS.get(image.problem, "")))
+            rows.rejects.append(self._image_reject(study, image, image.problem, _detail(image)))
             return
         try:
             view = resolve_view(image, self.config.ingest)
@@ -137,6 +137,11 @@ class StudyReader:
     def _study_reject(self, study: Study, reason: str, detail: str) -> Reject:
         name = self.identities.study(study.study_id)
         return Reject("study", name, name, _STAGE, reason, detail)
+
+
+def _detail(listed: Study | ImageRef) -> str:
+    """What the listing says of why an input cannot be used."""
+    return listed.detail or _PROBLEMS.get(listed.problem or "", "the listing shows that it cannot be used")
 
 
 def matchable(report: Report, findings: Sequence[str], exclude: Sequence[str]) -> list[int]:

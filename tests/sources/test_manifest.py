@@ -143,12 +143,28 @@ def test_one_row_of_a_study_with_report_and_split_is_enough(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("column", ["report", "split"])
-def test_rows_that_say_otherwise_than_the_first_of_their_study_are_another(tmp_path: Path, column: str) -> None:
+def test_the_image_of_a_row_that_says_otherwise_than_its_study_is_told_with_the_column(
+    tmp_path: Path, column: str
+) -> None:
     pictures(tmp_path)
     cells = [{"report": "Clear.", "split": "train", column: word} for word in ("train", "", "test")]
     told = [{"image": f"{i}.png", "study_id": "S1", "patient_id": "P1", **c} for i, c in zip("abc", cells, strict=True)]
     write(tmp_path / "m.csv", table(COLUMNS, told))
-    assert [(len(s.images), s.problem) for s in studies(tmp_path)] == [(2, None), (1, "duplicate-id")]
+    [study] = studies(tmp_path)
+    assert (study.report, study.split, study.problem) == ("train" if column == "report" else "Clear.", "train", None)
+    assert [i.problem for i in study.images] == [None, None, "study-rows-disagree"]
+    assert [i.detail for i in study.images] == ["", "", f"another {column} than in an earlier row of the study"]
+
+
+def test_what_says_otherwise_is_told_even_where_it_is_the_same_image_or_none(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    head = "image,report,study_id,patient_id\n"
+    write(tmp_path / "m.csv", head + "a.png,Clear.,S1,P1\na.png,Other.,S1,P1\n,Addendum.,S1,P1\n,Clear.,S1,P1\n")
+    first, second = studies(tmp_path)
+    assert (first.report, first.problem) == ("Clear.", None)
+    assert [(i.image_id, i.problem) for i in first.images] == [("a.png", None), ("a.png", "study-rows-disagree")]
+    assert (second.study_id, second.images, second.problem) == ("S1", (), "study-rows-disagree")
+    assert "another report" in second.detail
 
 
 def test_the_second_use_of_an_image_is_a_duplicate(tmp_path: Path) -> None:
