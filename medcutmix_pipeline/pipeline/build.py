@@ -124,7 +124,8 @@ class _Build:
         corpus = load_corpus(self.layout, len(listing.parts))
         stage = self.reporter.stage("place", "samples", corpus.samples)
         if not corpus.samples:
-            raise DataError(f"no study can be used: {self.pieces.told_rejects()}")
+            told = self.pieces.told_rejects() if self.pieces.rejects else listing.told_without_image()
+            raise DataError(f"no study can be used: {told}")
         if not corpus.pairable():
             raise DataError(
                 "no two studies share a finding, a view and a split, so nothing can be mixed: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.pipeline.atomic import write_parquet
 from medcutmix_pipeline.remembering import Remembered
 from medcutmix_pipeline.schemas.tables import IMAGE_REF, LISTING
+from medcutmix_pipeline.sources.base import UNREADABLE_ROW
 from medcutmix_pipeline.stages.identities import assign_split
 
 if TYPE_CHECKING:
@@ -28,29 +30,65 @@ _IMAGE = [part.name for part in IMAGE_REF]
 
 @dataclass
 class Listing:
-    """How much the source listed, and the sha256 of each part's rows."""
+    """How much the source listed, the sha256 of each part's rows, and why studies have no image."""
 
     studies: int = 0
     images: int = 0
     parts: list[str] = field(default_factory=list)
+    without_image: Counter[str] = field(default_factory=Counter)
+
+    def told_without_image(self) -> str:
+        """Why studies have no image, most frequent first, in words."""
+        told = ", ".join(f"{reason} {n:,}" for reason, n in self.without_image.most_common())
+        return f"no image is listed ({told})"
+
+
+@dataclass
+class UnreadableRows:
+    """Counts rows of the source's table that cannot be understood. They list no image, but most likely had one.
+
+    `first` is the place of the first, and what is wrong with it.
+    """
+
+    count: int = 0
+    first: str = ""
+
+    def see(self, study: Study) -> None:
+        """Count the study if it stands for such a row."""
+        if study.problem == UNREADABLE_ROW:
+            self.count += 1
+            self.first = self.first or study.detail
+
+    def stop_if_too_many(self, images: int, config: Config) -> None:
+        """Raise DataError where more of the rows are unreadable than inputs may be rejected."""
+        most, of = config.engine.max_reject_rate, self.count + images
+        if self.count and self.count / of > most:
+            raise DataError(
+                f"{self.count:,} of {of:,} rows of the table cannot be understood, "
+                f"more than engine.max_reject_rate={most:g} allows; the first is {self.first}"
+            )
 
 
 def list_studies(source: Source, config: Config, layout: Layout, tick: Callable[[int], None]) -> Listing:
     """Write the source's studies to the working folder, part by part; at no time is more than a part in memory.
 
     Raises:
-        DataError: the source lists no study.
+        DataError: the source lists no study, or too many rows that cannot be understood.
     """
-    listing = Listing()
+    listing, unreadable = Listing(), UnreadableRows()
     studies = with_one_split_a_patient(itertools.islice(source.studies(), config.source.limit), config)
     while part := list(itertools.islice(studies, config.ingest.studies_per_part)):
         written = write_parquet(_listed(part), layout.listing(len(listing.parts)), layout.scratch)
         listing.parts.append(written.sha256)
         listing.studies += len(part)
         listing.images += sum(len(s.images) for s in part)
+        listing.without_image.update(s.problem or "study-without-image" for s in part if not s.images)
+        for study in part:
+            unreadable.see(study)
         tick(len(part))
     if not listing.studies:
         raise DataError(f"the {source.kind} source at {config.source.root} lists no study: is this the right folder?")
+    unreadable.stop_if_too_many(listing.images, config)
     return listing
 
 

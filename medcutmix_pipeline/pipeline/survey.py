@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.hashing import keyed_hash
+from medcutmix_pipeline.pipeline.listing import UnreadableRows
 from medcutmix_pipeline.pipeline.machine import cpus
 from medcutmix_pipeline.schemas.records import PlacedSample, Study
 from medcutmix_pipeline.sources import open_source
+from medcutmix_pipeline.sources.base import UNREADABLE_ROW
 from medcutmix_pipeline.stages.ingest.samples import ingest_samples
 
 if TYPE_CHECKING:
@@ -82,11 +84,13 @@ def survey(config: Config) -> Survey:
     """
     source = open_source(config.source)
     studies = images = without_report = 0
+    unreadable = UnreadableRows()
     tried: list[tuple[int, Study]] = []
     for study in itertools.islice(source.studies(), config.source.limit):
         studies += 1
         images += len(study.images)
-        without_report += study.report is None and study.report_uri is None
+        without_report += study.report is None and study.report_uri is None and study.problem != UNREADABLE_ROW
+        unreadable.see(study)
         # The studies to try are those with the smallest keyed hash: a fair sample of a stream.
         tried.append((keyed_hash(config.seed, "dry-run", study.study_id), study))
         if len(tried) >= 8 * _TRIED:
@@ -95,6 +99,7 @@ def survey(config: Config) -> Survey:
         raise DataError(
             f"the {config.source.kind} source at {config.source.root} lists no study: is this the right folder?"
         )
+    unreadable.stop_if_too_many(images, config)
     listed = [
         (study.problem or image.problem, image)
         for _, study in sorted(tried, key=lambda t: t[0])[:_TRIED]
