@@ -11,7 +11,7 @@ from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.sources.tables import Row, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from medcutmix_pipeline.sources.trees import Tree
 
@@ -54,6 +54,20 @@ def grouped_rows(
 ) -> Iterator[list[Row]]:
     """The rows of a table as `grouped` brings them together, each with the cells of the columns `wanted`."""
     return grouped(lambda: _rows(tree, table, wanted), key)
+
+
+def said_once(group: Sequence[Row], shared: Sequence[str]) -> dict[str, str]:
+    """What the rows of a study say in the columns `shared`, each as the first row says it that says anything."""
+    said: dict[str, str] = {}
+    for row in reversed(group):
+        said |= {column: row.cells[column] for column in shared if row.cells and column in row.cells}
+    return said
+
+
+def disagreement(cells: Mapping[str, str], said: Mapping[str, str]) -> str:
+    """In which columns of `said` a row says otherwise, in words that repeat neither; empty where it does not."""
+    others = [column for column, word in said.items() if cells.get(column, word).strip() != word.strip()]
+    return f"another {' and '.join(others)} than in an earlier row of the study" if others else ""
 
 
 def check_rows(tree: Tree, table: str, wanted: Sequence[str]) -> None:

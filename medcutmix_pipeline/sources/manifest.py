@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.records import ImageRef, Study
 from medcutmix_pipeline.sources.base import SourceDescription, split_of, unreadable_row, view_of
-from medcutmix_pipeline.sources.grouping import check_rows, grouped_rows
+from medcutmix_pipeline.sources.grouping import check_rows, disagreement, grouped_rows, said_once
+from medcutmix_pipeline.sources.headers import misread, nearly
 from medcutmix_pipeline.sources.reading import protocol
 from medcutmix_pipeline.sources.tables import Row, columns, suffix_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from medcutmix_pipeline.sources.trees import Tree
 
@@ -41,15 +42,15 @@ DESCRIPTION = SourceDescription(
 )
 
 
-def check_columns(found: list[str], name: str) -> None:
+def check_columns(found: list[str], name: str, hint: str = "") -> None:
     """Raise DataError that says which column is missing.
 
     The columns found are named only where some are known: else the first line is likely no header but a patient's.
+    `hint` is what else can be said where none is known.
     """
     if not set(found) & set(KNOWN):
-        raise DataError(
-            f"{name} has none of the columns {', '.join(KNOWN)}; is it what its name says, with a header first?"
-        )
+        told = hint or "is it what its name says, with a header first?"
+        raise DataError(f"{name} has none of the columns {', '.join(KNOWN)}; {told}")
     missing = [c for c in REQUIRED if c not in found]
     if not set(REPORT) & set(found):
         missing.append("report or report_path")
@@ -91,16 +92,16 @@ class ManifestSource:
         another patient are another study, a duplicate.
         """
         for rows in grouped_rows(self.tree, self.table, KNOWN, _key):
-            study, said = self._study(rows), _said(rows)
+            study, said = self._study(rows), said_once(rows, _SHARED)
             yield study
             for cells in (row.cells or {} for row in rows):
-                if "image" not in cells and (detail := _disagreement(cells, said)):
+                if "image" not in cells and (detail := disagreement(cells, said)):
                     yield replace(study, images=(), problem=ROWS_DISAGREE, detail=detail)
 
     def _study(self, group: list[Row]) -> Study:
         if group[0].cells is None:
             return unreadable_row(group[0], self.table)
-        cells = group[0].cells | _said(group)
+        cells = group[0].cells | said_once(group, _SHARED)
         split, problem = split_of(cells.get("split"))
         if "study_id" not in cells:
             problem = "study-missing"
@@ -125,13 +126,13 @@ class ManifestSource:
 
     def _images(self, group: list[Row]) -> tuple[ImageRef, ...]:
         images: dict[tuple[str, str, str], ImageRef] = {}
-        said = _said(group)
+        said = said_once(group, _SHARED)
         for row in group:
             if row.cells is None or "image" not in row.cells:
                 continue
             path = row.cells["image"].strip()
             name = row.cells.get("image_id", self._name(path)).strip()
-            detail = _disagreement(row.cells, said)
+            detail = disagreement(row.cells, said)
             if (name, path, detail) not in images:
                 entry = self.tree.find(path)
                 problem = ROWS_DISAGREE if detail else entry.problem
@@ -149,20 +150,6 @@ def _key(row: Row) -> tuple[str, ...]:
     if row.cells is None or "study_id" not in row.cells:
         return ("", str(row.place))
     return (row.cells["study_id"].strip(), row.cells.get("patient_id", "").strip())
-
-
-def _said(group: list[Row]) -> dict[str, str]:
-    """What the rows of a study and patient say of it, each thing as the first row says it that does."""
-    said: dict[str, str] = {}
-    for row in reversed(group):
-        said |= {column: row.cells[column] for column in _SHARED if row.cells and column in row.cells}
-    return said
-
-
-def _disagreement(cells: Mapping[str, str], said: Mapping[str, str]) -> str:
-    """In which columns a row says otherwise than its study, in words; empty where it does not."""
-    others = [c for c in _SHARED if c in cells and cells[c].strip() != said[c].strip()]
-    return f"another {' and '.join(others)} than in an earlier row of the study" if others else ""
 
 
 class ManifestAdapter:
@@ -193,7 +180,9 @@ class ManifestAdapter:
         if suffix_of(name) is None:
             raise UsageError(f"{name} is none of .csv, .tsv, .jsonl, .ndjson, .parquet (plain or .gz)")
         with tree.open(name) as file:
-            check_columns(columns(file, name), name)
+            found = columns(file, name)
+        with tree.open(name) as file:
+            check_columns(found, name, misread(file, name, KNOWN) or nearly(found, KNOWN))
         check_rows(tree, name, KNOWN)
         return ManifestSource(tree, name)
 

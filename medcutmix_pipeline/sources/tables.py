@@ -14,13 +14,14 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.sources.cells import DamagedRowError, clean
+from medcutmix_pipeline.sources.lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,34 +45,6 @@ class Row:
     problem: str = ""
 
 
-class Lines:
-    """Lines of text that remembers what it gave since the last mark and can take all but the first of them back."""
-
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
-        self._given: list[str] = []
-        self._again: list[str] = []
-        self.first = 1
-
-    def __iter__(self) -> Lines:
-        return self
-
-    def __next__(self) -> str:
-        line = self._again.pop() if self._again else next(self._lines)
-        self._given.append(line)
-        return line
-
-    def mark(self) -> None:
-        """A record ends here."""
-        self.first += len(self._given)
-        self._given.clear()
-
-    def take_back(self) -> None:
-        """Give all lines since the mark but the first again."""
-        self._again.extend(reversed(self._given[1:]))
-        del self._given[1:]
-
-
 def suffix_of(name: str) -> str | None:
     """The format that a file's name tells, by its suffix without `.gz`."""
     stem = name.lower().removesuffix(".gz")
@@ -80,7 +53,8 @@ def suffix_of(name: str) -> str | None:
 
 def told_damage(row: Row, name: str) -> str:
     """Which row of the table cannot be understood, and why."""
-    return f"{'row' if suffix_of(name) == '.parquet' else 'line'} {row.place}: {row.problem or 'a cell that is needed is empty'}"
+    what = "row" if suffix_of(name) == ".parquet" else "line"
+    return f"{what} {row.place}: {row.problem or 'a cell that is needed is empty'}"
 
 
 def columns(file: IO[bytes], name: str) -> list[str]:
@@ -117,10 +91,14 @@ def rows(file: IO[bytes], name: str, wanted: Sequence[str]) -> Iterator[Row]:
         raise DataError("the table cannot be read to its end; it is damaged or not what its name says") from None
 
 
+def unpacked(file: IO[bytes], name: str) -> IO[bytes]:
+    """The bytes of a table, of a `.gz` those that are packed in it."""
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if name.lower().endswith(".gz") else file
+
+
 def _text(file: IO[bytes], name: str) -> IO[str]:
     """Lines of UTF-8; what is not UTF-8 becomes surrogates, which `clean` finds, so that it costs its row only."""
-    plain = gzip.GzipFile(fileobj=file) if name.lower().endswith(".gz") else file
-    return io.TextIOWrapper(plain, "utf-8-sig", errors="surrogateescape", newline="")
+    return io.TextIOWrapper(unpacked(file, name), "utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _reader(lines: Iterable[str], suffix: str | None) -> Iterator[list[str]]:

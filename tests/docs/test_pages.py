@@ -14,6 +14,8 @@ import yaml
 from medcutmix_pipeline.schemas.config import Config, SentencesConfig
 from medcutmix_pipeline.schemas.manifest import SourceFacts
 from medcutmix_pipeline.schemas.settings import load_config
+from medcutmix_pipeline.sources import base
+from medcutmix_pipeline.sources.manifest import KNOWN
 from medcutmix_pipeline.stages.sentences import ReportReader
 from tests.docs import shell
 from tests.docs.blocks import LANGUAGES, PAGES, ROOT, Block, blocks, inline_code
@@ -136,3 +138,17 @@ def test_settings_and_commands_named_in_the_text_exist():
                 assert key in sections, f"{where}: there is no setting {key}"
             if code.startswith("--set ") and "=" in code and "…" not in code:
                 load_config(None, [shell.parse_set(code.removeprefix("--set ").strip())])
+
+
+def test_the_tutorials_table_of_columns_has_every_column_and_word_that_is_known():
+    page = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    rows = [row.split("|")[1:4] for row in page.split("## Your own data")[1].splitlines() if row.startswith("| `")]
+    told = {name: words for names, _, words in rows for name in re.findall("`(.+?)`", names)}
+    assert set(told) == set(KNOWN)
+    frontal, lateral = (re.findall("`(.+?)`", part) for part in told["view"].split("Any other")[0].split("lateral:", 1))
+    assert {word.lower() for word in frontal} == base._FRONTAL
+    assert {word.lower() for word in lateral} == base._LATERAL
+    splits = told["split"].split("Empty")[0].split(";")
+    assert {
+        word: words[0] for part in splits if (words := re.findall("`(.+?)`", part)) for word in words
+    } == base._SPLITS

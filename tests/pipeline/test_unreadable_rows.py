@@ -1,4 +1,4 @@
-"""Rows of a table that cannot be understood: too many stop a build as rejected images do, with the first and its cause."""
+"""Rows of a table that cannot be understood: too many of them stop a build, with the first and its cause."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ NOT_UTF8 = "the first is line 2: not UTF-8 text; save the table as UTF-8"
 @pytest.mark.parametrize(
     ("lines", "encoding", "cause"),
     [
-        (UMLAUTS, "latin-1", f"4 of 4 rows of the table cannot be understood, more than engine.max_reject_rate=0.2 allows; {NOT_UTF8}"),
+        (
+            UMLAUTS,
+            "latin-1",
+            f"4 of 4 rows of the table cannot be understood, more than engine.max_reject_rate=0.2 allows; {NOT_UTF8}",
+        ),
         ([*["0.png,Clear.,S9,P9"] * 2, *UMLAUTS], "latin-1", "the first is line 4: not UTF-8 text"),
         (["0.png,Clear, lungs.,S1,P1", "1.png,S2"], "utf-8", "the first is line 2: 5 cells where the header has 4"),
         (['0.png,"Clear.,S1,P1', "1.png,S2,P2"], "utf-8", "the first is line 2: a quotation mark is not closed"),

@@ -300,6 +300,7 @@ def test_blank_lines_before_the_header_do_not_matter(tmp_path: Path, name: str, 
         ("m.csv", "image,study_id,patient_id\n", "m.csv lacks the column report or report_path; it has"),
         ("m.csv", "image,image,report,study_id,patient_id\n", "m.csv has the column image more than once"),
         ("m.csv", "x.png,Jane Roe has pneumonia,S1,MRN-4711\n", "m.csv has none of the columns image, "),
+        ("m.csv", "Jane,images,pneumonia\n", "m.csv has none of the columns"),
         ("m.csv", "", "m.csv has none of the columns"),
         ("m.csv", "image,report,study_id,patient_id\n", "m.csv has a header and no rows"),
         ("m.parquet", b"PAR1 but no more", "m.parquet has none of the columns"),
@@ -312,7 +313,31 @@ def test_an_unusable_table_is_one_clear_line(tmp_path: Path, name: str, content:
         studies(tmp_path / name)
     assert str(error.value).startswith(message)
     assert "\n" not in str(error.value)
-    assert not {"Jane", "MRN-4711"} & set(str(error.value).replace(",", " ").split())
+    assert not {"Jane", "jane", "pneumonia", "MRN-4711"} & set(str(error.value).replace(",", " ").split())
+
+
+HEADER = "image,report,study_id,patient_id\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "hint"),
+    [
+        ("m.csv", HEADER.replace(",", ";"), "its columns are separated by semicolons, and .csv means commas"),
+        ("m.csv", '\ufeff\n"Image"\t"Report"\n', "its columns are separated by tabs, and .csv means commas"),
+        ("m.tsv", HEADER, "its columns are separated by commas, and .tsv means tabs"),
+        ("m.csv.gz", gzip.compress(HEADER.replace(",", ";").encode()), "its columns are separated by semicolons"),
+        ("m.csv", HEADER.encode("utf-16"), "it is UTF-16 text; save it as UTF-8"),
+        ("m.csv", "images,text,Study,patient\n", "write image for images, study_id for study, patient_id for patient"),
+    ],
+    ids=["semicolons", "tabs", "commas", "packed", "UTF-16", "other names"],
+)
+def test_a_header_that_is_misread_is_told_with_what_it_is(
+    tmp_path: Path, name: str, content: str | bytes, hint: str
+) -> None:
+    write(tmp_path / name, content)
+    with pytest.raises(DataError) as error:
+        studies(tmp_path / name)
+    assert hint in str(error.value)
 
 
 def test_a_table_cut_short_is_an_error_not_a_smaller_table(tmp_path: Path) -> None:

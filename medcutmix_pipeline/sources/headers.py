@@ -1,0 +1,50 @@
+"""Why a table's header has none of the columns that it should have, in words for who wrote the table."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from contextlib import suppress
+from difflib import get_close_matches
+from typing import IO, TYPE_CHECKING
+
+from medcutmix_pipeline.sources.tables import suffix_of, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas", "|": "bars"}
+
+_START = 1 << 16
+"""Bytes in which a header is looked for."""
+
+
+def misread(file: IO[bytes], name: str, known: Sequence[str]) -> str:
+    """Why no column may be known that should be: another encoding or separator than the name says; empty if neither."""
+    suffix = suffix_of(name)
+    if suffix not in (".csv", ".tsv"):
+        return ""
+    with suppress(OSError, EOFError):
+        raw = unpacked(file, name).read(_START)
+        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "it is UTF-16 text; save it as UTF-8"
+        lines = raw.decode("utf-8-sig", "replace").lower().splitlines()
+        header = next((line for line in lines if line.strip()), "")
+        own = "\t" if suffix == ".tsv" else ","
+        for separator, called in _SEPARATORS.items():
+            cells = {cell.strip(' "') for cell in header.split(separator)}
+            if separator != own and cells & set(known):
+                return f"its columns are separated by {called}, and {suffix} means {_SEPARATORS[own]}"
+    return ""
+
+
+def nearly(found: Sequence[str], known: Sequence[str]) -> str:
+    """Which columns are called nearly as they should be; empty unless there are two.
+
+    One word alone may be a patient's, in a table without a header; and only plain words are looked at, for the same
+    reason.
+    """
+    words = [name for name in found if re.fullmatch("[a-z]+([_ ][a-z]+)?", name)]
+    near = {name: get_close_matches(name, known, 1, 0.7) for name in words}
+    told = [f"{close[0]} for {name}" for name, close in near.items() if close]
+    return f"write {', '.join(told)}" if len(told) > 1 else ""
