@@ -12,6 +12,7 @@ from medcutmix_pipeline.commands.build import build, init
 from medcutmix_pipeline.commands.doctor import doctor
 from medcutmix_pipeline.commands.inspect import inspect
 from medcutmix_pipeline.commands.label import label
+from medcutmix_pipeline.commands.lookup import lookup
 from medcutmix_pipeline.commands.shape import Commands, add
 from medcutmix_pipeline.commands.studies import phantom, sources
 from medcutmix_pipeline.commands.tell import err_console, tell_error
@@ -105,5 +106,11 @@ add(
     "inspect dataset --worst 10 --by large-map",
     "inspect dataset --html report",
     "inspect dataset --sql 'select disease, count(*) n from plans group by 1 order by 2 desc'",
+)
+add(
+    app,
+    lookup,
+    "lookup --source manifest --root studies.csv --rejects dataset --out ~/rejected.csv",
+    "lookup build.yaml --name i-a39d50c8c6bd342902af --out -",
 )
 add(app, attend, 'attend chest.png "There is a left pleural effusion." --encoder dataset')

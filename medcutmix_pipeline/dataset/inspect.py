@@ -86,10 +86,11 @@ def tell_plans(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     return table(title, ("plan", "finding", "donor", "host", "map", "λ", "sentence put in"), told)
 
 
-def tell_rejects(title: str, rows: Sequence[dict[str, Any]]) -> Table:
-    """Rejects in a table, one in a row."""
+def tell_rejects(title: str, rows: Sequence[dict[str, Any]]) -> Group:
+    """Rejects in a table, one in a row, and how to find out which files they are."""
     names = ("input", "stage", "reason", "detail")
-    return table(title, names, [tuple(r[n] for n in names) for r in rows])
+    hint = "Which file or row an input is: medcutmix-pipeline lookup, for who has the source and the key of the names"
+    return Group(table(title, names, [tuple(r[n] for n in names) for r in rows]), text(hint))
 
 
 def table(title: str, names: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

@@ -12,7 +12,7 @@ from medcutmix_pipeline.cli import app
 from tests.builds import run_cli
 from tests.commands.calls import call
 
-COMMANDS = ("attend", "build", "doctor", "init", "inspect", "label", "phantom", "sources", "validate")
+COMMANDS = ("attend", "build", "doctor", "init", "inspect", "label", "lookup", "phantom", "sources", "validate")
 
 
 def test_every_command_there_is_is_looked_at_here(capsys):
