@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch._compile import _disable_dynamo  # what torch.compiler.disable is, but for importing the compiler here
 
 from medcutmix_pipeline.loader.mixing.passes import FORWARD, Passes, backward_pass, next_node
 
@@ -49,12 +50,15 @@ class Course:
         self.now = Context()
         self._passes = Passes()
 
+    # Never compiled, though a whole training step may be: else its graphs would hang on the numbers of nodes.
+    @_disable_dynamo
     def enter(self, plan: MixPlan | None, layer: str | None, step: Step | None) -> Context:
         """Open a context; the one that was there before is returned, for `leave`."""
         before, self.now = self.now, Context(plan, layer, step, True, None, backward_pass(), next_node())
         self._passes.turn_to(layer, step)
         return before
 
+    @_disable_dynamo
     def leave(self, before: Context) -> None:
         """Close the context; one that is around it goes on."""
         self.now.open = False

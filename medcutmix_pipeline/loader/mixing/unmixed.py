@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch._compile import _disable_dynamo
 
 from medcutmix_pipeline.loader.mixing.features import first_tensor
 from medcutmix_pipeline.loader.mixing.passes import next_node
@@ -33,10 +34,9 @@ class Unmixed:
 
     def left(self, context: Context) -> None:
         """A context is left: was a graph made for gradients of the model in training, and nothing mixed?"""
-        if context.step is None or context.grid is not None:
-            return
-        if self._model.training and torch.is_grad_enabled() and next_node() > context.since:
-            # As a line of the user's: above are the mix and contextlib.
+        unmixed = context.step is not None and context.grid is None
+        if unmixed and self._model.training and torch.is_grad_enabled() and _made_nodes(context):
+            # At the line of the user's `with`, beyond this method, the mix and contextlib.
             self._say(context.layer, stacklevel=5)
 
     def ran_in_eval(self, context: Context, layer: str, output: Any) -> None:
@@ -60,3 +60,8 @@ class Unmixed:
         else:
             why = "is in eval() mode; call model.train(), or mix at a layer that is in training"
         warnings.warn(f"the reports are mixed, but not the features: layer {layer!r} {why}", stacklevel=stacklevel)
+
+
+@_disable_dynamo
+def _made_nodes(context: Context) -> bool:
+    return next_node() > context.since
