@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
 
 def alpha_of(given: float | None, manifest: Mapping[str, Any]) -> float:
-    """α as given, else the dataset's, else 1. UsageError where it is not positive and finite."""
+    """α as given, else the dataset's, else 1. UsageError where it is not positive and finite, or datasets differ."""
     try:
-        alpha = float(manifest["config"]["plans"]["alpha"]) if given is None else float(given)
+        told = manifest["config"]["plans"]["alpha"] if given is None else given
+        if isinstance(told, tuple):  # of several datasets
+            raise UsageError(
+                f"the datasets were built with α of {' and '.join(map(str, told))}: say which with alpha=…"
+            )
+        alpha = float(told)
     except (KeyError, TypeError, ValueError):
         return 1.0
     if not 0 < alpha < math.inf:

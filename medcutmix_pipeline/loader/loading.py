@@ -43,8 +43,8 @@ class MixLoader(IterableDataset["MixBatch"]):
     batch of the epoch has seen, and batches depend on (seed, epoch, world size) and these arguments alone.
 
     Args:
-        where: the dataset's folder, local or a URL; or its shards: a .tar, a glob, a {000000..000123} range or a list,
-            local, `http(s)://` or any URL that fsspec knows.
+        where: the dataset's folder, local or a URL; or its shards: a .tar, a glob or a {000000..000123} range, local,
+            `http(s)://` or any URL that fsspec knows; or a list of those, of one or several datasets.
         batch_size: samples in a batch, on each rank; every batch has as many.
         split: which split of the dataset; None for all. Shards that are named one by one are taken as they are.
         image_size: side of the images, px; None: as stored, which must then be the same for all.

@@ -19,7 +19,7 @@ from medcutmix_pipeline.loader.reading.sources import find_shards, read_shard_by
 from medcutmix_pipeline.schemas.config import ShardsConfig
 from medcutmix_pipeline.stages.pixel.bake import pixel_mixes
 from medcutmix_pipeline.stages.shards.tar import write_tar
-from tests.loader.made import samples_of, write_dataset, write_shard
+from tests.loader.made import DISEASES, samples_of, write_dataset, write_shard
 
 COUNTS = [5, 3, 4]
 NAMES = [f"train-{n:06}" for n in range(3)]
@@ -176,6 +176,87 @@ def test_shards_of_one_name_in_two_folders_are_told_apart(folder, bare):
     shards = find_shards([folder / "shards" / "train-000000.tar", bare / "train-000000.tar"], None)
     assert [ref.samples for ref in shards.refs] == [COUNTS[0]] * 2
     assert len(set(names(shards))) == 2
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two datasets whose shards have the same names, of unequal sizes and findings."""
+    first, second = (write_dataset(tmp_path / at / "here", COUNTS[:n], seed=n) for at, n in (("a", 2), ("b", 3)))
+    retold(second, diseases=["Edema", "Nodule"])
+    return first, second
+
+
+def retold(root, **changes):
+    """Change what a dataset's manifest tells."""
+    told = json.loads((root / "dataset.json").read_text())
+    (root / "dataset.json").write_text(json.dumps(told | changes))
+
+
+TOGETHER = {
+    "folders": lambda roots: list(roots),
+    "globs": lambda roots: [f"{root}/shards/*.tar" for root in roots],
+    "a folder and a glob": lambda roots: [roots[0], f"{roots[1]}/shards/*.tar"],
+    "one glob": lambda roots: f"{roots[0].parents[1]}/*/here/shards/*.tar",
+}
+
+
+@pytest.mark.parametrize("way", TOGETHER)
+def test_shards_of_several_datasets_each_take_their_facts_from_their_own_manifest(two, way):
+    shards = find_shards(TOGETHER[way](two), None)
+    expected = [(i, ref) for i, root in enumerate(two) for ref in find_shards(root, None).refs]
+    assert [(ref.name, ref.url, ref.samples, ref.sha256) for ref in shards.refs] == [
+        (f"{i}/{ref.name}", ref.url, ref.samples, ref.sha256) for i, ref in expected
+    ]
+    batches = list(MixLoader(TOGETHER[way](two), 3, mix=1.0, threads=1))
+    assert sum(len(batch.keys) for batch in batches) == sum(COUNTS[:2]) + sum(COUNTS[:3]) - 2  # fewer than a batch
+
+
+def test_shards_of_unlike_names_in_two_datasets_are_held_to_their_own_manifests(two):
+    first, second = (root / "shards" / f"{name}.tar" for root, name in zip(two, NAMES[:2], strict=True))
+    shards = find_shards([second, first], None)
+    assert [(ref.name, ref.url) for ref in shards.refs] == [(NAMES[0], str(first)), (NAMES[1], str(second))]
+    assert all(len(read_shard_bytes(ref, LARGEST, verify=True)) == ref.size for ref in shards.refs)
+
+
+def test_a_shard_that_was_changed_is_found_out_among_several_datasets(two):
+    shard = two[1] / "shards" / f"{NAMES[0]}.tar"
+    shard.write_bytes(shard.read_bytes().replace(b"Report of", b"Report 0f"))
+    with pytest.raises(ShardError, match=f"shard 1/{NAMES[0]} has another sha256") as caught:
+        list(MixLoader([f"{root}/shards/*.tar" for root in two], 3, threads=1))
+    one_line(caught)
+
+
+def test_several_datasets_give_the_same_batches_wherever_they_are(two, tmp_path):
+    def read(roots):
+        return list(MixLoader(roots, 3, mix=1.0, threads=1))
+
+    here = read(list(two))
+    moved = [root.rename(tmp_path / name) for root, name in zip(two, ("z", "y"), strict=True)]
+    there = read(moved)
+    assert [batch.keys for batch in there] == [batch.keys for batch in here]
+    assert [batch.texts for batch in there] == [batch.texts for batch in here]
+    MixLoader(moved, 3, mix=1.0).load_state_dict(here[0].state)
+
+
+def test_findings_of_several_datasets_are_those_of_any(two):
+    assert MixLoader(list(two), 3).findings == (*DISEASES, "Nodule")
+    assert MixLoader(list(reversed(two)), 3).findings == ("Edema", "Nodule", "Cardiomegaly", "Fracture")
+
+
+def test_datasets_that_ask_for_another_alpha_leave_the_choice_to_the_user(two):
+    retold(two[1], config={"plans": {"alpha": 0.4}})
+    with pytest.raises(UsageError, match=r"α of 1\.0 and 0\.4: say which with alpha=") as caught:
+        MixLoader(list(two), 3)
+    one_line(caught)
+    assert len(MixLoader(list(two), 3, alpha=0.5)) == len(MixLoader(list(two), 3, lam="stored")) == 6
+
+
+def test_a_dataset_of_several_that_is_not_there_or_lacks_the_split_is_told(two):
+    with pytest.raises(DataError, match="nowhere holds no finished dataset") as caught:
+        find_shards([*two, "nowhere"], "train")
+    one_line(caught)
+    with pytest.raises(UsageError, match="no shards of the split 'validate'"):
+        find_shards(list(two), "validate")
 
 
 def test_fsspec_reaches_folders_and_globs(memory):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from medcutmix_pipeline.loader.reading.buffers import Buffers
+    from medcutmix_pipeline.loader.reading.manifest import ShardRef
     from medcutmix_pipeline.loader.reading.remembered import Remembered
     from medcutmix_pipeline.loader.reading.shard import Shard
-    from medcutmix_pipeline.loader.reading.sources import ShardRef
 
 _READS_AT_ONCE = 4
 
