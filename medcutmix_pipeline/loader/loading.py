@@ -225,7 +225,7 @@ class MixLoader(IterableDataset["MixBatch"]):
             opened.pool if opened else None,
             lambda: self._open(epoch + 1) if worker is None else None,
         )
-        with contextlib.closing(ahead(made, self._prefetch)) as batches:
+        with contextlib.closing(ahead(made, self._prefetch, reader.stop)) as batches:
             for number, batch in zip(numbers, batches, strict=True):
                 batch.state.update(epoch=epoch, batch=number + 1, fingerprint=fingerprint)
                 if worker is None:

@@ -17,6 +17,7 @@ from medcutmix_pipeline.loader.reading.buffers import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from threading import Event
 
     from medcutmix_pipeline.loader.reading.buffers import Block
 
@@ -24,7 +25,7 @@ _ATTEMPTS = 4
 _TIMEOUT_S = 60
 
 
-def read_url(url: str, largest: int, take: Callable[[int], Block] = fresh) -> memoryview:
+def read_url(url: str, largest: int, take: Callable[[int], Block] = fresh, stopped: Event | None = None) -> memoryview:
     """All bytes at a path or URL; ValueError where there are more than `largest`, OSError where it cannot be read.
 
     A remote read that fails is tried again, four times in all. `take` gives the memory for a local file.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
+from medcutmix_pipeline.loader.reading.background import Background
 from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
 from medcutmix_pipeline.loader.reading.shard import broken_shard, parse_shard
 from medcutmix_pipeline.loader.reading.sources import read_shard_bytes
@@ -48,7 +49,7 @@ class ShardReader:
         self._remembered, self._memory, self._skip = remembered, memory, skip
         self._fetched: dict[int, Future[memoryview]] = {}
         self._read: dict[int, Shard] = {}
-        self._workers = ThreadPoolExecutor(_READS_AT_ONCE, thread_name_prefix="shard-reader")
+        self._workers = Background(_READS_AT_ONCE, "shard-reader")
 
     def want(self, shards: Iterable[int]) -> None:
         """Begin to fetch these shards, and let go of all others."""
@@ -58,21 +59,26 @@ class ShardReader:
             self._read.pop(shard, None)
         for shard in wanted:
             if shard not in self._fetched:
-                self._fetched[shard] = self._workers.submit(self._fetch, shard)
+                self._fetched[shard] = self._workers.submit(partial(self._fetch, shard))
 
     def get(self, shard: int, pause: Callable[[], None] = at_full_speed) -> Shard:
         """A wanted shard, when it is there. `pause` is called after every sample that is read.
 
         Raises:
             ShardError: it cannot be read or breaks the format (unless `skip`).
+            CancelledError: reading was stopped.
         """
         if shard not in self._read:
             self._read[shard] = self._parsed(shard, pause)
         return self._read[shard]
 
+    def stop(self) -> None:
+        """Read no more; whoever waits for a shard is told so at once. Any thread may call it, at any time."""
+        self._workers.close()
+
     def close(self) -> None:
-        """Stop reading."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        """Stop reading, and let go of what was read."""
+        self.stop()
         self._fetched.clear()
         self._read.clear()
 
@@ -80,7 +86,8 @@ class ShardReader:
         ref = self._refs[number]
         if ref.size > self._largest:
             raise ShardError(f"shard {ref.name} is larger than {self._largest} bytes")
-        data = read_shard_bytes(ref, self._largest, number in self._unverified, self._memory.take)
+        verify = number in self._unverified
+        data = read_shard_bytes(ref, self._largest, verify, self._memory.take, self._workers.stopped)
         self._unverified.discard(number)
         return data
 

@@ -23,6 +23,7 @@ from medcutmix_pipeline.loader.reading.tar import ShardError, read_members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from threading import Event
 
     from medcutmix_pipeline.loader.reading.buffers import Block
 
@@ -76,15 +77,19 @@ def find_shards(
     return Shards(tuple(refs), together(datasets[folder].manifest for folder in _folders(urls) if folder in datasets))
 
 
-def read_shard_bytes(ref: ShardRef, largest: int, verify: bool, take: Callable[[int], Block] = fresh) -> memoryview:
+def read_shard_bytes(
+    ref: ShardRef, largest: int, verify: bool, take: Callable[[int], Block] = fresh, stopped: Event | None = None
+) -> memoryview:
     """A shard's bytes, in one sequential read; `take` gives the memory for a local one.
+
+    Once `stopped` is set a remote read ends soon, with a CancelledError.
 
     Raises:
         ShardError: it cannot be read, is larger than `largest` bytes, or (with `verify`) has another sha256 than the
             manifest says.
     """
     try:
-        data = read_url(ref.url, largest, take)
+        data = read_url(ref.url, largest, take, stopped)
     except FileNotFoundError:
         raise ShardError(f"shard {ref.name} is not there ({shown(ref.url)})") from None
     except (OSError, ValueError) as why:
