@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import fsspec
 import pytest
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.loader import MixLoader, ShardError
-from medcutmix_pipeline.loader.reading import fetch
+from medcutmix_pipeline.loader.reading import remote
 from medcutmix_pipeline.loader.reading.sources import find_shards, read_shard_bytes
 from medcutmix_pipeline.schemas.config import ShardsConfig
 from medcutmix_pipeline.stages.pixel.bake import pixel_mixes
 from medcutmix_pipeline.stages.shards.tar import write_tar
 from tests.loader.made import DISEASES, samples_of, write_dataset, write_shard
+from tests.loader.served import serving
 
 COUNTS = [5, 3, 4]
 NAMES = [f"train-{n:06}" for n in range(3)]
@@ -39,76 +37,17 @@ def bare(folder, tmp_path):
     return tmp_path
 
 
-class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder; `server.troubles` holds, for a path, what goes wrong before it is served."""
-
-    def do_GET(self):
-        path = self.path.split("?")[0]
-        self.server.asked.append(path)
-        waiting = self.server.troubles.get(path, [])
-        if waiting:
-            getattr(self, waiting.pop(0))()
-        else:
-            super().do_GET()
-
-    def busy(self):
-        self.send_error(500)
-
-    def forbidden(self):
-        self.send_error(403)
-
-    def cut(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "100000")
-        self.end_headers()
-        self.wfile.write(b"x" * 600)
-        self.close_connection = True
-
-    def cut_in_a_chunk(self):
-        self.protocol_version = "HTTP/1.1"
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(b"400\r\n" + b"x" * 600)
-        self.close_connection = True
-
-    def nonsense(self):
-        self.wfile.write(b"This is no HTTP.\r\n\r\n")
-        self.close_connection = True
-
-    def hang_up(self):
-        self.connection.shutdown(socket.SHUT_RDWR)
-        self.close_connection = True
-
-    def endless(self):
-        self.send_response(200)
-        self.end_headers()
-        for _ in range(64):
-            self.wfile.write(b"x" * 65536)
-        self.close_connection = True
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def server(folder):
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as served:
-        served.troubles, served.asked = {}, []
-        served.url = f"http://127.0.0.1:{served.server_port}"
-        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(folder) as served:
         yield served
-        served.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
 def waited(monkeypatch):
     """The seconds that are waited between attempts; nobody waits."""
     told = []
-    monkeypatch.setattr(fetch.time, "sleep", told.append)
+    monkeypatch.setattr(remote, "_pause", lambda seconds, stopped: told.append(seconds))
     return told
 
 
@@ -282,36 +221,6 @@ def test_a_signed_url_keeps_its_signature_to_itself(server):
     with pytest.raises(ShardError) as caught:
         find_shards(f"{server.url}/shards/train-000009.tar?signature=secret", None)
     assert "secret" not in one_line(caught)
-
-
-@pytest.mark.parametrize("trouble", ["busy", "cut", "cut_in_a_chunk", "nonsense", "hang_up"])
-def test_what_fails_for_once_is_asked_for_again(server, waited, trouble):
-    (ref, *_) = find_shards(server.url, None).refs
-    server.troubles[f"/shards/{ref.name}.tar"] = [trouble, trouble]
-    assert len(read_shard_bytes(ref, LARGEST, verify=True)) == ref.size
-    assert waited == sorted(waited)
-    assert len(waited) == 2
-
-
-@pytest.mark.parametrize(
-    ("trouble", "says"),
-    [("busy", "500"), ("forbidden", "403"), ("cut", "ended early"), ("cut_in_a_chunk", ""), ("hang_up", "")],
-)
-def test_what_fails_again_and_again_is_told(server, trouble, says):
-    (ref, *_) = find_shards(server.url, None).refs
-    server.troubles[f"/shards/{ref.name}.tar"] = [trouble] * 9
-    with pytest.raises(ShardError, match=f"shard {ref.name} cannot be read: .*{says}") as caught:
-        read_shard_bytes(ref, LARGEST, verify=True)
-    one_line(caught)
-    assert server.asked.count(f"/shards/{ref.name}.tar") == 4
-
-
-def test_what_is_not_there_is_not_asked_for_again(server, waited):
-    (ref, *_) = find_shards(server.url, None).refs
-    gone = type(ref)("gone", f"{server.url}/shards/gone.tar", 1, 1)
-    with pytest.raises(ShardError, match=r"shard gone is not there \(http"):
-        read_shard_bytes(gone, LARGEST, verify=True)
-    assert waited == []
 
 
 @pytest.mark.parametrize("way", ["http", "endless http", "memory", "local"])

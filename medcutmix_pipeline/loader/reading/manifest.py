@@ -56,7 +56,7 @@ def read_contents(root: str) -> Contents | None:
 
 def _read(url: str) -> Manifest | None:
     try:
-        content = json.loads(bytes(read_url(url, _LARGEST_MANIFEST)))
+        content = json.loads(bytes(read_url(url, _LARGEST_MANIFEST, patient=False)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as why:

@@ -32,7 +32,7 @@ class ShardReader:
         unverified: shards whose sha256 is to be compared with the manifest when they are next read; those that pass are
             taken out.
         remembered: what reports and plans said when a shard was read before.
-        memory: for the bytes of local shards.
+        memory: for the bytes of shards.
         skip: a shard or sample that breaks the format is replaced by unusable samples instead of an error.
     """
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import mmap
 import os
-import re
 import stat
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import fsspec
-
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.loader.reading.buffers import fresh
 from medcutmix_pipeline.loader.reading.fetch import read_url, reason, shown
 from medcutmix_pipeline.loader.reading.manifest import Contents, Manifest, ShardRef, read_contents, together
+from medcutmix_pipeline.loader.reading.places import names_shards, shards_at
 from medcutmix_pipeline.loader.reading.tar import ShardError, read_members
 
 if TYPE_CHECKING:
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
     from threading import Event
 
     from medcutmix_pipeline.loader.reading.buffers import Block
-
-_BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,7 @@ def find_shards(
     datasets: dict[str, Contents] = {}
     urls: dict[str, None] = {}
     for place in places:
-        named = _expand([place]) if _names_shards(place) else _of_dataset(place.rstrip("/"), split, datasets)
+        named = shards_at(place) if names_shards(place) else _of_dataset(place.rstrip("/"), split, datasets)
         urls.update(dict.fromkeys(named))
     if not urls:
         raise DataError(f"no shard is at {', '.join(map(shown, places[:3])) or 'the places of an empty list'}")
@@ -80,7 +75,7 @@ def find_shards(
 def read_shard_bytes(
     ref: ShardRef, largest: int, verify: bool, take: Callable[[int], Block] = fresh, stopped: Event | None = None
 ) -> memoryview:
-    """A shard's bytes, in one sequential read; `take` gives the memory for a local one.
+    """A shard's bytes, in one sequential read; `take` gives the memory where the size is known.
 
     Once `stopped` is set a remote read ends soon, with a CancelledError.
 
@@ -159,26 +154,6 @@ def _counted(name: str, url: str, largest: int) -> ShardRef:
             return ShardRef(name, url, len(read_members(view, name)), len(view))
     except (OSError, ValueError) as why:
         raise ShardError(f"shard {name} cannot be read: {reason(why)}") from None
-
-
-def _expand(places: Sequence[str]) -> Iterable[str]:
-    for place in places:
-        braces = _BRACES.search(place)
-        if braces:
-            first, last = braces[1], braces[2]
-            span = range(int(first), int(last) + 1)
-            yield from _expand(
-                [place[: braces.start()] + str(n).zfill(len(first)) + place[braces.end() :] for n in span]
-            )
-        elif not glob.has_magic(place) or place.startswith(("http://", "https://")):
-            yield place
-        else:
-            system, path = fsspec.core.url_to_fs(place)
-            yield from (system.unstrip_protocol(p) if "://" in place else p for p in system.glob(path))
-
-
-def _names_shards(place: str) -> bool:
-    return place.split("?")[0].endswith(".tar") or (glob.has_magic(place) and not Path(place).is_dir())
 
 
 def _split(ref: ShardRef) -> str:
