@@ -11,7 +11,7 @@ import pytest
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.loader import MixLoader, ShardError
-from medcutmix_pipeline.loader.reading import remote
+from medcutmix_pipeline.loader.reading import remote, sources
 from medcutmix_pipeline.loader.reading.sources import find_shards, read_shard_bytes
 from medcutmix_pipeline.schemas.config import ShardsConfig
 from medcutmix_pipeline.stages.pixel.bake import pixel_mixes
@@ -289,6 +289,13 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "train-000000.tar")
     with pytest.raises(ShardError, match="it is not a file"):
         find_shards(tmp_path / "train-000000.tar", None)
+
+
+def test_a_shard_without_a_manifest_that_is_too_large_is_not_counted(bare, monkeypatch):
+    monkeypatch.setattr(sources, "read_members", None)
+    with pytest.raises(ShardError, match="shard train-000000 cannot be read: it is larger than 4096 bytes") as caught:
+        find_shards(bare / "train-000000.tar", None, 4096)
+    one_line(caught)
 
 
 def test_ready_mixed_shards_are_refused_with_what_reads_them(tmp_path):

@@ -50,10 +50,11 @@ def find_shards(
             those, local or remote. The manifest of each dataset is looked for beside its folder of shards; without it
             every shard is read once to count its samples.
         split: the split that is taken from datasets' folders; None: all. Shards that are named are taken as named.
-        largest: bytes of the largest shard that is read to be counted.
+        largest: bytes of the largest shard that is accepted.
 
     Raises:
-        DataError: nothing is there, a dataset is unfinished or of another format, or a shard cannot be counted.
+        DataError: nothing is there, a dataset is unfinished or of another format, or a shard cannot be counted or is
+            too large.
         UsageError: a dataset has no such split.
     """
     given = [where] if isinstance(where, str | os.PathLike) else list(where)
@@ -68,7 +69,7 @@ def find_shards(
     refs = []
     for name, url in _named(urls):
         known = _contents_beside(url, datasets).refs.get(_stem(url))
-        refs.append(_counted(name, url, largest) if known is None else replace(known, name=name, url=url))
+        refs.append(_counted(name, url, largest) if known is None else _told(known, name, url, largest))
     return Shards(tuple(refs), together(datasets[folder].manifest for folder in _folders(urls) if folder in datasets))
 
 
@@ -139,13 +140,23 @@ def _folders(urls: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(map(_folder, urls)))
 
 
+def _told(known: ShardRef, name: str, url: str, largest: int) -> ShardRef:
+    """A shard with the facts that its manifest tells. Memory is taken by them, so too large ones are not accepted."""
+    if known.size > largest:
+        raise ShardError(f"shard {name} is larger than {largest} bytes: raise max_shard_bytes if you trust the dataset")
+    return replace(known, name=name, url=url)
+
+
 def _counted(name: str, url: str, largest: int) -> ShardRef:
     if "://" in url:
         data = read_shard_bytes(ShardRef(name, url, 0, 0), largest, verify=False)
         return ShardRef(name, url, len(read_members(data, name)), len(data))
     try:
-        if not stat.S_ISREG(Path(url).stat().st_mode):
+        found = Path(url).stat()
+        if not stat.S_ISREG(found.st_mode):
             raise ValueError("it is not a file")
+        if found.st_size > largest:
+            raise ValueError(f"it is larger than {largest} bytes")
         with (
             Path(url).open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
