@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.boundaries import marker_end, split_sentences
+from medcutmix_pipeline.stages.sentences.dates import without_dates
 from medcutmix_pipeline.stages.sentences.notes import NoteFilter
 from medcutmix_pipeline.stages.sentences.sections import SectionSpan, shared_finder
 
@@ -112,7 +113,7 @@ class ReportCleaner:
         """One paragraph of whole sentences, without notes, dates and empty items, of a body in `text`."""
         if "\n" in body:
             body = reflow(body, max(map(len, text.split("\n"))))
-        body = self._notes.without_dates(" ".join(body.split()))
+        body = without_dates(" ".join(body.split()))
         if _GLUED_FIRST.search(body):
             body = _GLUED_MARKER.sub(r"\g<0> ", body)
         notes = self._notes.any_note(body)
