@@ -119,8 +119,8 @@ class ReportCleaner:
         notes = self._notes.any_note(body)
         kept: list[str] = []
         for start, end in split_sentences(body):
-            sentence = body[start:end]
-            if _nameless(body, start, end) or (notes and self._notes.is_note(sentence)):
+            sentence = self._notes.without_note(body[start:end]) if notes else body[start:end]
+            if not sentence or _nameless(body, start, end):
                 continue
             if sentence.endswith((" .", "..")):
                 sentence = sentence.rstrip(" .") + "."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import string
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings, split_phrase
+from medcutmix_pipeline.stages.sentences.engine import shared_engine
+from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings, split_phrase, split_words
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.lexicon import Layers
@@ -14,6 +16,23 @@ _COMMON = frozenset(
     ("findings", "finding", "report", "reviewed", "study", "examination", "image", "images", "film", "results")
 )
 _APART = {ord(mark): " " for mark in string.punctuation}
+_RUN = re.compile(r"\S+")
+# Where a note that is hung on to a statement begins: "…, as noted by", "… which was discussed with", "… (called to".
+_JOINT = re.compile(
+    r"[,;(\[]|\s[-–—](?=\s)|\b(?:which|that)(?= ?$| (?:is|are|was|were|has|have|had)\b)|\bas(?=(?: \w+){0,3} ?$)"
+)
+_LINKS = re.compile(
+    r"(?:[\s,;:(\[–—-]+(?:and|was|were|is|are|been|being|has|have|had|be|to|with|from|of|the|this|these|it|all|also|"
+    r"already|findings?|results?|report|immediately|directly|personally|verbally|stat|urgently|per|by|"
+    r"(?:seen|noted|called|reported|discussed|communicated|described|interpreted|reviewed|confirmed) (?:to|by|with)))*"
+    r"[\s,;:(\[–—-]*$",
+    re.I,
+)
+_LONGEST_LINK = 120
+_ASKS = frozenset(("if", "should", "for", "please", "when", "once", "unless", "in", "to", "any", "given", "as", "per"))
+"""A note that begins so says what to do, not what is seen: "If a pneumothorax is suspected, please call"."""
+_TURNS = frozenset(("but", "however", "although", "though", "no", "not", "resolved", "gone", "cleared", "excluded"))
+"""What behind a note may take back what was said before it."""
 
 
 class NoteFilter:
@@ -21,6 +40,7 @@ class NoteFilter:
 
     def __init__(self, layers: Layers) -> None:
         self._notes: PhraseTree[bool] = PhraseTree()
+        self._engine = shared_engine(layers)
         keys = set()
         for layer in layers:
             for phrase in layer.wording.notes:
@@ -34,6 +54,56 @@ class NoteFilter:
         """Whether a note is possible at all; cheap, and most often false."""
         return not self._keys.isdisjoint(text.lower().translate(_APART).split())
 
-    def is_note(self, sentence: str) -> bool:
-        """Whether the sentence is a note: "Findings were discussed with Dr. ___ by telephone"."""
-        return bool(self._notes.find(split_phrase(sentence)))
+    def without_note(self, sentence: str) -> str:
+        """The sentence as far as it says what is seen; "" where all of it is a note.
+
+        "Small pneumothorax, discussed with Dr. ___ by telephone." leaves "Small pneumothorax."
+        """
+        words, places = _placed(sentence)
+        notes = self._notes.find(words)
+        if not notes:
+            return sentence
+        first = notes[0][0]
+        said = words[:first]
+        hits = self._engine.find(said)
+        if (
+            not hits
+            or not _TURNS.isdisjoint(words[notes[-1][1] :])
+            or next((word for word in said if word.isalpha()), "") in _ASKS
+        ):
+            return ""
+        note = places[first][0]
+        joints = list(_JOINT.finditer(sentence, max(places[hit.end - 1][1] for hit in hits), note))
+        behind = "."
+        if joints:
+            note = joints[-1].start()
+            if joints[-1].group() in "([":
+                behind = self._behind_bracket(sentence, note)
+        end = max(0, note - _LONGEST_LINK)
+        kept = sentence[:end] + _LINKS.sub("", sentence[end:note]) + behind
+        assertions = self._assertions(split_phrase(kept))
+        same = len(assertions) >= len(hits) and assertions == self._assertions(words)[: len(assertions)]
+        return kept if same else ""
+
+    def _assertions(self, words: tuple[str, ...]) -> list[tuple[str, str]]:
+        hits = self._engine.find(words)
+        return [
+            (hit.finding, verdict.assertion)
+            for hit, verdict in zip(hits, self._engine.decide(words, hits), strict=True)
+        ]
+
+    def _behind_bracket(self, sentence: str, at: int) -> str:
+        """What follows the bracket that opens at `at`, unless it has a note of its own."""
+        close = sentence.find(")" if sentence[at] == "(" else "]", at)
+        rest = sentence[close + 1 :] if close >= 0 else ""
+        return "." if self._notes.find(split_phrase(rest)) else rest or "."
+
+
+def _placed(sentence: str) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
+    """The words of a sentence and where each begins and ends."""
+    found = [
+        (word, run.start() + start, run.start() + end)
+        for run in _RUN.finditer(sentence)
+        for word, start, end in split_words(run.group())
+    ]
+    return tuple(word for word, _, _ in found), [(start, end) for _, start, end in found]
