@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.stages.sentences.boundaries import marker_end, split_sentences
+from medcutmix_pipeline.stages.sentences.boundaries import marker_end, split_sentences, without_points
 from medcutmix_pipeline.stages.sentences.dates import without_dates
 from medcutmix_pipeline.stages.sentences.notes import NoteFilter
 from medcutmix_pipeline.stages.sentences.sections import SectionSpan, shared_finder
@@ -122,6 +122,7 @@ class ReportCleaner:
             sentence = self._notes.without_note(body[start:end]) if notes else body[start:end]
             if not sentence or _nameless(body, start, end):
                 continue
+            sentence = without_points(sentence)
             if sentence.endswith((" .", "..")):
                 sentence = sentence.rstrip(" .") + "."
             kept.append(

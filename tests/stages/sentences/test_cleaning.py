@@ -168,11 +168,38 @@ def test_sentences_carry_their_section_and_span(reader: ReportReader) -> None:
         ("1. Edema. It is new. 2. Effusion", ["Edema.", "It is new.", "Effusion"]),
         ("1. Edema 2. Effusion", ["Edema", "Effusion"]),
         ("Is there edema? Yes.", ["Is there edema?", "Yes."]),
+        ("Small rt. effusion. Bilat. nodules.", ["Small rt. effusion.", "Bilat. nodules."]),
+        ("Tube 3 cm. above the carina. Edema.", ["Tube 3 cm. above the carina.", "Edema."]),
+        ("A nodule of 3 cm. No edema.", ["A nodule of 3 cm.", "No edema."]),
+        ("Effusion on the rt. Heart enlarged.", ["Effusion on the rt.", "Heart enlarged."]),
+        ("SMALL RT. PLEURAL EFFUSION. NO PTX.", ["SMALL RT. PLEURAL EFFUSION.", "NO PTX."]),
+        ("EFFUSION ON THE RT. HEART ENLARGED.", ["EFFUSION ON THE RT.", "HEART ENLARGED."]),
+        ("No PTX on the L. Effusion on the R. Edema.", ["No PTX on the L.", "Effusion on the R.", "Edema."]),
+        ("R. PICC in place. L. IJ line.", ["R. PICC in place.", "L. IJ line."]),
+        ("Seen with L. Miller. Edema.", ["Seen with L. Miller.", "Edema."]),
+        ("lungs clear. no effusion.", ["lungs clear.", "no effusion."]),
         ("Stable e.g. the effusion. No edema.", ["Stable e.g. the effusion.", "No edema."]),
     ],
 )
 def test_sentences_end_where_a_reader_ends_them(text: str, sentences: list[str], reader: ReportReader) -> None:
     assert [s.text for s in reader.read(text).sentences] == sentences
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("No evid. of pneumonia. No sig. effusion.", "No evid of pneumonia. No sig effusion."),
+        ("No rt. PTX. No L. effusion.", "No rt PTX. No L effusion."),
+        (
+            "NO PNEUMONIA. NO SIG. EFFUSION OR BILAT. ATELECTASIS.",
+            "NO PNEUMONIA. NO SIG EFFUSION OR BILAT ATELECTASIS.",
+        ),
+        ("No consol. or PTX.", "No consol or PTX."),
+    ],
+)
+def test_a_full_stop_behind_an_abbreviation_ends_no_denial(said: str, left: str, reader: ReportReader) -> None:
+    assert reader.clean(said) == left
+    assert reader.read(left).labels["No Finding"] == "present"
 
 
 @pytest.mark.parametrize(
