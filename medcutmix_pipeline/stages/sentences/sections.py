@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.boundaries import split_sentences
-from medcutmix_pipeline.stages.sentences.headers import LONGEST_HEADER, MARKS, SPOKEN, Header, HeaderFinder, Kind
+from medcutmix_pipeline.stages.sentences.headers import Header, HeaderFinder
+from medcutmix_pipeline.stages.sentences.section_names import LONGEST_HEADER, MARKS, SPOKEN, Kind, SectionNames
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.lexicon import Layers
@@ -31,10 +32,9 @@ class SectionFinder:
     """Cuts a text at its headers."""
 
     def __init__(self, layers: Layers) -> None:
-        self._headers = HeaderFinder(layers)
+        self._names = SectionNames(layers)
+        self._headers = HeaderFinder(self._names)
         self._recent = lru_cache(maxsize=RECENT)(self._find)
-        self._asides = frozenset(name.lower() for layer in layers for name in layer.sections.asides)
-        self._details = frozenset(name.lower() for layer in layers for name in layer.sections.details)
 
     def find(self, text: str) -> tuple[SectionSpan, ...]:
         """All sections in order; they cover the text. Time linear in the text."""
@@ -90,10 +90,10 @@ class SectionFinder:
             return end
         if ":" in text[first:last]:  # "Exam: chest Date: 3/4 History: cough": another report's head
             return end
-        detail = name.lower() in self._details
+        detail = name.lower() in self._names.details
         if detail and (text[first].islower() or (shouted and text[first].isalpha())):
             return header.start
-        remark = detail or name.lower() in self._asides or text[first].islower()
+        remark = detail or name.lower() in self._names.asides or text[first].islower()
         return last if remark and not shouted else end
 
 
