@@ -17,7 +17,7 @@ _SENTENCE_STARTS = ("\n", ". ", "? ", "! ", "; ")
 _WORD = re.compile(r"\S+")
 _SPACE = re.compile(r"\s+")
 _CAPITALS = re.compile(r"[A-Z][A-Z/&()# ]*$")
-_DASHED = re.compile(r"(?:^[ \t*#]*|(?<=[.?!;] ))([A-Za-z][A-Za-z0-9/&#() ]{1,60}?) ?[-–—](?=\s)", re.M)
+_DASHED = re.compile(r"(?:^[ \t*#]*|(?<=[.?!;] ))([A-Za-z][A-Za-z/&() ]{1,60}?(?:#\d{1,2})?) ?[-–—](?=\s)", re.M)
 _BARE = re.compile(r"^[ \t*#]*([A-Z][A-Z/&]+(?:[ ][A-Z/&]{2,}){0,5})(?=[ \t]+[^\s\-–—:])", re.M)
 _GOES_ON = frozenset(
     ("is", "are", "was", "were", "has", "have", "of", "to", "with", "from", "for", "on", "in", "and", "or")

@@ -115,6 +115,11 @@ def test_a_section_behind_the_findings_is_left_out_to_its_end(rest: str, reader:
     assert reader.clean(f"FINDINGS: Small effusion. {rest}") == "FINDINGS: Small effusion."
 
 
+def test_numbers_behind_a_header_stay_in_the_finding(reader: ReportReader) -> None:
+    assert reader.clean("IMPRESSION 13 - 14 mm nodule.") == "IMPRESSION: 13 - 14 mm nodule."
+    assert reader.clean("IMPRESSION #2 - 14 mm nodule.") == "IMPRESSION: 14 mm nodule."
+
+
 def test_sections_cover_the_text_in_order(reader: ReportReader) -> None:
     raw = "FINDINGS: Edema. Technique: rotated. Effusion. Technique: supine.\nIMPRESSION: Edema."
     report = reader.read(raw)
