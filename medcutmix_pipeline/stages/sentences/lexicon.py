@@ -96,6 +96,12 @@ class Sections(_Part):
     impression: tuple[str, ...] = ()
     fallback: tuple[str, ...] = Field((), description="kept where a report has neither findings nor impression")
     leave_out: tuple[str, ...] = ()
+    asides: tuple[str, ...] = Field(
+        (), description="of leave_out, those that amid findings cover one sentence: Technique: rotated."
+    )
+    details: tuple[str, ...] = Field(
+        (), description="of leave_out, those that amid findings belong to what is said: Age: indeterminate."
+    )
     report: tuple[str, ...] = Field((), description="headers that say nothing of what follows: FINAL REPORT")
     views: tuple[str, ...] = Field((), description="words of which headers such as CHEST, AP: are made")
 
