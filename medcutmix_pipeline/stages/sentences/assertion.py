@@ -10,17 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING, Structure
+from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING, Cue, Structure
 from medcutmix_pipeline.stages.sentences.lists import alternatives, backward
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from medcutmix_pipeline.schemas.records import Assertion
-    from medcutmix_pipeline.stages.sentences.clauses import Cue
     from medcutmix_pipeline.stages.sentences.findings import Hit
 
 STATED = "stated"
+PREFERENCE = "favor"
+_SECOND_CHOICE = Cue("favored over", before="uncertain")
+"""What "over" means behind a preference: "favor atelectasis over pneumonia"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ def _forward(structure: Structure, hits: Sequence[Hit]) -> list[_Reach | None]:
             reach = None
         if reach is not None and word in JOINING and i not in inside:
             reach = _past_joint(reach, structure, i, last_or)
+        if reach is not None and word == "over" and reach.cue.phrase.startswith(PREFERENCE):
+            reach = _Reach(_SECOND_CHOICE, structure.part[i])
         cue = cues.get(i)
         if cue is not None and (cue.before or cue.ignore or cue.between):
             reach = _replaced(reach, cue, structure, i)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +19,10 @@ ALTERNATIVE = frozenset(("or", "nor", "/"))
 JOINING = frozenset((",", "and", "&", "with", "(", "-", "plus")) | ALTERNATIVE
 ASIDE = 12
 """Words behind an opening bracket in which a verb makes it a statement of its own."""
+
+HIDDEN = "_"
+"""What de-identification leaves of a date, as a word; phrases of the lexicon write a year like this, too."""
+_YEAR = re.compile(r"(?:19|20)\d\d")
 
 _NEUTRAL = frozenset(
     (
@@ -120,7 +125,7 @@ class ClauseReader:
 
     def read(self, words: Sequence[str]) -> Structure:
         """Clauses and list parts of one sentence. Time linear in the words."""
-        cues = self._cues.find(words, self._fillers)
+        cues = self._cues.find([HIDDEN if _YEAR.fullmatch(word) else word for word in words], self._fillers)
         verbs = frozenset(i for i, word in enumerate(words) if word in self._verbs)
         starts = frozenset(start for start, _, _ in self._starts.find(words))
         opened = _opened(words, cues, verbs)
@@ -130,13 +135,25 @@ class ClauseReader:
 
 def _opened(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int]) -> set[int]:
     """Where a clause begins because of a word: at "but" and the like, at an aside with a verb, and behind any aside."""
-    opened = {start for start, _, cue in cues if cue.ends}
+    opened = {start for start, _, cue in cues if cue.ends} - _complements(words, cues)
     for i, word in enumerate(words):
         if word == ")" and i > 1 and words[i - 1] not in ("s", "?", "-"):
             opened.add(i + 1)
         elif word == "(" and not verbs.isdisjoint(range(i + 1, i + ASIDE)):
             opened.add(i)
     return opened
+
+
+def _complements(words: Sequence[str], cues: list[FoundCue]) -> set[int]:
+    """Where "there is" goes on from a denial or doubt right before it: "whether there is", "I doubt that there is"."""
+    found: set[int] = set()
+    spoken = len(words)
+    for start, end, cue in cues:
+        joined = spoken == start or tuple(words[spoken:start]) == ("that",)
+        if cue.ends and words[start] == "there" and joined:
+            found.add(start)
+        spoken = end if cue.before in ("absent", "uncertain") else len(words)
+    return found
 
 
 def _second_statements(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int], opened: set[int]) -> set[int]:

@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.findings import Hit
 
 _EITHER = {("or",), (",", "or"), ("and", "/", "or"), (",", "and", "/", "or")}
-MAX_OPENER = 4
+MAX_GAP = 4
+MAX_OPENER = 8
 _OPENERS = frozenset(
-    ("which", "that", "but", "although", "though", "however", "yet", "it", "they", "this", ",", "these", "while")
-)
+    (
+        "which", "that", "but", "although", "though", "however", "yet", "it", "they", "this", ",", "these", "while",
+        "is", "are", "was", "were", "has", "have", "had", "can", "could",
+        "on", "today", "s", "present", "study", "exam", "examination", "radiograph", "film", "image", "images",
+    )
+)  # fmt: skip
+"""Words that may stand before a phrase whose subject is in the clause before: "but on today's film it is not seen"."""
 _PLURAL = frozenset(("are", "were", "have", "may", "might", "could", "can", "would"))
 """Verbs that may speak for all of "A and B", though B may be no finding of the lexicon."""
 
@@ -33,7 +39,7 @@ def alternatives(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, 
         left, right = hits[i - 1], hits[i]
         gap = range(left.end, right.start)
         joints = tuple(structure.words[j] for j in gap if structure.words[j] in JOINING)
-        apart = len(gap) > MAX_OPENER or any(j in busy or j in structure.verbs for j in gap)
+        apart = len(gap) > MAX_GAP or any(j in busy or j in structure.verbs for j in gap)
         linked = not apart and (joints in _EITHER or (linked and joints == (",",)))
         same = wider.get(left.finding, left.finding) == right.finding or wider.get(right.finding) == left.finding
         if linked and not same:
@@ -91,11 +97,16 @@ def _reaches(structure: Structure, hit: Hit, start: int, cue: Cue) -> bool:
 
 
 def _speaks_on(structure: Structure, start: int) -> bool:
-    """Whether the phrase's clause has no subject of its own: "…, which has resolved", "… but is unlikely"."""
+    """Whether the phrase's clause has no subject of its own: "…, which has resolved", "… but is unlikely".
+
+    Behind a "which" a verb of the phrase may also go on from before it: "the effusion, which was large, has resolved".
+    """
     words, clause = structure.words, structure.clause
     first = start
     while first > 0 and clause[first - 1] == clause[start]:
         first -= 1
+    if words[first] == "which" and not structure.verbs.isdisjoint((start - 1, start)):
+        return True
     opener = words[first:start]
     return len(opener) <= MAX_OPENER and all(word in _OPENERS or word in structure.fillers for word in opener)
 
