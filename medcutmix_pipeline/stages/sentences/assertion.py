@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING, Cue, Structure
+from medcutmix_pipeline.stages.sentences.earlier import told_of_before
 from medcutmix_pipeline.stages.sentences.lists import alternatives, backward
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def decide(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, str]) 
     for i in alternatives(structure, hits, wider):
         if verdicts[i].assertion == "present" and not verdicts[i].ignored and hits[i].look is None:
             verdicts[i] = Verdict("uncertain", "uncertain between: or")
+    for i in told_of_before(structure, hits):
+        if i not in after:
+            verdicts[i] = Verdict("absent", "ignored: prior study", ignored=True)
     return verdicts
 
 

@@ -23,6 +23,7 @@ _OPENERS = frozenset(
     )
 )  # fmt: skip
 """Words that may stand before a phrase whose subject is in the clause before: "but on today's film it is not seen"."""
+_PRONOUNS = frozenset(("it", "they", "this", "these"))
 _PLURAL = frozenset(("are", "were", "have", "may", "might", "could", "can", "would"))
 """Verbs that may speak for all of "A and B", though B may be no finding of the lexicon."""
 
@@ -107,6 +108,8 @@ def _speaks_on(structure: Structure, start: int) -> bool:
         first -= 1
     if words[first] == "which" and not structure.verbs.isdisjoint((start - 1, start)):
         return True
+    if words[first] == ";" and words[first + 1] in _PRONOUNS:
+        first += 1
     opener = words[first:start]
     return len(opener) <= MAX_OPENER and all(word in _OPENERS or word in structure.fillers for word in opener)
 
