@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING, Cue, Structure
 from medcutmix_pipeline.stages.sentences.earlier import told_of_before
+from medcutmix_pipeline.stages.sentences.joints import Joints
 from medcutmix_pipeline.stages.sentences.lists import alternatives, backward
 
 if TYPE_CHECKING:
@@ -37,11 +38,15 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Reach:
-    """A phrase that speaks for what comes behind it. `direct`: nothing but "or" joins it to the finding."""
+    """A phrase that speaks for what comes behind it.
+
+    `direct`: nothing but "or" joins it to the finding; `reached`: it has spoken for a finding already.
+    """
 
     cue: Cue
     part: int
     direct: bool = True
+    reached: bool = False
 
 
 def decide(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, str]) -> list[Verdict]:
@@ -102,6 +107,7 @@ def _forward(structure: Structure, hits: Sequence[Hit]) -> list[_Reach | None]:
     cues = {start: cue for start, _, cue in structure.cues}
     inside = _inside(structure)
     last_or = _last_alternative(structure)
+    joints = Joints(structure, hits)
     anchors: dict[int, list[int]] = {}
     for number, hit in enumerate(hits):
         anchors.setdefault(hit.anchor, []).append(number)
@@ -111,7 +117,9 @@ def _forward(structure: Structure, hits: Sequence[Hit]) -> list[_Reach | None]:
         if i and structure.clause[i] != structure.clause[i - 1]:
             reach = None
         if reach is not None and word in JOINING and i not in inside:
-            reach = _past_joint(reach, structure, i, last_or)
+            reach = _past_joint(reach, structure, i, last_or, joints)
+        elif reach is not None and reach.reached and not reach.cue.heads and joints.runs_on(i):
+            reach = None
         if reach is not None and word == "over" and reach.cue.phrase.startswith(PREFERENCE):
             reach = _Reach(_SECOND_CHOICE, structure.part[i])
         cue = cues.get(i)
@@ -119,6 +127,8 @@ def _forward(structure: Structure, hits: Sequence[Hit]) -> list[_Reach | None]:
             reach = _replaced(reach, cue, structure, i)
         for number in anchors.get(i, ()):
             found[number] = _Reach(reach.cue, reach.part, reach.direct) if reach else None
+            if reach is not None:
+                reach.reached = True
     return found
 
 
@@ -131,7 +141,9 @@ def _last_alternative(structure: Structure) -> dict[int, int]:
     return {structure.clause[i]: i for i, word in enumerate(structure.words) if word in ALTERNATIVE}
 
 
-def _past_joint(reach: _Reach, structure: Structure, at: int, last_or: dict[int, int]) -> _Reach | None:
+def _past_joint(
+    reach: _Reach, structure: Structure, at: int, last_or: dict[int, int], joints: Joints
+) -> _Reach | None:
     """What is left of a phrase's reach behind a comma, "and", "with" or "or"."""
     words, kind = structure.words, _speaks(reach.cue)
     if words[at] in ALTERNATIVE:
@@ -150,6 +162,8 @@ def _past_joint(reach: _Reach, structure: Structure, at: int, last_or: dict[int,
     if kind == "uncertain" and words[at] in (",", "with", "-") and not closing:
         return None
     if following in structure.starts and not (closing and words[following] in ("a", "an", "the")):
+        return None
+    if kind == "absent" and joints.opens(reach.cue, at, following):
         return None
     reach.direct = False
     return reach

@@ -24,7 +24,7 @@ HIDDEN = "_"
 """What de-identification leaves of a date, as a word; phrases of the lexicon write a year like this, too."""
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
-_NEUTRAL = frozenset(
+NEUTRAL = frozenset(
     (
         "seen", "identified", "noted", "present", "demonstrated", "visualized", "visualised", "visible", "evident",
         "appreciated", "detected",
@@ -72,6 +72,7 @@ class Structure:
     part: list[int]
     verbs: frozenset[int]
     starts: frozenset[int]
+    attributes: frozenset[int]
     fillers: frozenset[str]
 
 
@@ -83,6 +84,7 @@ class ClauseReader:
         self._fillers = frozenset(word for layer in layers for word in layer.assertion.fillers)
         self._verbs = frozenset(word for layer in layers for word in layer.assertion.verbs)
         self._starts: PhraseTree[bool] = PhraseTree()
+        self._attributes: PhraseTree[bool] = PhraseTree()
         for layer in layers:
             kinds: tuple[tuple[Assertion, Cues], ...] = (
                 ("absent", layer.assertion.absent),
@@ -101,6 +103,8 @@ class ClauseReader:
                 self._inherit(cues.after)
             for phrase in layer.assertion.starts:
                 self._starts.add(phrase, True)
+            for phrase in layer.assertion.attributes:
+                self._attributes.add(phrase, True)
 
     def _add(self, phrases: Sequence[str], make: Callable[[str], Cue]) -> None:
         for phrase in phrases:
@@ -128,9 +132,11 @@ class ClauseReader:
         cues = self._cues.find([HIDDEN if _YEAR.fullmatch(word) else word for word in words], self._fillers)
         verbs = frozenset(i for i, word in enumerate(words) if word in self._verbs)
         starts = frozenset(start for start, _, _ in self._starts.find(words))
+        attributes = frozenset(start for start, _, _ in self._attributes.find(words))
         opened = _opened(words, cues, verbs)
         opened |= _second_statements(words, cues, verbs, opened)
-        return Structure(words, cues, _numbered(words, opened), _parts(words, opened), verbs, starts, self._fillers)
+        clause, part = _numbered(words, opened), _parts(words, opened)
+        return Structure(words, cues, clause, part, verbs, starts, attributes, self._fillers)
 
 
 def _opened(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int]) -> set[int]:
@@ -176,7 +182,7 @@ def _second_statements(words: Sequence[str], cues: list[FoundCue], verbs: frozen
             pending = (pending[0] if double and pending else i, verb_seen, comma_only and cue_seen)
         elif i in verbs:
             if pending is not None and i > pending[0] + 1 and not _follows_joint(words, pending[0], i):
-                neutral = i + 1 < len(words) and words[i + 1] in _NEUTRAL
+                neutral = i + 1 < len(words) and words[i + 1] in NEUTRAL
                 if pending[1] or (pending[2] and not neutral):
                     found.add(pending[0])
             verb_seen, pending = True, None

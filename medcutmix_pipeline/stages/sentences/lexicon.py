@@ -86,6 +86,9 @@ class Assertion(_Part):
     fillers: Phrases = Field((), description="words that may stand inside any of these phrases: completely")
     ends: Phrases = Field((), description="words at which the reach of a phrase ends: but, however")
     starts: Phrases = Field((), description="words that open a new statement after a comma: small, stable, there is")
+    attributes: Phrases = Field(
+        (), description="words that do so behind a denial, unless the list goes on with or: left, large, new"
+    )
     verbs: Phrases = Field((), description="finite verbs, which tell two statements from one list")
 
 

@@ -1,0 +1,86 @@
+"""Where a denial ends though the words alone would let it go on.
+
+"No pneumothorax, large left effusion" denies one thing, "no consolidation, large effusion, or pneumothorax" three: an
+attribute behind a joint begins a new statement unless the list goes on. Dictated lines without any stop do the same
+with no joint at all: "NO EFFUSION HEART IS ENLARGED".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medcutmix_pipeline.stages.sentences.clauses import JOINING, NEUTRAL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from medcutmix_pipeline.stages.sentences.clauses import Cue, Structure
+    from medcutmix_pipeline.stages.sentences.findings import Hit
+
+_CLOSING = frozenset(("or", "nor"))
+_GONE = ("resol", "remov", "clearing", "cleared", "disappear", "evacuat")
+"""How phrases begin that speak of what was known: "resolution of the left effusion and right pneumothorax"."""
+
+
+class Joints:
+    """Lists and new statements in one sentence; made in time linear in the words."""
+
+    def __init__(self, structure: Structure, hits: Sequence[Hit]) -> None:
+        self._structure = structure
+        self._closed = _closed(structure)
+        self._anchors = {hit.anchor for hit in hits}
+        self._ends = {hit.end for hit in hits}
+        self._measured = {hit.start for hit in hits if hit.look in ("present", "absent")}
+
+    def opens(self, cue: Cue, at: int, following: int) -> bool:
+        """Whether an attribute at `following` begins a new statement behind the joint `at` and the denial `cue`."""
+        structure = self._structure
+        if following not in structure.attributes or self._closed[at]:
+            return False
+        if cue.phrase.startswith(_GONE):
+            return structure.words[at] == "with"
+        return structure.words[at] != "," or not self._goes_on(following)
+
+    def runs_on(self, at: int) -> bool:
+        """Whether a new statement begins at `at`, right behind a finding or what is said of it, without a joint."""
+        structure = self._structure
+        if self._closed[at] or (at not in self._ends and structure.words[at - 1] not in NEUTRAL):
+            return False
+        return at in structure.starts or at in structure.attributes or at in self._measured
+
+    def _goes_on(self, at: int) -> bool:
+        """Whether the next comma or "and" of the clause brings a finding with no attribute, as in one list."""
+        words, clause = self._structure.words, self._structure.clause
+        joint = at
+        while joint < len(words) and words[joint] not in JOINING:
+            joint += 1
+        if joint == len(words) or clause[joint] != clause[at] or words[joint] not in (",", "and", "&"):
+            return False
+        first = joint + 1
+        while first < len(words) and words[first] in JOINING:
+            first += 1
+        if first in self._structure.starts or first in self._structure.attributes:
+            return False
+        last = first
+        while last < len(words) and words[last] not in JOINING and clause[last] == clause[at]:
+            if last in self._anchors:
+                return True
+            last += 1
+        return False
+
+
+def _closed(structure: Structure) -> list[bool]:
+    """For each word whether an "or" follows in its clause before another phrase speaks: the list is still open."""
+    speaking = {start for start, _, cue in structure.cues if cue.before or cue.between or cue.ignore}
+    inside = {i for start, end, _ in structure.cues for i in range(start, end)}
+    found = [False] * len(structure.words)
+    ahead = False
+    for i in range(len(structure.words) - 1, -1, -1):
+        if i + 1 < len(found) and structure.clause[i] != structure.clause[i + 1]:
+            ahead = False
+        found[i] = ahead
+        if i in speaking:
+            ahead = False
+        elif structure.words[i] in _CLOSING and i not in inside:
+            ahead = True
+    return found
