@@ -73,6 +73,7 @@ class Structure:
     verbs: frozenset[int]
     starts: frozenset[int]
     attributes: frozenset[int]
+    portions: frozenset[int]
     fillers: frozenset[str]
 
 
@@ -85,6 +86,7 @@ class ClauseReader:
         self._verbs = frozenset(word for layer in layers for word in layer.assertion.verbs)
         self._starts: PhraseTree[bool] = PhraseTree()
         self._attributes: PhraseTree[bool] = PhraseTree()
+        self._portions: PhraseTree[bool] = PhraseTree()
         for layer in layers:
             kinds: tuple[tuple[Assertion, Cues], ...] = (
                 ("absent", layer.assertion.absent),
@@ -105,6 +107,8 @@ class ClauseReader:
                 self._starts.add(phrase, True)
             for phrase in layer.assertion.attributes:
                 self._attributes.add(phrase, True)
+            for phrase in layer.assertion.portions:
+                self._portions.add(phrase, True)
 
     def _add(self, phrases: Sequence[str], make: Callable[[str], Cue]) -> None:
         for phrase in phrases:
@@ -135,8 +139,9 @@ class ClauseReader:
         attributes = frozenset(start for start, _, _ in self._attributes.find(words))
         opened = _opened(words, cues, verbs)
         opened |= _second_statements(words, cues, verbs, opened)
+        portions = frozenset(i for start, end, _ in self._portions.find(words) for i in range(start, end))
         clause, part = _numbered(words, opened), _parts(words, opened)
-        return Structure(words, cues, clause, part, verbs, starts, attributes, self._fillers)
+        return Structure(words, cues, clause, part, verbs, starts, attributes, portions, self._fillers)
 
 
 def _opened(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int]) -> set[int]:

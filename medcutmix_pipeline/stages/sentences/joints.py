@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.stages.sentences.clauses import JOINING, NEUTRAL
+from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING, NEUTRAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,15 +27,20 @@ class Joints:
 
     def __init__(self, structure: Structure, hits: Sequence[Hit]) -> None:
         self._structure = structure
-        self._closed = _closed(structure)
+        self._open = _still_open(structure)
+        self._last_or = {structure.clause[i]: i for i, word in enumerate(structure.words) if word in ALTERNATIVE}
         self._anchors = {hit.anchor for hit in hits}
         self._ends = {hit.end for hit in hits}
         self._measured = {hit.start for hit in hits if hit.look in ("present", "absent")}
 
+    def closed(self, at: int) -> bool:
+        """Whether an "or" follows anywhere in the clause: lists that end with it hold together."""
+        return self._last_or.get(self._structure.clause[at], -1) > at
+
     def opens(self, cue: Cue, at: int, following: int) -> bool:
         """Whether an attribute at `following` begins a new statement behind the joint `at` and the denial `cue`."""
         structure = self._structure
-        if following not in structure.attributes or self._closed[at]:
+        if following not in structure.attributes or self._open[at]:
             return False
         if cue.phrase.startswith(_GONE):
             return structure.words[at] == "with"
@@ -44,7 +49,7 @@ class Joints:
     def runs_on(self, at: int) -> bool:
         """Whether a new statement begins at `at`, right behind a finding or what is said of it, without a joint."""
         structure = self._structure
-        if self._closed[at] or (at not in self._ends and structure.words[at - 1] not in NEUTRAL):
+        if self._open[at] or (at not in self._ends and structure.words[at - 1] not in NEUTRAL):
             return False
         return at in structure.starts or at in structure.attributes or at in self._measured
 
@@ -69,7 +74,7 @@ class Joints:
         return False
 
 
-def _closed(structure: Structure) -> list[bool]:
+def _still_open(structure: Structure) -> list[bool]:
     """For each word whether an "or" follows in its clause before another phrase speaks: the list is still open."""
     speaking = {start for start, _, cue in structure.cues if cue.before or cue.between or cue.ignore}
     inside = {i for start, end, _ in structure.cues for i in range(start, end)}

@@ -89,6 +89,7 @@ class Assertion(_Part):
     attributes: Phrases = Field(
         (), description="words that do so behind a denial, unless the list goes on with or: left, large, new"
     )
+    portions: Phrases = Field((), description="words for a portion, of which a phrase says nothing of the whole: tip")
     verbs: Phrases = Field((), description="finite verbs, which tell two statements from one list")
 
 

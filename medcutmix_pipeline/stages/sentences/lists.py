@@ -23,6 +23,7 @@ _OPENERS = frozenset(
     )
 )  # fmt: skip
 """Words that may stand before a phrase whose subject is in the clause before: "but on today's film it is not seen"."""
+_LABEL = frozenset((":", "-", "="))
 _PRONOUNS = frozenset(("it", "they", "this", "these"))
 _PLURAL = frozenset(("are", "were", "have", "may", "might", "could", "can", "would"))
 """Verbs that may speak for all of "A and B", though B may be no finding of the lexicon."""
@@ -63,6 +64,8 @@ def backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue],
         nearest = position - 1
         if nearest < 0 or not _reaches(structure, hits[nearest], start, cue):
             continue
+        if cue.after != "present" and _portion_only(structure, hits[nearest]):
+            continue
         target = between if cue.between and not cue.after else after
         over = structure.clause[hits[nearest].end - 1] != structure.clause[start]
         for number in [nearest] if over else _coordinated(structure, hits, nearest):
@@ -91,10 +94,22 @@ def _reaches(structure: Structure, hit: Hit, start: int, cue: Cue) -> bool:
         first -= 1
     if part[start] - part[last] == 1:
         joint = words[_joint(part, start)]
-        if joint in ("or", "nor") or (joint == "and" and words[start] in _PLURAL):
+        if joint in ("or", "nor") or (joint == "and" and (words[start] in _PLURAL or words[start] in _LABEL)):
             return True
     opens = words[first] in JOINING or words[first - 1] in JOINING
     return opens and part[start] - part[last] <= 2 and cue.after != "present"
+
+
+def _portion_only(structure: Structure, hit: Hit) -> bool:
+    """Whether the sentence speaks of a portion of what is named: "the tip of the tube", "the tube tip"."""
+    if hit.end in structure.portions:
+        return True
+    for i in range(hit.start - 1, max(hit.start - 1 - MAX_GAP, 0), -1):
+        if structure.words[i] == "of":
+            return i - 1 in structure.portions
+        if structure.words[i] in JOINING or i in structure.verbs:
+            return False
+    return False
 
 
 def _speaks_on(structure: Structure, start: int) -> bool:
