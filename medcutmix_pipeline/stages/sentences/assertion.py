@@ -132,7 +132,7 @@ def _forward(structure: Structure, hits: Sequence[Hit]) -> list[_Reach | None]:
             reach = _past_joint(reach, structure, i, joints)
         elif reach is not None and reach.reached and not reach.cue.heads and joints.runs_on(i):
             reach = None
-        if reach is not None and word == "over" and reach.cue.phrase.startswith(PREFERENCE):
+        if reach is not None and i not in inside and _second_choice(reach, word):
             reach = _Reach(_SECOND_CHOICE, structure.part[i], i + 1)
         cue = cues.get(i)
         if cue is not None and (cue.before or cue.ignore or cue.between):
@@ -142,6 +142,13 @@ def _forward(structure: Structure, hits: Sequence[Hit]) -> list[_Reach | None]:
             if reach is not None:
                 reach.reached = True
     return found
+
+
+def _second_choice(reach: _Reach, word: str) -> bool:
+    """Whether what follows is the less likely of two: "favor A over B", "more consistent with A than B"."""
+    if word == "over":
+        return reach.cue.phrase.startswith(PREFERENCE)
+    return word == "than" and reach.reached and _speaks(reach.cue) in ("present", "uncertain")
 
 
 def _inside(structure: Structure) -> set[int]:

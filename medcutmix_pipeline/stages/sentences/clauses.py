@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings
+from medcutmix_pipeline.stages.sentences.statements import opened_clauses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,19 +18,9 @@ if TYPE_CHECKING:
 
 ALTERNATIVE = frozenset(("or", "nor", "/"))
 JOINING = frozenset((",", "and", "&", "with", "(", "-", "plus")) | ALTERNATIVE
-ASIDE = 12
-"""Words behind an opening bracket in which a verb makes it a statement of its own."""
-
 HIDDEN = "_"
 """What de-identification leaves of a date, as a word; phrases of the lexicon write a year like this, too."""
 _YEAR = re.compile(r"(?:19|20)\d\d")
-
-NEUTRAL = frozenset(
-    (
-        "seen", "identified", "noted", "present", "demonstrated", "visualized", "visualised", "visible", "evident",
-        "appreciated", "detected",
-    )
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -137,67 +128,10 @@ class ClauseReader:
         verbs = frozenset(i for i, word in enumerate(words) if word in self._verbs)
         starts = frozenset(start for start, _, _ in self._starts.find(words))
         attributes = frozenset(start for start, _, _ in self._attributes.find(words))
-        opened = _opened(words, cues, verbs)
-        opened |= _second_statements(words, cues, verbs, opened)
+        opened = opened_clauses(words, cues, verbs)
         portions = frozenset(i for start, end, _ in self._portions.find(words) for i in range(start, end))
         clause, part = _numbered(words, opened), _parts(words, opened)
         return Structure(words, cues, clause, part, verbs, starts, attributes, portions, self._fillers)
-
-
-def _opened(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int]) -> set[int]:
-    """Where a clause begins because of a word: at "but" and the like, at an aside with a verb, and behind any aside."""
-    opened = {start for start, _, cue in cues if cue.ends} - _complements(words, cues)
-    for i, word in enumerate(words):
-        if word == ")" and i > 1 and words[i - 1] not in ("s", "?", "-"):
-            opened.add(i + 1)
-        elif word == "(" and not verbs.isdisjoint(range(i + 1, i + ASIDE)):
-            opened.add(i)
-    return opened
-
-
-def _complements(words: Sequence[str], cues: list[FoundCue]) -> set[int]:
-    """Where "there is" goes on from a denial or doubt right before it: "whether there is", "I doubt that there is"."""
-    found: set[int] = set()
-    spoken = len(words)
-    for start, end, cue in cues:
-        joined = spoken == start or tuple(words[spoken:start]) == ("that",)
-        if cue.ends and words[start] == "there" and joined:
-            found.add(start)
-        spoken = end if cue.before in ("absent", "uncertain") else len(words)
-    return found
-
-
-def _second_statements(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int], opened: set[int]) -> set[int]:
-    """Where a comma or "and" joins two statements, each with its verb, and not two things of one list.
-
-    "The effusion is small and there is …", "Heart is normal, lungs are clear"; a comma does so too behind a denial
-    without a verb ("No pneumothorax, opacities may represent …").
-    """
-    cued = {start for start, _, cue in cues if cue.before in ("absent", "uncertain")}
-    found: set[int] = set()
-    verb_seen = cue_seen = False
-    pending: tuple[int, bool, bool] | None = None  # joint, a verb before it, only a cue before it
-    for i, word in enumerate(words):
-        if i in opened:
-            verb_seen = cue_seen = False
-            pending = None
-        if word in (",", "and"):
-            double = pending is not None and i == pending[0] + 1
-            comma_only = word == "," and not double
-            pending = (pending[0] if double and pending else i, verb_seen, comma_only and cue_seen)
-        elif i in verbs:
-            if pending is not None and i > pending[0] + 1 and not _follows_joint(words, pending[0], i):
-                neutral = i + 1 < len(words) and words[i + 1] in NEUTRAL
-                if pending[1] or (pending[2] and not neutral):
-                    found.add(pending[0])
-            verb_seen, pending = True, None
-        cue_seen = cue_seen or i in cued
-    return found
-
-
-def _follows_joint(words: Sequence[str], joint: int, verb: int) -> bool:
-    """Whether the verb has no subject of its own: "…, and is unchanged"."""
-    return all(word in (",", "and", "also", "now") for word in words[joint:verb])
 
 
 def _numbered(words: Sequence[str], opened: set[int]) -> list[int]:

@@ -22,9 +22,12 @@ _TODAY = frozenset(
     (
         "now", "today", "currently", "again", "still", "since", "compared", "comparison", "interval", "change", "also",
         "unchanged", "stable", "similar", "same", "larger", "smaller", "bigger", "more", "less", "greater", "worse",
-        "better", "increased", "decreased", "improved", "worsened", "new", "persistent", "residual", "this",
+        "better", "increased", "decreased", "improved", "worsened", "new", "persistent", "residual", "this", "as",
+        "like", "increase", "decrease", "improvement", "improving", "worsening", "progression", "resolution",
+        "clearing",
     )
 )  # fmt: skip
+_SPEAKS_ON = frozenset(("it", "they", "these", "those", "which", *_TODAY))
 _DEFINITE = frozenset(("the", "this", "these", "that", "those", "its"))
 _NAMING = 6
 """Words before a finding in which its article may stand."""
@@ -52,7 +55,11 @@ def told_of_before(structure: Structure, hits: Sequence[Hit]) -> set[int]:
     if _MARKS.isdisjoint(structure.words) or _PAST.isdisjoint(structure.words):
         return set()
     named = {structure.clause[hit.start] for hit in hits}
-    clauses = {number for number in named if _is_before(structure, number, leads=number - 1 not in named)}
+    clauses = {
+        number
+        for number in named
+        if _is_before(structure, number, leads=number - 1 not in named) and not _spoken_on(structure, number, named)
+    }
     return {i for i, hit in enumerate(hits) if structure.clause[hit.start] in clauses and not _known(structure, hit)}
 
 
@@ -72,12 +79,25 @@ def _is_before(structure: Structure, number: int, *, leads: bool) -> bool:
     return bool(there or _BEGINS_THEN.search(said) or _STUDY_SAID.search(said))
 
 
+def _spoken_on(structure: Structure, number: int, named: set[int]) -> bool:
+    """Whether a clause behind, without a finding of its own, goes on about the finding: "…, and these persist"."""
+    following = _place(structure, number + 1)
+    while following and structure.clause[following[0]] not in named:
+        words = {structure.words[i] for i in following}
+        if any(i in structure.verbs for i in following) and not _SPEAKS_ON.isdisjoint(words):
+            return True
+        following = _place(structure, structure.clause[following[0]] + 1)
+    return False
+
+
 def _place(structure: Structure, number: int) -> range:
     return range(bisect_left(structure.clause, number), bisect_right(structure.clause, number))
 
 
 def _known(structure: Structure, hit: Hit) -> bool:
-    """Whether the finding is spoken of as known: "the effusion"."""
+    """Whether the finding is spoken of as known: "the effusion", but not "the heart"."""
+    if hit.look is not None:
+        return False
     for i in range(hit.start - 1, max(hit.start - 1 - _NAMING, -1), -1):
         word = structure.words[i]
         if word in _DEFINITE:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING, NEUTRAL
+from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING
+from medcutmix_pipeline.stages.sentences.statements import NEUTRAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _CLOSING = frozenset(("or", "nor"))
 _GONE = ("resol", "remov", "clearing", "cleared", "disappear", "evacuat")
 """How phrases begin that speak of what was known: "resolution of the left effusion and right pneumothorax"."""
+
+_NEW = frozenset(("new", "newly"))
 
 
 class Joints:
@@ -40,10 +43,14 @@ class Joints:
     def opens(self, cue: Cue, at: int, following: int) -> bool:
         """Whether an attribute at `following` begins a new statement behind the joint `at` and the denial `cue`."""
         structure = self._structure
-        if following not in structure.attributes or self._open[at]:
+        if self._open[at]:
             return False
-        if cue.phrase.startswith(_GONE):
-            return structure.words[at] == "with"
+        if cue.phrase.startswith(_GONE) and following < len(structure.words):
+            return structure.words[following] in _NEW or (
+                structure.words[at] == "with" and following in structure.attributes
+            )
+        if following not in structure.attributes:
+            return False
         return structure.words[at] != "," or not self._goes_on(following)
 
     def runs_on(self, at: int) -> bool:

@@ -23,6 +23,9 @@ _OPENERS = frozenset(
     )
 )  # fmt: skip
 """Words that may stand before a phrase whose subject is in the clause before: "but on today's film it is not seen"."""
+_BARE = frozenset(("negative", "neg", "history"))
+"""Phrases that speak for the very word before them only: "PTX negative", but not "effusion, cytology negative"."""
+_GONE = ("no longer", "resolved", "cleared", "removed", "gone", "disappeared", "vanished")
 _LABEL = frozenset((":", "-", "="))
 _PRONOUNS = frozenset(("it", "they", "this", "these"))
 _PLURAL = frozenset(("are", "were", "have", "may", "might", "could", "can", "would"))
@@ -69,7 +72,7 @@ def backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue],
         target = between if cue.between and not cue.after else after
         over = structure.clause[hits[nearest].end - 1] != structure.clause[start]
         for number in [nearest] if over else _coordinated(structure, hits, nearest):
-            if over or number not in target:
+            if over or number not in target or _outdoes(cue, target[number]):
                 target[number] = cue
     return after, between
 
@@ -81,16 +84,23 @@ def _names_next(structure: Structure, hits: Sequence[Hit], position: int, end: i
     return end < len(structure.words) and structure.part[hits[position].start] == structure.part[end - 1]
 
 
+def _outdoes(cue: Cue, known: Cue) -> bool:
+    """Whether a phrase counts more than one closer to the finding: "has decreased and is no longer seen"."""
+    return known.after == "present" and cue.after == "absent" and any(word in cue.phrase for word in _GONE)
+
+
 def _reaches(structure: Structure, hit: Hit, start: int, cue: Cue) -> bool:
     """Whether nothing but a joint, or a "which", stands between the finding and a phrase behind it."""
     clause, part, words = structure.clause, structure.part, structure.words
     last = hit.end - 1
+    if cue.phrase in _BARE:
+        return hit.end == start
     if clause[last] != clause[start]:
         return clause[last] + 1 == clause[start] and _speaks_on(structure, start)
     if part[last] == part[start]:
         return True
     first = start
-    while first > 0 and part[first - 1] == part[start] and words[first - 1] in structure.fillers:
+    while first > 0 and part[first - 1] == part[start] and _carries_on(structure, first - 1):
         first -= 1
     if part[start] - part[last] == 1:
         joint = words[_joint(part, start)]
@@ -98,6 +108,11 @@ def _reaches(structure: Structure, hit: Hit, start: int, cue: Cue) -> bool:
             return True
     opens = words[first] in JOINING or words[first - 1] in JOINING
     return opens and part[start] - part[last] <= 2 and cue.after != "present"
+
+
+def _carries_on(structure: Structure, at: int) -> bool:
+    """Whether a word may stand between a joint and a phrase whose subject is before the joint: "and is not seen"."""
+    return structure.words[at] in structure.fillers or at in structure.verbs
 
 
 def _portion_only(structure: Structure, hit: Hit) -> bool:

@@ -92,6 +92,7 @@ FORMS: dict[str, list[tuple[str, str, str | None]]] = {
         ("Cardiomegaly, otherwise negative chest.", "Cardiomegaly", "present"),
         ("Cardiomegaly, otherwise negative.", "Cardiomegaly", "present"),
         ("No evidence that there is a fracture.", "Fracture", "absent"),
+        ("Effusion with negative cytology.", "Pleural Effusion", "present"),
     ],
     "A: none": [
         ("Pleural effusion: none.", "Pleural Effusion", "absent"),
@@ -175,6 +176,9 @@ FORMS: dict[str, list[tuple[str, str, str | None]]] = {
         ("Opacity, which is stable, with air bronchograms not seen.", "Lung Opacity", "present"),
         ("Right pneumothorax, although tension is not seen.", "Pneumothorax", "present"),
         ("Edema, which has not resolved.", "Edema", "present"),
+        ("A nodule was noted on the prior CT and is not seen today.", "Lung Lesion", "absent"),
+        ("The effusion has decreased and is no longer seen.", "Pleural Effusion", "absent"),
+        ("The opacity is stable and is unlikely to be malignant.", "Lung Opacity", "present"),
     ],
     "not seen on another study or view": [
         ("A right basilar opacity that was not seen on the prior film.", "Lung Opacity", "present"),
@@ -205,6 +209,10 @@ FORMS: dict[str, list[tuple[str, str, str | None]]] = {
         ("Compared to the prior study, there was an increase in the effusion.", "Pleural Effusion", "present"),
         ("There was a small effusion.", "Pleural Effusion", "present"),
         ("There is an effusion that was seen on the prior study.", "Pleural Effusion", "present"),
+        ("As on the prior study, there was a small effusion.", "Pleural Effusion", "present"),
+        ("There were effusions on the previous film, and these persist.", "Pleural Effusion", "present"),
+        ("There was edema on the previous film with improvement.", "Edema", "present"),
+        ("On the prior CT there was a nodule; today there is no nodule.", "Lung Lesion", "absent"),
     ],
     "removed": [
         ("The nasogastric tube has been removed.", "Support Devices", "absent"),
@@ -338,6 +346,7 @@ FORMS: dict[str, list[tuple[str, str, str | None]]] = {
         ("More consistent with atelectasis than pneumonia.", "Atelectasis", "present"),
         ("Left greater than right effusions.", "Pleural Effusion", "present"),
         ("Opacity over the left effusion.", "Pleural Effusion", "present"),
+        ("Opacity more marked on the right than the left represents edema.", "Edema", "present"),
     ],
     "a question": [
         ("?pneumonia", "Pneumonia", "uncertain"),
@@ -363,6 +372,7 @@ FORMS: dict[str, list[tuple[str, str, str | None]]] = {
         ("F/u pneumonia.", "Pneumonia", "uncertain"),
         ("Evaluate nodule.", "Lung Lesion", "uncertain"),
         ("Concern that there is a pneumothorax.", "Pneumothorax", "uncertain"),
+        ("Evaluate for resolution of pneumonia.", "Pneumonia", "uncertain"),
     ],
     "likely and its kin": [
         ("Likely atelectasis.", "Atelectasis", "present"),
@@ -421,6 +431,7 @@ FORMS: dict[str, list[tuple[str, str, str | None]]] = {
         ("No edema, left base opacity suspicious for atelectasis or pneumonia.", "Lung Opacity", "present"),
         ("No edema, left base opacity suspicious for atelectasis or pneumonia.", "Pneumonia", "uncertain"),
         ("No pneumothorax, large left effusion, bibasilar atelectasis.", "Pleural Effusion", "present"),
+        ("Interval clearing of edema, new right effusion.", "Pleural Effusion", "present"),
     ],
     "a list under a denial goes on": [
         ("No pneumothorax or large effusion.", "Pleural Effusion", "absent"),
@@ -481,6 +492,7 @@ FORMS: dict[str, list[tuple[str, str, str | None]]] = {
         ("The heart is not definitely of normal size.", "Cardiomegaly", "uncertain"),
         ("The mediastinum is not unremarkable.", "Enlarged Cardiomediastinum", "uncertain"),
         ("No effusion, heart size normal.", "Cardiomegaly", "absent"),
+        ("The heart is larger than normal.", "Cardiomegaly", "present"),
     ],
     "look-alikes that are no mention": [
         ("Small pericardial effusion.", "Pleural Effusion", None),
