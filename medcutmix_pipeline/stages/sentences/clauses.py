@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings
-from medcutmix_pipeline.stages.sentences.statements import opened_clauses
+from medcutmix_pipeline.stages.sentences.statements import NEUTRAL, opened_clauses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 ALTERNATIVE = frozenset(("or", "nor", "/"))
 JOINING = frozenset((",", "and", "&", "with", "(", "-", "plus")) | ALTERNATIVE
+_DENYING = frozenset(("not", "never", "absent"))
+ELSEWHERE = 10
+"""Words behind a denial in which it may say where: "not seen on the most recent prior film"."""
 HIDDEN = "_"
 """What de-identification leaves of a date, as a word; phrases of the lexicon write a year like this, too."""
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -64,7 +67,7 @@ class Structure:
     verbs: frozenset[int]
     starts: frozenset[int]
     attributes: frozenset[int]
-    portions: frozenset[int]
+    portions: frozenset[str]
     fillers: frozenset[str]
 
 
@@ -75,9 +78,10 @@ class ClauseReader:
         self._cues: PhraseTree[Cue] = PhraseTree()
         self._fillers = frozenset(word for layer in layers for word in layer.assertion.fillers)
         self._verbs = frozenset(word for layer in layers for word in layer.assertion.verbs)
+        self._portions = frozenset(word for layer in layers for word in layer.assertion.portions)
         self._starts: PhraseTree[bool] = PhraseTree()
-        self._attributes: PhraseTree[bool] = PhraseTree()
-        self._portions: PhraseTree[bool] = PhraseTree()
+        """True for what opens a new statement in any case, False for an attribute."""
+        self._elsewhere: PhraseTree[Assertion] = PhraseTree()
         for layer in layers:
             kinds: tuple[tuple[Assertion, Cues], ...] = (
                 ("absent", layer.assertion.absent),
@@ -97,9 +101,16 @@ class ClauseReader:
             for phrase in layer.assertion.starts:
                 self._starts.add(phrase, True)
             for phrase in layer.assertion.attributes:
-                self._attributes.add(phrase, True)
-            for phrase in layer.assertion.portions:
-                self._portions.add(phrase, True)
+                self._starts.add(phrase, False)
+            elsewhere = layer.assertion.elsewhere
+            meanings: tuple[tuple[Assertion, Sequence[str]], ...] = (
+                ("present", elsewhere.study),
+                ("uncertain", elsewhere.view),
+                ("absent", elsewhere.nowhere),
+            )
+            for meaning, phrases in meanings:
+                for phrase in phrases:
+                    self._elsewhere.add(phrase, meaning)
 
     def _add(self, phrases: Sequence[str], make: Callable[[str], Cue]) -> None:
         for phrase in phrases:
@@ -124,14 +135,33 @@ class ClauseReader:
 
     def read(self, words: Sequence[str]) -> Structure:
         """Clauses and list parts of one sentence. Time linear in the words."""
-        cues = self._cues.find([HIDDEN if _YEAR.fullmatch(word) else word for word in words], self._fillers)
+        cues = self._denied_elsewhere(words, self._cues.find(words, self._fillers))
         verbs = frozenset(i for i, word in enumerate(words) if word in self._verbs)
-        starts = frozenset(start for start, _, _ in self._starts.find(words))
-        attributes = frozenset(start for start, _, _ in self._attributes.find(words))
+        opening = self._starts.find(words)
+        starts = frozenset(start for start, _, always in opening if always)
+        attributes = frozenset(start for start, _, always in opening if not always)
         opened = opened_clauses(words, cues, verbs)
-        portions = frozenset(i for start, end, _ in self._portions.find(words) for i in range(start, end))
         clause, part = _numbered(words, opened), _parts(words, opened)
-        return Structure(words, cues, clause, part, verbs, starts, attributes, portions, self._fillers)
+        return Structure(words, cues, clause, part, verbs, starts, attributes, self._portions, self._fillers)
+
+    def _denied_elsewhere(self, words: Sequence[str], cues: list[FoundCue]) -> list[FoundCue]:
+        """The cues, with those changed that deny a finding on another study or view: "not seen on the prior film"."""
+        found = []
+        for start, end, cue in cues:
+            told = None
+            if cue.after and words[start] in _DENYING and (cue.after == "absent" or words[end - 1] in NEUTRAL):
+                following = [HIDDEN if _YEAR.fullmatch(word) else word for word in words[end : end + ELSEWHERE]]
+                told = next(iter(self._elsewhere.find(following, self._fillers)), None)
+            if told is not None and self._follows(words, end, told[0]):
+                meaning = told[2]
+                phrase = " ".join((cue.phrase, *words[end : end + told[1]]))
+                found.append((start, end + told[1], Cue(phrase, after=meaning)))
+            else:
+                found.append((start, end, cue))
+        return found
+
+    def _follows(self, words: Sequence[str], end: int, gap: int) -> bool:
+        return all(word in self._fillers for word in words[end : end + gap])
 
 
 def _numbered(words: Sequence[str], opened: set[int]) -> list[int]:

@@ -7,6 +7,7 @@ with no joint at all: "NO EFFUSION HEART IS ENLARGED".
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING
@@ -26,15 +27,32 @@ _NEW = frozenset(("new", "newly"))
 
 
 class Joints:
-    """Lists and new statements in one sentence; made in time linear in the words."""
+    """Lists and new statements in one sentence; what is asked takes time linear in the words."""
 
     def __init__(self, structure: Structure, hits: Sequence[Hit]) -> None:
         self._structure = structure
-        self._open = _still_open(structure)
-        self._last_or = {structure.clause[i]: i for i, word in enumerate(structure.words) if word in ALTERNATIVE}
-        self._anchors = {hit.anchor for hit in hits}
-        self._ends = {hit.end for hit in hits}
-        self._measured = {hit.start for hit in hits if hit.look in ("present", "absent")}
+        self._hits = hits
+
+    @cached_property
+    def _last_or(self) -> dict[int, int]:
+        clause = self._structure.clause
+        return {clause[i]: i for i, word in enumerate(self._structure.words) if word in ALTERNATIVE}
+
+    @cached_property
+    def _open(self) -> list[bool]:
+        return _still_open(self._structure)
+
+    @cached_property
+    def _anchors(self) -> set[int]:
+        return {hit.anchor for hit in self._hits}
+
+    @cached_property
+    def _ends(self) -> set[int]:
+        return {hit.end for hit in self._hits}
+
+    @cached_property
+    def _measured(self) -> set[int]:
+        return {hit.start for hit in self._hits if hit.look in ("present", "absent")}
 
     def closed(self, at: int) -> bool:
         """Whether an "or" follows anywhere in the clause: lists that end with it hold together."""
@@ -56,9 +74,10 @@ class Joints:
     def runs_on(self, at: int) -> bool:
         """Whether a new statement begins at `at`, right behind a finding or what is said of it, without a joint."""
         structure = self._structure
-        if self._open[at] or (at not in self._ends and structure.words[at - 1] not in NEUTRAL):
+        if at not in self._ends and structure.words[at - 1] not in NEUTRAL:
             return False
-        return at in structure.starts or at in structure.attributes or at in self._measured
+        opens = at in structure.starts or at in structure.attributes or at in self._measured
+        return opens and not self._open[at]
 
     def _goes_on(self, at: int) -> bool:
         """Whether the next comma or "and" of the clause brings a finding with no attribute, as in one list."""

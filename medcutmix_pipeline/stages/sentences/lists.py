@@ -117,11 +117,11 @@ def _carries_on(structure: Structure, at: int) -> bool:
 
 def _portion_only(structure: Structure, hit: Hit) -> bool:
     """Whether the sentence speaks of a portion of what is named: "the tip of the tube", "the tube tip"."""
-    if hit.end in structure.portions:
+    if hit.end < len(structure.words) and structure.words[hit.end] in structure.portions:
         return True
     for i in range(hit.start - 1, max(hit.start - 1 - MAX_GAP, 0), -1):
         if structure.words[i] == "of":
-            return i - 1 in structure.portions
+            return structure.words[i - 1] in structure.portions
         if structure.words[i] in JOINING or i in structure.verbs:
             return False
     return False
