@@ -150,7 +150,7 @@ class ClauseReader:
         for start, end, cue in cues:
             told = None
             if cue.after and words[start] in _DENYING and (cue.after == "absent" or words[end - 1] in NEUTRAL):
-                following = [HIDDEN if _YEAR.fullmatch(word) else word for word in words[end : end + ELSEWHERE]]
+                following = [_plain(word) for word in words[end : end + ELSEWHERE]]
                 told = next(iter(self._elsewhere.find(following, self._fillers)), None)
             if told is not None and self._follows(words, end, told[0]):
                 meaning = told[2]
@@ -162,6 +162,10 @@ class ClauseReader:
 
     def _follows(self, words: Sequence[str], end: int, gap: int) -> bool:
         return all(word in self._fillers for word in words[end : end + gap])
+
+
+def _plain(word: str) -> str:
+    return HIDDEN if _YEAR.fullmatch(word) else "#" if word.isdecimal() else word
 
 
 def _numbered(words: Sequence[str], opened: set[int]) -> list[int]:

@@ -25,6 +25,8 @@ _OPENERS = frozenset(
 """Words that may stand before a phrase whose subject is in the clause before: "but on today's film it is not seen"."""
 _BARE = frozenset(("negative", "neg", "history"))
 """Phrases that speak for the very word before them only: "PTX negative", but not "effusion, cytology negative"."""
+_BACK_THEN = [(who, was) for who in ("which", "that") for was in ("was", "were", "had")]
+"""Before a "not": what was not seen at some other time is there now, "a nodule that was not seen at that time"."""
 _GONE = ("no longer", "resolved", "cleared", "removed", "gone", "disappeared", "vanished")
 _LABEL = frozenset((":", "-", "="))
 _PRONOUNS = frozenset(("it", "they", "this", "these"))
@@ -95,6 +97,8 @@ def _reaches(structure: Structure, hit: Hit, start: int, cue: Cue) -> bool:
     last = hit.end - 1
     if cue.phrase in _BARE:
         return hit.end == start
+    if words[start] in ("not", "never") and tuple(words[max(start - 2, 0) : start]) in _BACK_THEN:
+        return False
     if clause[last] != clause[start]:
         return clause[last] + 1 == clause[start] and _speaks_on(structure, start)
     if part[last] == part[start]:

@@ -191,6 +191,10 @@ FORMS: dict[str, list[tuple[str, str, str | None]]] = {
         ("The effusion is no longer seen on the lateral view.", "Pleural Effusion", "absent"),
         ("Effusion is not seen on the left.", "Pleural Effusion", "absent"),
         ("Effusion is not seen on prior or current studies.", "Pleural Effusion", "absent"),
+        ("Consolidation, not apparent on the film from earlier today.", "Consolidation", "present"),
+        ("Nodule not present 2 years ago.", "Lung Lesion", "present"),
+        ("Effusion which was not present at that time.", "Pleural Effusion", "present"),
+        ("Effusion is not seen on these 2 views.", "Pleural Effusion", "absent"),
     ],
     "told of a prior study": [
         ("There was a small right effusion on the prior film.", "Pleural Effusion", None),
