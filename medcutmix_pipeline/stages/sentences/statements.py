@@ -67,6 +67,8 @@ def _second_statements(words: Sequence[str], cues: list[FoundCue], verbs: frozen
             double = pending is not None and i == pending[0] + 1
             comma_only = word == "," and not double
             pending = (pending[0] if double and pending else i, verb_seen, comma_only and cue_seen)
+        elif word in ("or", "nor"):
+            pending = None  # it closes a list: "there is no effusion, or edema is seen"
         elif i in verbs:
             if pending is not None and i > pending[0] + 1 and not _follows_joint(words, pending[0], i):
                 neutral = i + 1 < len(words) and words[i + 1] in NEUTRAL

@@ -449,6 +449,7 @@ FORMS: dict[str, list[tuple[str, str, str | None]]] = {
         ("No left or right effusion.", "Pleural Effusion", "absent"),
         ("Resolution of the left effusion and right pneumothorax.", "Pneumothorax", "absent"),
         ("Findings may represent edema and right pneumonia.", "Pneumonia", "uncertain"),
+        ("There is no consolidation, effusion, or pneumothorax is seen.", "Pneumothorax", "absent"),
     ],
     "lines without stops": [
         ("NO EFFUSION NO PNEUMOTHORAX BIBASILAR ATELECTASIS", "Atelectasis", "present"),
