@@ -51,11 +51,17 @@ _OF = r"(?:dated|of|from|on|performed on|obtained on|done on)"
 _OF_A_DAY = r"(?<!\d )(?<!\d(?:st|nd|rd|th) )of"
 _COMPARED = r"compar(?:ed|ison)(?: (?:is|was))?(?: made)? (?:to|with)|since|unchanged from|dated|than(?: (?:on|in))?"
 
+_NOT_SEEN = (
+    "(?:not|never) (?:be )?(?:seen|present|there|identified|evident|visible|apparent|noted|appreciated|detected|observed)"
+)
+
 _HIDDEN_RULES = (
     (re.compile(rf"\b({_STUDY}),? {_OF} (?:{_DATE}|{_HIDDEN}){_THEN}", re.I), r"\1"),
     (re.compile(rf"\b(compared (?:to|with)|since|unchanged from) {_HIDDEN}{_THEN}(?=[,.;:]|$)", re.I), r"\1 prior"),
 )
 _DATE_RULES = (
+    # What was not there on a day is new; without the day it would be denied.
+    (re.compile(rf"\b({_NOT_SEEN} [oi]n)(?: the)? {_IN_PLACE}{_THEN}", re.I), r"\1 prior"),
     (re.compile(rf"\b({_STUDY}),? {_OF} (?:the )?{_IN_COMPARISON}{_THEN}", re.I), r"\1"),
     (re.compile(rf"\b((?!images?\b){_STUDY}),? {_IN_PLACE}{_THEN}", re.I), r"\1"),
     (re.compile(rf"\b((?:{_COMPARED})(?: the)?) {_IN_COMPARISON}{_THEN}", re.I), r"\1 prior"),

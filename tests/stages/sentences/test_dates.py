@@ -28,6 +28,7 @@ DATES = [
         ("The prior film from {} at 5:30 p.m. shows edema.", "The prior film shows edema."),
         ("Edema was there on {}. No effusion.", "Edema was there. No effusion."),
         ("Edema ({}) is new.", "Edema (___) is new."),
+        ("There is a nodule that was not seen on {}.", "There is a nodule that was not seen on prior."),
     ],
 )
 def test_dates_go_with_their_preposition(date: str, said: str, left: str, reader: ReportReader) -> None:
