@@ -11,6 +11,7 @@ from medcutmix_pipeline.dataset import facts as numbers
 from medcutmix_pipeline.dataset import inspect as telling
 from medcutmix_pipeline.dataset.pick import ODDITIES, random_plans, worst_plans
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.outfile import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +120,5 @@ def draw(dataset: Dataset, facts: Facts, file: Path) -> None:
         raise UsageError(f"a picture holds {MOST_VIEWS} plans at most, not {len(rows)}")
     else:
         views = [view_plan(dataset, row) for row in rows]
-    try:
-        sheet(views).save(file, "PNG")
-    except OSError as why:
-        raise UsageError(f"cannot write {file}: {why.strerror or why}") from None
+    with whole_file(file) as part:
+        sheet(views).save(part, "PNG")
