@@ -28,6 +28,7 @@ from medcutmix_pipeline.pipeline.tasks import Context, PartTask, UnitTask
 from medcutmix_pipeline.schemas.manifest import DatasetManifest, EncoderFacts
 from medcutmix_pipeline.sources import Source, describe_sources, open_source
 from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_identity
+from medcutmix_pipeline.stages.pairing.excluded import check_excluded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,8 @@ def build(
     check_encoder(config.attention)
     layout, mirror = check_output(config, out)
     context = Context(layout.out, config, load_key(config.privacy.key_file), source.public_ids, uuid.uuid4().hex)
-    _ = context.reader  # a lexicon that cannot be read is to be told before anything is started
+    # A lexicon that cannot be read, and a finding that it does not have, are to be told before anything is started.
+    check_excluded(config.pairing, context.reader.findings)
     with exclusive(layout.lock), arrow_memory_returned(), ExitStack() as stack:
         if mirror:
             stack.enter_context(mirror.held())
