@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -102,6 +103,9 @@ class _Build:
         except DataError:
             if self.finished and self.layout.manifest.is_file():
                 self.reporter.say("the dataset that stands there is as it was")
+            elif self.pieces.rejects:
+                shown = shlex.join(["medcutmix-pipeline", "inspect", str(self.layout.out), "--rejects", "20"])
+                self.reporter.say(f"what was rejected: {shown}")
             raise
 
     def go(self) -> DatasetManifest:

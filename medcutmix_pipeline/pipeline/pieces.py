@@ -102,8 +102,14 @@ class Pieces:
             self._mirror.offer(name, facts["files"])
 
     def told_rejects(self) -> str:
-        """The rejects by reason, most frequent first, in words."""
-        return ", ".join(f"{reason} {n:,}" for reason, n in self.rejects.most_common()) or "nothing was listed"
+        """The rejects by reason, most frequent first, with what each reason means."""
+        from medcutmix_pipeline.report.reasons import REJECTS  # brings the whole report, for a build that stops
+
+        told = [(reason, f"{n:,}", REJECTS.get(reason)) for reason, n in self.rejects.most_common()]
+        return (
+            ", ".join(f"{reason} {n} ({means})" if means else f"{reason} {n}" for reason, n, means in told)
+            or "nothing was listed"
+        )
 
     def _finished(self, tasks: list[Any]) -> Iterator[tuple[Any, Facts | None]]:
         """Each task with its facts, where an earlier run has finished it and its files are as they were written."""
