@@ -70,6 +70,21 @@ def test_a_wrong_call_of_build(tmp_path, arguments, code, told):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--out", "s3:/bucket/prefix"], ["s3://BUCKET/PREFIX", "./s3:/bucket/prefix"]),
+        (["--out", "file:/folder"], ["a URL has two slashes"]),
+        (["--out", "folder", "--work", "scrap"], ["--work goes with a URL as --out"]),
+    ],
+)
+def test_an_output_that_means_something_else_than_it_says(studies, tmp_path, monkeypatch, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    for command in ("build --engine serial", "build --dry-run"):
+        one_line(run_cli(*command.split(), "--source", "phantom", "--root", studies, *arguments), 2, *told)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_source_of_another_kind_is_recognised(studies, tmp_path):
     one_line(run_cli("build", "--source", "openi", "--root", studies, "--out", tmp_path / "out"), 2, "phantom")
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.markup import escape
 
-from medcutmix_pipeline.commands.options import ConfigFile, RootOption, SetOption, SourceOption, WorkOption, resolved
+from medcutmix_pipeline.commands.options import (
+    ConfigFile,
+    RootOption,
+    SetOption,
+    SourceOption,
+    WorkOption,
+    check_work,
+    resolved,
+)
 from medcutmix_pipeline.commands.shape import option
 from medcutmix_pipeline.commands.tell import QuietOption, out_console
 from medcutmix_pipeline.errors import UsageError
@@ -62,6 +70,7 @@ def build(
         "engine.work_dir": work,
         "engine.max_reject_rate": max_reject_rate,
     }
+    check_work(work, out)
     asked = resolved(config, settings, named)
     if not asked.source.root:
         raise UsageError(

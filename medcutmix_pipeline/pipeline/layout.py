@@ -13,6 +13,7 @@ from medcutmix_pipeline.hashing import file_sha256
 from medcutmix_pipeline.pipeline.atomic import Staged, put, remove, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _FOLDERS = ("shards", "plans", "samples", "sentences", "rejects", "pixel")
@@ -37,9 +38,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Layout:
-    """The paths of a dataset in the making."""
+    """The paths of a dataset in the making.
+
+    `waiting` tells where a file is to be read that has not got its name yet.
+    """
 
     out: Path
+    waiting: Mapping[Path, Path] = field(default_factory=dict, compare=False)
 
     @property
     def build(self) -> Path:
@@ -72,7 +77,8 @@ class Layout:
 
     def candidates(self, part: int) -> Path:
         """The candidates for samples of one part."""
-        return self.build / "candidates" / f"part-{part:05d}.parquet"
+        path = self.build / "candidates" / f"part-{part:05d}.parquet"
+        return self.waiting.get(path, path)
 
     def sentences(self, part: int) -> Path:
         """The sentence bank of one part."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,19 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.config import Config
 
 
+_ONE_SLASH = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:/(?!/)")
+
+
 def check_output(config: Config, out: Path | str) -> tuple[Layout, Mirror | None]:
     """Where a build into `out` works, and what brings its files to an object store; `out` is left as it is.
 
     Raises:
         UsageError: a build may not go there, or cannot.
     """
+    if isinstance(out, str) and _ONE_SLASH.match(out):
+        raise UsageError(
+            f"{out}: a URL has two slashes, as in s3://BUCKET/PREFIX; a folder of that name would be ./{out}"
+        )
     store = Store(str(out)) if protocol(str(out)) else None
     layout = Layout(_working_folder(out, config.engine.work_dir, store))
     mirror = Mirror(store, layout) if store else None

@@ -122,6 +122,15 @@ class PlansConfig(Section):
     min_map_area: Fraction = Field(0.002, description="leave out plans whose donor map covers less of the image")
     max_map_area: Fraction = Field(0.9, description="leave out plans whose donor map covers more of the image")
 
+    @model_validator(mode="after")
+    def _some_map_fits(self) -> PlansConfig:
+        if self.min_map_area >= self.max_map_area:
+            raise ValueError(
+                f"min_map_area={self.min_map_area:g} must be less than max_map_area={self.max_map_area:g}, "
+                "or no plan is left"
+            )
+        return self
+
 
 class ShardsConfig(Section):
     """What the shards hold."""

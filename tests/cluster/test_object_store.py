@@ -163,6 +163,18 @@ def test_a_change_of_settings_takes_the_dataset_away_first_and_leaves_no_stray(s
     assert validate(Dataset(f"s3://{bucket}/set")) == []
 
 
+@pytest.mark.parametrize("lost", ["nothing", "the working folder", "its dataset.json"])
+def test_a_build_that_turns_out_to_be_a_mistake_costs_no_published_dataset(s3, bucket, build, built, work, lost):
+    build(f"s3://{bucket}/set")
+    if lost == "the working folder":
+        shutil.rmtree(work)
+    elif lost == "its dataset.json":
+        (work / "dataset.json").unlink()
+    with pytest.raises(DataError, match="no two studies share a finding"):
+        build(f"s3://{bucket}/set", pairing={"exclude": Dataset(built).manifest.diseases})
+    assert dataset_in(s3, bucket) == digests(built)
+
+
 def test_a_store_that_refuses_is_told_in_one_line_before_any_work(s3, bucket, studies, tmp_path, monkeypatch):
     def attempt(url):
         engine = {"work_dir": str(tmp_path / "work")}

@@ -252,6 +252,72 @@ def test_a_mistake_beside_fresh_costs_nothing(corpus, reference, tmp_path):
     assert digests(out) == digests(reference)
 
 
+def no_pairs(root):
+    """Studies of which no two share a finding."""
+    good = (Picture("good", 32, "frontal", named=True),)
+    told = ["There is mild cardiomegaly.", "There is a small left pleural effusion.", "No pneumothorax."]
+    manifests.write_manifest([Entry(n, n, "train", f"FINDINGS: {text}", good) for n, text in enumerate(told)], root)
+
+
+def images_that_are_not_there(root):
+    """Studies most of whose images are missing."""
+    told = list(manifests.SENTENCES)
+    kinds = ["good"] * 3 + ["missing"] * 9
+    manifests.write_manifest(
+        [
+            Entry(n, n, "train", f"FINDINGS: {told[n % 5]}", (Picture(kind, 32, "frontal", named=True),))
+            for n, kind in enumerate(kinds)
+        ],
+        root,
+    )
+
+
+def only_a_test_split(root):
+    """Studies of which none may be learned from."""
+    told = list(manifests.SENTENCES)
+    good = (Picture("good", 32, "frontal", named=True),)
+    manifests.write_manifest([Entry(n, n, "test", f"FINDINGS: {told[n % 5]}", good) for n in range(8)], root)
+
+
+MISTAKES = {
+    "no two studies share": (no_pairs, {}),
+    "max_reject_rate": (images_that_are_not_there, {}),
+    "no train image": (only_a_test_split, {"attention": FIT}),
+}
+
+
+@pytest.mark.parametrize("told", MISTAKES)
+def test_a_source_that_cannot_be_built_from_costs_no_finished_dataset(corpus, reference, tmp_path, told):
+    write, changes = MISTAKES[told]
+    out, other = tmp_path / "out", tmp_path / "other"
+    shutil.copytree(reference, out)
+    write(other)
+    with pytest.raises(DataError, match=told):
+        make(other, out, **changes)
+    assert digests(out) == digests(reference)
+    assert validate(Dataset(out)) == []
+    before = (out / "dataset.json").stat().st_ino
+    make(corpus, out)
+    assert (out / "dataset.json").stat().st_ino == before, "there was something to do, after all"
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_finished_dataset_is_replaced_whole_or_not_at_all(corpus, reference, tmp_path, power_cut, first):
+    changed = {"splits": {"train": 0.5, "validate": 0.5}}
+    out, new, at = tmp_path / "out", tmp_path / "new", first
+    shutil.copytree(reference, out)
+    make(corpus, new, **changed)
+    stood = 0
+    while power_cut(lambda: make(corpus, out, **changed), at):
+        if (out / "dataset.json").exists():
+            assert validate(Dataset(out)) == []
+            assert digests(out) == digests(reference)
+            stood += 1
+        at += 2
+    assert digests(out) == digests(new)
+    assert stood > 3, "the dataset went before all was read"
+
+
 def test_a_key_that_is_too_short_is_a_mistake_and_nothing_is_written(corpus, tmp_path):
     (tmp_path / "short.key").write_bytes(b"x" * 31)
     with pytest.raises(UsageError, match="has 31 bytes, at least 32"):

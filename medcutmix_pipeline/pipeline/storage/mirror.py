@@ -35,6 +35,9 @@ class Mirror:
     stand; it goes away before the first of them is replaced. A ledger in the working folder remembers which object was
     made from which file, so that nothing is sent twice; an object that is not as it was sent is sent again. Where the
     working folder is new, what earlier builds have finished is fetched from the store.
+
+    Attributes:
+        published: whether the prefix was a whole dataset when the build began.
     """
 
     def __init__(self, store: Store, layout: Layout) -> None:
@@ -43,6 +46,7 @@ class Mirror:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
         self._pending: list[Future[None]] = []
         self._offered = 0
+        self.published = False
         self._still_held: Callable[[], None] = lambda: None
 
     def check(self) -> None:
@@ -79,6 +83,7 @@ class Mirror:
             self.unpublish()
             self._store.remove(name for name in found if self._is_ours(name))
             return
+        self.published = MANIFEST in found
         if not self._layout.build.joinpath("done").is_dir():
             self._restore(reporter, found)
         self._ledger.take_up(found)
