@@ -51,9 +51,8 @@ _OF = r"(?:dated|of|from|on|performed on|obtained on|done on)"
 _OF_A_DAY = r"(?<!\d )(?<!\d(?:st|nd|rd|th) )of"
 _COMPARED = r"compar(?:ed|ison)(?: (?:is|was))?(?: made)? (?:to|with)|since|unchanged from|dated|than(?: (?:on|in))?"
 
-_NOT_SEEN = (
-    "(?:not|never) (?:be )?(?:seen|present|there|identified|evident|visible|apparent|noted|appreciated|detected|observed)"
-)
+_SEEN = "seen|present|there|identified|evident|visible|apparent|noted|appreciated|detected|observed"
+_NOT_SEEN = rf"(?:not|never) (?:be )?(?:{_SEEN})"
 
 _HIDDEN_RULES = (
     (re.compile(rf"\b({_STUDY}),? {_OF} (?:{_DATE}|{_HIDDEN}){_THEN}", re.I), r"\1"),
