@@ -18,6 +18,7 @@ from medcutmix_pipeline.pipeline.listing import Listing, list_studies
 from medcutmix_pipeline.pipeline.lock import exclusive
 from medcutmix_pipeline.pipeline.machine import arrow_memory_returned
 from medcutmix_pipeline.pipeline.output import check_output
+from medcutmix_pipeline.pipeline.ownership import claim
 from medcutmix_pipeline.pipeline.pieces import Pieces
 from medcutmix_pipeline.pipeline.pixel import pixel_tasks
 from medcutmix_pipeline.pipeline.placement import Unit, place_corpus
@@ -60,6 +61,7 @@ def build(
     context = Context(layout.out, config, load_key(config.privacy.key_file), source.public_ids, uuid.uuid4().hex)
     _ = context.reader  # a lexicon that cannot be read is to be told before anything is started
     with exclusive(layout.lock), arrow_memory_returned(), ExitStack() as stack:
+        claim(layout)
         if mirror:
             stack.enter_context(mirror.held())
         engine = Starter(context, reporter, stack, must_share=mirror is None)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -46,3 +47,11 @@ def exclusive(path: Path) -> Iterator[None]:
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
         yield
+
+
+def was_held(path: Path) -> bool:
+    """Whether a build holds this file or held it once: it tells which process that was, and others' locks do not."""
+    try:
+        return re.fullmatch(r"process \d+ on \S+", path.read_text(encoding="utf-8").strip()) is not None
+    except (OSError, ValueError):
+        return False

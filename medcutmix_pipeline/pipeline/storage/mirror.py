@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.pipeline.contents import DONE, MANIFEST, SIGN, SIGNED, belongs, is_our_manifest
 from medcutmix_pipeline.pipeline.storage.lease import NAME as LEASE
 from medcutmix_pipeline.pipeline.storage.lease import leased
 from medcutmix_pipeline.pipeline.storage.ledger import Ledger
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.pipeline.progress import Reporter
     from medcutmix_pipeline.pipeline.storage.store import Store, Stored
 
-MANIFEST = "dataset.json"
-_STATE = (".build/done", ".build/candidates", ".build/rejects")
-_OURS = ("shards/", "plans/", "samples/", "sentences/", "rejects/", "pixel/", "encoder/", "README.md", "run.json")
-_OURS_SIGN = ".build/medcutmix-pipeline"
 _THREADS = 8
 _LEDGER_EVERY = 16
 _MOST_WAITING = 4 * _THREADS
@@ -53,7 +49,7 @@ class Mirror:
         """
         self._store.check()
         found = self._store.objects()
-        if found and not {LEASE, _OURS_SIGN} & found.keys() and not self._has_our_manifest(found):
+        if found and not {LEASE, SIGN} & found.keys() and not self._has_our_manifest(found):
             raise UsageError(
                 f"{self._store.url} holds something that is no dataset of ours: name a new prefix with --out"
             )
@@ -74,10 +70,10 @@ class Mirror:
     def begin(self, reporter: Reporter, fresh: bool) -> None:
         """Find out what the store has; fetch it where the working folder has nothing, or with `fresh` delete it."""
         found = self._store.objects()
-        self._store.write(_OURS_SIGN, b"a build of medcutmix-pipeline\n")
+        self._store.write(SIGN, SIGNED)
         if fresh:
             self.unpublish()
-            self._store.remove(name for name in found if self._is_ours(name))
+            self._store.remove(name for name in found if belongs(name))
             return
         if not self._layout.build.joinpath("done").is_dir():
             self._restore(reporter, found)
@@ -111,7 +107,7 @@ class Mirror:
         self._pending.clear()
         found = self._store.objects()
         wanted = dict.fromkeys(self._local())
-        strays = [name for name in found if self._is_ours(name) and name not in wanted]
+        strays = [name for name in found if belongs(name) and name not in wanted]
         stale = [name for name in wanted if not self._ledger.stands(name, found)]
         if strays or stale:
             self._still_held()
@@ -145,8 +141,8 @@ class Mirror:
 
     def _restore(self, reporter: Reporter, found: dict[str, Stored]) -> None:
         """Fetch what earlier builds have finished; the marks last, so that a fetch that is cut off is not believed."""
-        names = [name for name in found if self._is_ours(name) or name == MANIFEST]
-        marks = [name for name in names if name.startswith(_STATE[0])]
+        names = [name for name in found if belongs(name) or name == MANIFEST]
+        marks = [name for name in names if name.startswith(f"{DONE}/")]
         files = [name for name in names if name not in set(marks) and name != MANIFEST]
         if not marks:
             return
@@ -170,25 +166,12 @@ class Mirror:
 
     def _local(self) -> list[str]:
         """Names of the files that belong into the store."""
-        out = self._layout.out
-        folders = [out / name for name in (*_STATE, *(o.rstrip("/") for o in _OURS if o.endswith("/")))]
-        files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-        files += [path for name in ("README.md", "run.json", MANIFEST) if (path := out / name).is_file()]
+        out, manifest = self._layout.out, self._layout.manifest
+        files = [*self._layout.files(), *([manifest] if manifest.is_file() else [])]
         return [path.relative_to(out).as_posix() for path in files]
 
     def _has_our_manifest(self, found: Mapping[str, Stored]) -> bool:
-        if MANIFEST not in found:
-            return False
-        try:
-            manifest = json.loads(self._store.read(MANIFEST) or b"")
-        except ValueError:
-            return False
-        return isinstance(manifest, dict) and {"format_version", "tool_version", "shards"} <= manifest.keys()
-
-    def _is_ours(self, name: str) -> bool:
-        if not {"", ".", ".."}.isdisjoint(name.split("/")):  # no name may lead out of the working folder
-            return False
-        return name.startswith((*_OURS, *(f"{folder}/" for folder in _STATE)))
+        return MANIFEST in found and is_our_manifest(self._store.read(MANIFEST) or b"")
 
     def _forget_done(self) -> None:
         """Raises what made an upload fail; waits where many more are offered than go up."""
