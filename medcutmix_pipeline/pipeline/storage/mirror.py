@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.pipeline.contents import DONE, MANIFEST, SIGN, SIGNED, belongs, is_our_manifest
 from medcutmix_pipeline.pipeline.storage.lease import NAME as LEASE
-from medcutmix_pipeline.pipeline.storage.lease import leased
+from medcutmix_pipeline.pipeline.storage.lease import Hold, leased
 from medcutmix_pipeline.pipeline.storage.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from medcutmix_pipeline.pipeline.layout import Layout
     from medcutmix_pipeline.pipeline.progress import Reporter
@@ -39,7 +39,7 @@ class Mirror:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
         self._pending: list[Future[None]] = []
         self._offered = 0
-        self._still_held: Callable[[], None] = lambda: None
+        self._still_held: Hold  # in the block of `held`, where all but `check` is done
 
     def check(self) -> None:
         """Make sure that the store takes what is brought, and that the prefix is new or ours.
@@ -80,15 +80,21 @@ class Mirror:
         self._ledger.take_up(found)
 
     def unpublish(self) -> None:
-        """From here on the prefix is no finished dataset, until it is one again."""
+        """From here on the prefix is no finished dataset, until it is one again.
+
+        Raises:
+            StoreError: the store fails, or another build has taken the prefix over: what stands there is its own.
+        """
+        self._still_held()
         self._store.remove([MANIFEST])
 
     def offer(self, name: str, files: Iterable[str]) -> None:
         """A piece of work is committed: upload its files and then its mark, beside the work that goes on.
 
         Raises:
-            StoreError: an upload that was offered before has failed.
+            StoreError: an upload that was offered before has failed, or another build has taken the prefix over.
         """
+        self._still_held.known()
         self._forget_done()
         self._offered += 1
         if self._offered % _LEDGER_EVERY == 0:
@@ -110,7 +116,6 @@ class Mirror:
         strays = [name for name in found if belongs(name) and name not in wanted]
         stale = [name for name in wanted if not self._ledger.stands(name, found)]
         if strays or stale:
-            self._still_held()
             self.unpublish()
             self._store.remove(strays)
             stage = reporter.stage("upload", "files", len(wanted))
@@ -128,14 +133,18 @@ class Mirror:
         self._ledger.save()
 
     def _bring(self, files: list[str], mark: str) -> None:
+        stale = [name for name in (*files, mark) if not self._ledger.is_current(name)]
+        if not stale:
+            return
+        self._still_held()
         # The mark goes first and comes last, as in the working folder, and for the same reason.
-        if any(not self._ledger.is_current(name) for name in files):
+        if stale != [mark]:
             self._store.remove([mark])
-        for name in (*files, mark):
-            if not self._ledger.is_current(name):
-                self._put(name)
+        for name in stale:
+            self._put(name)
 
     def _put(self, name: str) -> None:
+        self._still_held.known()
         seen = self._ledger.look(name)
         self._ledger.note(name, seen, self._store.put(self._layout.out / name, name))
 
