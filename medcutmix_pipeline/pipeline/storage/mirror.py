@@ -7,10 +7,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import UsageError
-from medcutmix_pipeline.pipeline.contents import DONE, MANIFEST, SIGN, SIGNED, belongs, is_our_manifest
+from medcutmix_pipeline.pipeline.contents import MANIFEST, SIGN, SIGNED, belongs, is_our_manifest
+from medcutmix_pipeline.pipeline.storage.fetch import Fetch
 from medcutmix_pipeline.pipeline.storage.lease import NAME as LEASE
 from medcutmix_pipeline.pipeline.storage.lease import Hold, leased
 from medcutmix_pipeline.pipeline.storage.ledger import Ledger
+from medcutmix_pipeline.pipeline.storage.store import TRIAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,7 +51,8 @@ class Mirror:
         """
         self._store.check()
         found = self._store.objects()
-        if found and not {LEASE, SIGN} & found.keys() and not self._has_our_manifest(found):
+        known = {LEASE, SIGN} & found.keys() or self._has_our_manifest(found)
+        if not known and not all(name.startswith(TRIAL) for name in found):
             raise UsageError(
                 f"{self._store.url} holds something that is no dataset of ours: name a new prefix with --out"
             )
@@ -71,13 +74,17 @@ class Mirror:
         """Find out what the store has; fetch it where the working folder has nothing, or with `fresh` delete it."""
         found = self._store.objects()
         self._store.write(SIGN, SIGNED)
+        self._store.remove(name for name in found if name.startswith(TRIAL))
         if fresh:
             self.unpublish()
             self._store.remove(name for name in found if belongs(name))
             return
-        if not self._layout.build.joinpath("done").is_dir():
-            self._restore(reporter, found)
         self._ledger.take_up(found)
+        fetch = Fetch(self._store, self._layout, self._ledger, self._threads, found)
+        if fetch.due:
+            stage = reporter.stage("fetch", "files", fetch.files)
+            fetch.run(stage)
+            stage.end()
 
     def unpublish(self) -> None:
         """From here on the prefix is no finished dataset, until it is one again.
@@ -147,31 +154,6 @@ class Mirror:
         self._still_held.known()
         seen = self._ledger.look(name)
         self._ledger.note(name, seen, self._store.put(self._layout.out / name, name))
-
-    def _restore(self, reporter: Reporter, found: dict[str, Stored]) -> None:
-        """Fetch what earlier builds have finished; the marks last, so that a fetch that is cut off is not believed."""
-        names = [name for name in found if belongs(name) or name == MANIFEST]
-        marks = [name for name in names if name.startswith(f"{DONE}/")]
-        files = [name for name in names if name not in set(marks) and name != MANIFEST]
-        if not marks:
-            return
-        stage = reporter.stage("fetch", "files", len(names))
-        for group in (files, marks):
-            for _ in self._threads.map(lambda name: self._fetch(name, found[name]), group):
-                stage.advance(1)
-        if MANIFEST in found:
-            self._fetch(MANIFEST, found[MANIFEST])
-            stage.advance(1)
-        stage.end()
-        self._ledger.save()
-
-    def _fetch(self, name: str, stored: Stored) -> None:
-        path = self._layout.out / name
-        arriving = self._layout.scratch / "fetched" / name
-        self._store.fetch(name, arriving)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arriving.replace(path)
-        self._ledger.note(name, self._ledger.look(name), stored)
 
     def _local(self) -> list[str]:
         """Names of the files that belong into the store."""
