@@ -19,6 +19,7 @@ from medcutmix_pipeline.pipeline.listing import Listing, list_studies
 from medcutmix_pipeline.pipeline.lock import exclusive
 from medcutmix_pipeline.pipeline.machine import arrow_memory_returned
 from medcutmix_pipeline.pipeline.output import check_output
+from medcutmix_pipeline.pipeline.ownership import claim
 from medcutmix_pipeline.pipeline.pieces import Pieces
 from medcutmix_pipeline.pipeline.pixel import pixel_tasks
 from medcutmix_pipeline.pipeline.placement import Unit, place_corpus
@@ -63,6 +64,7 @@ def build(
     # A lexicon that cannot be read, and a finding that it does not have, are to be told before anything is started.
     check_excluded(config.pairing, context.reader.findings)
     with exclusive(layout.lock), arrow_memory_returned(), ExitStack() as stack:
+        claim(layout)
         if mirror:
             stack.enter_context(mirror.held())
         engine = Starter(context, reporter, stack, must_share=mirror is None)

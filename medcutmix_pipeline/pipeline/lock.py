@@ -6,10 +6,12 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import socket
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.pipeline.naming import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +44,16 @@ def exclusive(path: Path) -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or "another process"
             raise UsageError(f"a build into {path.parent.parent} is already running ({holder})") from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
+        with naming(path):
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
         yield
+
+
+def was_held(path: Path) -> bool:
+    """Whether a build holds this file or held it once: it tells which process that was, and others' locks do not."""
+    try:
+        return re.fullmatch(r"process \d+ on \S+", path.read_text(encoding="utf-8").strip()) is not None
+    except (OSError, ValueError):
+        return False

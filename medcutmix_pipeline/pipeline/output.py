@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.pipeline.layout import Layout
+from medcutmix_pipeline.pipeline.ownership import is_ours
 from medcutmix_pipeline.pipeline.storage.mirror import Mirror
 from medcutmix_pipeline.pipeline.storage.store import Store
 from medcutmix_pipeline.sources.reading import protocol
@@ -51,11 +52,15 @@ def _working_folder(out: Path | str, work: str | None, store: Store | None) -> P
 def _check_folder(layout: Layout, root: str) -> None:
     """Make sure that the output folder is new, empty or ours, and that the source does not stand in it."""
     try:
-        # A build that is killed right at its start leaves no more than an empty folder.
-        taken = layout.out.exists() and any(p != layout.build or any(p.iterdir()) for p in layout.out.iterdir())
+        taken = layout.out.exists() and any(p != layout.build or _holds_something(layout) for p in layout.out.iterdir())
     except OSError as why:
         raise UsageError(f"cannot write to {layout.out}: {why.strerror}") from None
-    if taken and not layout.is_ours():
+    if taken and not is_ours(layout):
         raise UsageError(f"{layout.out} is not empty and holds no dataset of ours: name a new folder with --out")
     if root and protocol(root) is None and Path(root).resolve().is_relative_to(layout.out):
         raise UsageError(f"the source {root} stands inside the output {layout.out}: name another folder with --out")
+
+
+def _holds_something(layout: Layout) -> bool:
+    """Whether there is more in `.build` than the empty lock that a build leaves which is killed right at its start."""
+    return any(path != layout.lock or path.stat().st_size for path in layout.build.iterdir())

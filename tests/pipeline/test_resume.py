@@ -228,7 +228,7 @@ def test_strange_files_in_the_folders_of_a_dataset_do_not_stop_a_build(corpus, r
 def test_leftovers_of_a_killed_build_do_not_outlive_the_next(corpus, tmp_path):
     scrap = tmp_path / "out" / ".build" / "scratch" / "part-00000.parquet.0123"
     scrap.parent.mkdir(parents=True)
-    (tmp_path / "out" / ".build" / "lock").touch()
+    (tmp_path / "out" / ".build" / "lock").write_text("process 4711 on a-node")
     scrap.write_text("the listing of a build that was killed, patients and all")
     make(corpus, tmp_path / "out")
     assert not scrap.exists()
