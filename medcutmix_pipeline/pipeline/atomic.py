@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medcutmix_pipeline.pipeline.naming import naming
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -46,8 +44,8 @@ class Staged:
 class _HashingFile(io.RawIOBase):
     """A write-only stream that hashes what passes through."""
 
-    def __init__(self, raw: BinaryIO, path: Path) -> None:
-        self._raw, self._path = raw, path
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
         self.digest = hashlib.sha256()
         self.count = 0
 
@@ -58,8 +56,7 @@ class _HashingFile(io.RawIOBase):
         return self.count
 
     def write(self, data: Any) -> int:
-        with naming(self._path):
-            self._raw.write(data)
+        self._raw.write(data)
         self.digest.update(data)
         size = memoryview(data).nbytes
         self.count += size
@@ -108,7 +105,7 @@ def staged_folder(folder: Path, final: Path) -> list[Staged]:
     """The files of a folder, flushed, to be `put` under the same names into another folder."""
     staged = []
     for path in sorted(folder.iterdir()):
-        with path.open("rb") as file, naming(path):
+        with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
         staged.append(Staged(final / path.name, path, path.stat().st_size, sha256))
@@ -129,16 +126,11 @@ def put(files: Iterable[Staged]) -> None:
 @contextlib.contextmanager
 def _written_file(temporary: Path) -> Iterator[tuple[BinaryIO, Written]]:
     written = Written()
-    raw = temporary.open("xb")
-    stream = _HashingFile(raw, temporary)
-    try:
+    with temporary.open("xb") as raw:
+        stream = _HashingFile(cast("BinaryIO", raw))
         yield cast("BinaryIO", stream), written
-        with naming(temporary):
-            raw.flush()
-            os.fsync(raw.fileno())
-    finally:
-        with naming(temporary):  # what a full disk did not take before is tried once more
-            raw.close()
+        raw.flush()
+        os.fsync(raw.fileno())
     written.bytes, written.sha256 = stream.count, stream.digest.hexdigest()
 
 
@@ -199,7 +191,6 @@ def _sync_folder(folder: Path) -> None:
     """Make a rename durable: on POSIX the folder itself has to be flushed."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        with naming(folder):
-            os.fsync(handle)
+        os.fsync(handle)
     finally:
         os.close(handle)

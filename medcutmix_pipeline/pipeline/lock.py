@@ -11,7 +11,6 @@ import socket
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import UsageError
-from medcutmix_pipeline.pipeline.naming import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +43,9 @@ def exclusive(path: Path) -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or "another process"
             raise UsageError(f"a build into {path.parent.parent} is already running ({holder})") from None
-        with naming(path):
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
         yield
 
 

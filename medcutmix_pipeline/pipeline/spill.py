@@ -17,8 +17,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from medcutmix_pipeline.pipeline.naming import naming
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
@@ -44,8 +42,7 @@ class _Spill(ABC, Generic[Content]):
         begins = np.flatnonzero(np.diff(sorted_, prepend=-1))
         for begin, end in pairwise([*begins.tolist(), sorted_.size]):
             raw = self._bytes(content, begin, end)
-            path = self._path(int(sorted_[begin]))
-            with self._lock, naming(path), path.open("ab") as out:
+            with self._lock, self._path(int(sorted_[begin])).open("ab") as out:
                 out.write(raw)
 
     def _path(self, bucket: int) -> Path:

@@ -1,18 +1,13 @@
 """Files are whole or not there."""
 
-import errno
 import hashlib
 import os
-import pickle
 import stat
-from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
 from medcutmix_pipeline.pipeline.atomic import atomic_file, write_bytes, write_parquet
-from medcutmix_pipeline.pipeline.spill import NumberSpill
 
 
 def test_what_is_written_is_hashed_and_counted(tmp_path):
@@ -52,25 +47,3 @@ def test_equal_tables_give_equal_bytes_whatever_their_chunks(tmp_path):
     first = write_parquet(whole, tmp_path / "a.parquet", tmp_path)
     second = write_parquet(pieces, tmp_path / "b.parquet", tmp_path)
     assert first == second
-
-
-WRITES = {
-    "a few bytes": lambda folder: write_bytes(b"few", folder / "f", folder),
-    "many bytes": lambda folder: write_bytes(bytes(1 << 20), folder / "f", folder),
-    "a table": lambda folder: write_parquet(pa.table({"a": np.arange(100_000)}), folder / "f", folder),
-    "a bucket": lambda folder: NumberSpill(folder, {"a": "<i8"}).add(np.zeros(9, np.int64), a=np.arange(9)),
-}
-
-
-FULL = Path("/dev/full")
-
-
-@pytest.mark.skipif(not FULL.exists(), reason="a device that is always full is Linux's")
-@pytest.mark.parametrize("what", WRITES)
-def test_a_disk_that_is_full_is_told_with_the_file_that_stood_on_it(tmp_path, monkeypatch, what):
-    monkeypatch.setattr(Path, "open", lambda _, mode, open_=Path.open: open_(FULL, mode.replace("x", "w")))
-    with pytest.raises(OSError, match="No space left on device") as told:
-        WRITES[what](tmp_path)
-    assert told.value.errno == errno.ENOSPC
-    assert Path(told.value.filename).is_relative_to(tmp_path)
-    assert pickle.loads(pickle.dumps(told.value)).filename == told.value.filename, "it does not come from a worker"
