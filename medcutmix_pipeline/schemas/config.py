@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -160,11 +160,20 @@ class EngineConfig(Section):
     encoders: int | None = Field(
         None, ge=1, description="encoder processes; null: one for each GPU, or for every two CPUs"
     )
-    gpus_per_encoder: float = Field(1.0, gt=0, description="GPUs (or a share of one) that an encoder process takes")
+    gpus_per_encoder: float = Field(
+        1.0, ge=1e-4, description="GPUs (or a share of one) that an encoder process takes"  # Ray knows no smaller share
+    )
     work_dir: str | None = Field(
         None, description="working folder of a build into an object store, as large as the dataset; --work"
     )
     max_reject_rate: Fraction = Field(0.2, description="stop when more than this share of the input is rejected")
+
+    @field_validator("gpus_per_encoder")
+    @classmethod
+    def _whole_above_one(cls, gpus: float) -> float:
+        if gpus > 1 and gpus % 1:
+            raise ValueError("give a share of one GPU, such as 0.5, or a whole number of them")
+        return gpus
 
 
 class Config(Section):
