@@ -14,10 +14,12 @@ import ray.exceptions
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.pipeline.carry import carried, unpacking
 from medcutmix_pipeline.pipeline.encoder_pool import size_pool
+from medcutmix_pipeline.pipeline.engine import CrashError
 from medcutmix_pipeline.pipeline.ray_nodes import ask_nodes
 from medcutmix_pipeline.pipeline.ray_start import start_or_join, stop
 from medcutmix_pipeline.pipeline.ray_tasks import (
     BAKE_UNIT,
+    CRASHES,
     INGEST,
     READ_PART,
     TRIES,
@@ -180,11 +182,19 @@ class RayEngine:
                 first, sent, refs = queue.pop(0)
                 yield whole(sent, first, refs)
 
-    def call(self, work: Callable[[Context, Task], Result], context: Context, task: Task) -> Result:
+    def call(
+        self, work: Callable[[Context, Task], Result], context: Context, task: Task, reads: Iterable[Path] = ()
+    ) -> Result:
         """See `Engine.call`."""
         with breakdown_told():
             remote: Any = ray.remote(num_gpus=self._pool.gpus, max_retries=TRIES)(unpacking(work))
-            made: Result = result(remote.remote(self._sent(context, []), ray.put(task)))
+            try:
+                made: Result = result(remote.remote(self._sent(context, reads), ray.put(task)))
+            except CRASHES as why:
+                raise CrashError(
+                    f"one piece of work crashed {TRIES + 1} times ({type(why).__name__}): is there enough memory? "
+                    "`build` again goes on from here"
+                ) from None
             return made
 
     def close(self) -> None:

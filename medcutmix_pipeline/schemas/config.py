@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
+_SHARE = 1e-4  # of a GPU; Ray reckons in these
+
 
 class Section(BaseModel):
     """A group of settings."""
@@ -161,7 +163,7 @@ class EngineConfig(Section):
         None, ge=1, description="encoder processes; null: one for each GPU, or for every two CPUs"
     )
     gpus_per_encoder: float = Field(
-        1.0, ge=1e-4, description="GPUs (or a share of one) that an encoder process takes"  # Ray knows no smaller share
+        1.0, ge=_SHARE, description="GPUs (or a share of one) that an encoder process takes"
     )
     work_dir: str | None = Field(
         None, description="working folder of a build into an object store, as large as the dataset; --work"

@@ -84,7 +84,9 @@ def test_a_build_that_asks_for_more_encoders_than_there_are_gpus_ends_well(built
         asked = {"kind": "ray", "encoders": 2}
         _, told = run_build(tmp_path / "studies", tmp_path / "out", engine=asked, **changes)
         with pytest.raises(UsageError, match="gpus_per_encoder"):
-            run_build(tmp_path / "studies", tmp_path / "never", engine={"kind": "ray", "gpus_per_encoder": 2}, **changes)
+            run_build(
+                tmp_path / "studies", tmp_path / "never", engine={"kind": "ray", "gpus_per_encoder": 2}, **changes
+            )
     finally:
         ray.shutdown()
     assert "encoders: 1 of engine.encoders=2" in told
