@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,6 +63,22 @@ def test_a_changed_setting_redoes_what_it_touches_and_gives_what_a_fresh_build_g
     run_build(studies, tmp_path / "fresh", shards={"samples_per_shard": 64})
     assert digests(tmp_path / "out") == digests(tmp_path / "fresh")
     assert validate(Dataset(tmp_path / "out")) == []
+
+
+def test_parts_of_another_size_cost_no_fit_and_no_shard(studies, built, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    _, told = run_build(studies, out, ingest={"studies_per_part": 60})
+    assert re.search(r"fit: (\d+) steps, \1 already done", told)
+    assert re.search(r"shards: (\d+) samples, \1 already done", told)
+    run_build(studies, tmp_path / "fresh", ingest={"studies_per_part": 60})
+    assert digests(out) == digests(tmp_path / "fresh")
+
+
+def test_parts_larger_than_the_corpus_are_the_same_part_at_any_size(studies, tmp_path):
+    run_build(studies, tmp_path / "out", ingest={"studies_per_part": 100})
+    _, told = run_build(studies, tmp_path / "out", ingest={"studies_per_part": 200})
+    assert "read: 90 studies, 90 already done" in told
 
 
 def build_with_signal(studies, out, settings, stage: str, number: signal.Signals) -> subprocess.CompletedProcess[str]:
@@ -185,8 +202,6 @@ def test_a_folder_that_is_not_ours_is_left_alone(studies, tmp_path):
 
 
 def test_broken_images_are_rejects_and_cost_nothing_else(studies, tmp_path):
-    import shutil
-
     root = tmp_path / "studies"
     shutil.copytree(studies, root)
     images = sorted((root / "images").iterdir())
@@ -202,8 +217,6 @@ def test_broken_images_are_rejects_and_cost_nothing_else(studies, tmp_path):
 
 
 def test_too_many_rejects_stop_the_build(studies, tmp_path):
-    import shutil
-
     root = tmp_path / "studies"
     shutil.copytree(studies, root)
     for image in sorted((root / "images").iterdir())[::2]:

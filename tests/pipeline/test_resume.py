@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -135,6 +136,24 @@ def test_a_change_of_settings_gives_what_a_new_folder_gives(corpus, reference, t
         make(corpus, new, **changes)
         assert digests(out) == digests(new)
     assert validate(Dataset(out)) == []
+
+
+IDLE = {
+    "how a fit would learn, where nothing is fitted": ({}, {"fit": {**_FIT, "steps": 3}}),
+    "how many networks of a fit learn at a time": (FIT, {**FIT, "fit": {**_FIT, "threads": 1}}),
+    "code of a published model, where none is used": (FIT, {**FIT, "trust_remote_code": True}),
+}
+
+
+@pytest.mark.parametrize("setting", IDLE)
+def test_a_setting_that_changes_nothing_redoes_nothing_but_what_tells_the_settings(corpus, tmp_path, setting):
+    out, new = tmp_path / "out", tmp_path / "new"
+    before, after = IDLE[setting]
+    make(corpus, out, attention=before)
+    _, told = make(corpus, out, attention=after)
+    assert len(re.findall(r"(\d+) \w+, \1 already done", told)) == (3 if before else 2)
+    make(corpus, new, attention=after)
+    assert digests(out) == digests(new)
 
 
 def test_an_image_and_a_report_that_were_changed_on_disk_are_read_again(corpus, tmp_path):
