@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.pipeline.atomic import staged_folder
+from medcutmix_pipeline.pipeline.failing_at import failing_at
 from medcutmix_pipeline.pipeline.identity import encoder_key
 from medcutmix_pipeline.pipeline.layout import Outcome
 from medcutmix_pipeline.pipeline.tasks import Context, IngestTask
@@ -169,14 +170,16 @@ def train(context: Context, task: TrainTask) -> Outcome:
         curve.append([step, round(loss, 4)])
         (context.staging / _PROGRESS).write_text(f"{step} {steps}")
 
-    course = fit_encoder(
-        task.material.images,
-        task.material.pairs,
-        context.config.attention.fit,
-        context.config.seed,
-        folder,
-        tell,
-        context.config.attention.device,
-    )
+    attention = context.config.attention
+    with failing_at(folder):
+        course = fit_encoder(
+            task.material.images,
+            task.material.pairs,
+            attention.fit,
+            context.config.seed,
+            folder,
+            tell,
+            attention.device,
+        )
     facts = {"images": len(task.material.images), "unused": task.material.unused, "curve": curve, **asdict(course)}
     return Outcome(_ENCODER, task.key, facts, staged_folder(folder, context.layout.out / "encoder"))
