@@ -131,9 +131,18 @@ def test_a_build_killed_in_the_middle_goes_on_to_the_same_bytes(studies, built, 
 
 @pytest.mark.parametrize(
     ("engine", "number"),
-    [("serial", signal.SIGINT), ("serial", signal.SIGTERM), ("ray", signal.SIGINT), ("ray", signal.SIGTERM)],
+    [
+        ("serial", signal.SIGINT),
+        ("serial", signal.SIGTERM),
+        ("serial", signal.SIGHUP),
+        ("ray", signal.SIGINT),
+        ("ray", signal.SIGTERM),
+        pytest.param("ray", signal.SIGHUP, marks=pytest.mark.slow),
+    ],
 )
-def test_ctrl_c_or_a_schedulers_end_says_how_to_go_on_and_leaves_no_dataset(studies, tmp_path, engine, number):
+def test_ctrl_c_a_schedulers_end_or_a_terminals_says_how_to_go_on_and_leaves_no_dataset(
+    studies, tmp_path, engine, number
+):
     out = tmp_path / "out"
     settings = merged(SETTINGS, engine={"kind": engine, "workers": 2})
     ended = build_with_signal(studies, out, settings, "read", number)
@@ -141,6 +150,16 @@ def test_ctrl_c_or_a_schedulers_end_says_how_to_go_on_and_leaves_no_dataset(stud
     assert ended.stderr.strip() == "interrupted; run the same command again to go on where it stopped"
     assert "Traceback" not in ended.stdout
     assert not (out / "dataset.json").exists()
+
+
+def test_under_nohup_the_end_of_the_terminal_does_not_end_a_build(studies, built, tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which a process that is started inherits
+    try:
+        ended = build_with_signal(studies, tmp_path / "out", SETTINGS, "read", signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert ended.returncode == 0, ended.stderr
+    assert digests(tmp_path / "out") == digests(built)
 
 
 @pytest.mark.slow  # each try costs a new worker; the halving itself is tried in test_recovery.py
