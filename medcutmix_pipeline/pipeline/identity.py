@@ -19,7 +19,7 @@ def with_whole_paths(config: Config) -> Config:
     sentences, attention = config.sentences, config.attention
     if sentences.lexicon is not None:
         sentences = sentences.model_copy(update={"lexicon": str(Path(sentences.lexicon).resolve())})
-    encoder = Path(attention.encoder).expanduser()
+    encoder = Path(attention.encoder)
     if encoder.is_dir():
         attention = attention.model_copy(update={"encoder": str(encoder.resolve())})
     return config.model_copy(update={"sentences": sentences, "attention": attention})
