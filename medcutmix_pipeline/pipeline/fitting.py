@@ -17,6 +17,7 @@ from medcutmix_pipeline.pipeline.atomic import staged_folder
 from medcutmix_pipeline.pipeline.failing_at import failing_at
 from medcutmix_pipeline.pipeline.identity import encoder_key
 from medcutmix_pipeline.pipeline.layout import Outcome
+from medcutmix_pipeline.pipeline.pieces import intact
 from medcutmix_pipeline.pipeline.tasks import Context, IngestTask
 from medcutmix_pipeline.pipeline.work import placed_samples
 from medcutmix_pipeline.stages.attention.corpus import Pair, pairs_of
@@ -66,10 +67,10 @@ class Fit:
         self._steps = context.config.attention.fit.steps
 
     def done(self) -> bool:
-        """Whether the one that stands in `encoder/` was fitted on these rows with these settings; told if so."""
-        layout = self._context.layout
-        facts = layout.facts(_ENCODER, self._key)
-        if facts is None or layout.damaged(facts):
+        """Whether the one that stands in `encoder/` was fitted on these rows with these settings; told if so, and where
+        it was and is damaged.
+        """
+        if intact(self._context.layout, self._reporter, _ENCODER, self._key) is None:
             return False
         stage = self._reporter.stage("fit", "steps", self._steps)
         stage.skip(self._steps)

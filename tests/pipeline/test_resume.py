@@ -233,6 +233,21 @@ def test_what_was_deleted_by_hand_is_made_again(corpus, reference, tmp_path, gon
     assert digests(out) == digests(reference)
 
 
+@pytest.mark.parametrize(
+    "what", ["shards/train-000000.tar", "sentences/part-00000.parquet", "encoder/model.safetensors"]
+)
+def test_a_finished_file_that_is_not_as_it_was_written_is_told_and_made_again(corpus, tmp_path, what):
+    out = tmp_path / "out"
+    make(corpus, out, attention=FIT)
+    before = digests(out)
+    content = bytearray((out / what).read_bytes())
+    content[len(content) // 2] ^= 1
+    (out / what).write_bytes(content)
+    _, told = make(corpus, out, attention=FIT)
+    assert f"{what} is gone or not as it was written: it is made again" in told
+    assert digests(out) == before
+
+
 def test_strange_files_in_the_folders_of_a_dataset_do_not_stop_a_build(corpus, reference, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(reference, out)
