@@ -62,7 +62,7 @@ def unit_key(context: Context, rows_sha256: str, encoder_sha256: str) -> str:
     """The key of one unit: its rows, the encoder's weights, and all that making it depends on."""
     told = public_config(context.config, context.reader.lexicon_sha256)
     matters = {name: told[name] for name in ("seed", "sentences", "pairing", "plans")}
-    matters |= {"ingest": _of_an_input(told), "attention": _of_an_encoder_at_work(told)}
+    matters |= {"ingest": _of_an_input(told), "attention": _of_an_encoder_at_work(context.config, told)}
     matters["shards"] = _without_pixel(told["shards"])
     return digest(STATE_VERSION, FORMAT_VERSION, rows_sha256, encoder_sha256, matters)
 
@@ -72,11 +72,11 @@ def _of_an_input(told: dict[str, Any]) -> dict[str, Any]:
     return _without(told["ingest"], "studies_per_part")
 
 
-def _of_an_encoder_at_work(told: dict[str, Any]) -> dict[str, Any]:
+def _of_an_encoder_at_work(config: Config, told: dict[str, Any]) -> dict[str, Any]:
     """What decides how it looks, beside its weights; these tell all of the fit that they came from."""
     attention = _without(told["attention"], "fit")
     # Only a model's folder may bring a tokenizer of its own beside the library's, which may cut words otherwise.
-    return _without(attention, "trust_remote_code") if attention["encoder"] == FIT else attention
+    return _without(attention, "trust_remote_code") if config.attention.encoder == FIT else attention
 
 
 def _without(section: dict[str, Any], setting: str) -> dict[str, Any]:
