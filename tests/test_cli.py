@@ -44,6 +44,12 @@ def test_version():
     assert run_cli("--version").stdout.strip() == f"medcutmix-pipeline {__version__}"
 
 
+def test_a_dry_run_finds_studies_in_the_home_folder_that_no_shell_has_put_in(studies):
+    result = run_cli("build", "--source", "phantom", f"--root=~/{studies.name}", "--dry-run", HOME=str(studies.parent))
+    assert result.returncode == 0, result.stderr
+    assert "90 studies" in result.stdout
+
+
 def test_sources_are_listed_with_their_layout():
     told = run_cli("sources").stdout
     for kind in ("openi", "mimic-cxr-jpg", "chexpert-plus", "manifest", "phantom"):

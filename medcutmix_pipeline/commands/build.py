@@ -90,8 +90,7 @@ def _run_build(config: "Config", out: str, fresh: bool, retry_rejects: bool, qui
     from medcutmix_pipeline.pipeline.build import build as run_build
     from medcutmix_pipeline.pipeline.progress import Reporter
 
-    # A scheduler that ends a job sends SIGTERM: leave as tidily as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _end_tidily()
     console = out_console(quiet)
     with Reporter(console) as reporter:
         manifest = run_build(config, out, reporter, fresh=fresh, retry_rejects=retry_rejects)
@@ -103,6 +102,13 @@ def _run_build(config: "Config", out: str, fresh: bool, retry_rejects: bool, qui
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _end_tidily() -> None:
+    """What ends a build leaves as little behind as Ctrl-C: SIGTERM of a scheduler, SIGHUP of a terminal that goes."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup the build outlives its terminal
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def init(

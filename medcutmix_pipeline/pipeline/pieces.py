@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 
 
+def intact(layout: Layout, reporter: Reporter, name: str, key: str) -> Facts | None:
+    """What a finished piece of work said of itself, if its files are as they were written; told where they are not."""
+    facts = layout.facts(name, key)
+    damaged = facts and layout.damaged(facts)
+    if damaged:
+        reporter.say(f"{damaged} is gone or not as it was written: it is made again")
+    return None if damaged else facts
+
+
 class Pieces:
     """Runs pieces of work, commits and brings what comes of them, and counts the rejects of this run and earlier ones.
 
@@ -120,11 +129,7 @@ class Pieces:
             threads.shutdown(cancel_futures=True)
 
     def _intact(self, task: Any) -> Facts | None:
-        facts = self._layout.facts(task.name, task.key)
-        damaged = facts and self._layout.damaged(facts)
-        if damaged:
-            self._reporter.say(f"{damaged} is gone or not as it was written: it is made again")
-        return None if damaged else facts
+        return intact(self._layout, self._reporter, task.name, task.key)
 
     def _count(self, facts: Facts, unit: str) -> int:
         """How many inputs a piece of work went through; samples that were rejected on the way were inputs, too."""

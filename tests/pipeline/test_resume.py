@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -137,6 +138,24 @@ def test_a_change_of_settings_gives_what_a_new_folder_gives(corpus, reference, t
     assert validate(Dataset(out)) == []
 
 
+IDLE = {
+    "how a fit would learn, where nothing is fitted": ({}, {"fit": {**_FIT, "steps": 3}}),
+    "how many networks of a fit learn at a time": (FIT, {**FIT, "fit": {**_FIT, "threads": 1}}),
+    "code of a published model, where none is used": (FIT, {**FIT, "trust_remote_code": True}),
+}
+
+
+@pytest.mark.parametrize("setting", IDLE)
+def test_a_setting_that_changes_nothing_redoes_nothing_but_what_tells_the_settings(corpus, tmp_path, setting):
+    out, new = tmp_path / "out", tmp_path / "new"
+    before, after = IDLE[setting]
+    make(corpus, out, attention=before)
+    _, told = make(corpus, out, attention=after)
+    assert len(re.findall(r"(\d+) \w+, \1 already done", told)) == (3 if before else 2)
+    make(corpus, new, attention=after)
+    assert digests(out) == digests(new)
+
+
 def test_an_image_and_a_report_that_were_changed_on_disk_are_read_again(corpus, tmp_path):
     root = tmp_path / "studies"
     shutil.copytree(corpus, root)
@@ -212,6 +231,21 @@ def test_what_was_deleted_by_hand_is_made_again(corpus, reference, tmp_path, gon
     shutil.rmtree(out / gone) if (out / gone).is_dir() else (out / gone).unlink()
     make(corpus, out)
     assert digests(out) == digests(reference)
+
+
+@pytest.mark.parametrize(
+    "what", ["shards/train-000000.tar", "sentences/part-00000.parquet", "encoder/model.safetensors"]
+)
+def test_a_finished_file_that_is_not_as_it_was_written_is_told_and_made_again(corpus, tmp_path, what):
+    out = tmp_path / "out"
+    make(corpus, out, attention=FIT)
+    before = digests(out)
+    content = bytearray((out / what).read_bytes())
+    content[len(content) // 2] ^= 1
+    (out / what).write_bytes(content)
+    _, told = make(corpus, out, attention=FIT)
+    assert f"{what} is gone or not as it was written: it is made again" in told
+    assert digests(out) == before
 
 
 def test_strange_files_in_the_folders_of_a_dataset_do_not_stop_a_build(corpus, reference, tmp_path):

@@ -26,6 +26,19 @@ def test_settings_override_the_file(tmp_path):
     assert (config.seed, config.shards.image_size, config.splits.train) == (3, 96, 0.5)
 
 
+PLACES = ("source.root", "sentences.lexicon", "attention.encoder", "privacy.key_file", "engine.work_dir")
+
+
+@pytest.mark.parametrize("key", PLACES)
+def test_a_tilde_is_the_home_folder_in_every_place_that_a_setting_names(tmp_path, monkeypatch, key):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    section, name = key.split(".")
+    told = {"~/a place": f"{tmp_path}/a place", "s3://bucket/~/x": "s3://bucket/~/x", "there/~": "there/~"}
+    for given, meant in told.items():
+        config = load_config(None, [parse_set(f"{key}={given}")])
+        assert getattr(getattr(config, section), name) == meant
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
