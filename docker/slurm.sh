@@ -15,6 +15,7 @@ STUDIES=${STUDIES:?folder of the studies, such as STUDIES=/scratch/mimic-cxr-jpg
 OUTPUT=${OUTPUT:?folder of the dataset}
 SOURCE=${SOURCE:-mimic-cxr-jpg}
 PORT=${PORT:-6379}
+HEAD_PATIENCE=${HEAD_PATIENCE:-300} # seconds until the head has to answer
 CPUS=${SLURM_CPUS_PER_TASK:-1}
 
 # Others share these machines: without the token nobody joins.
@@ -30,7 +31,16 @@ HEAD=$(srun --nodes=1 --ntasks=1 -w "${NODES[0]}" hostname --ip-address | awk '{
 srun --nodes=1 --ntasks=1 --overlap -w "${NODES[0]}" \
     ray start --head --block --node-ip-address="$HEAD" --port="$PORT" --num-cpus="$CPUS" \
     --include-dashboard=false --temp-dir="$SESSION" &
-until ray health-check --address "$HEAD:$PORT" >/dev/null 2>&1; do sleep 2; done
+HEAD_PID=$!
+SECONDS=0
+until ray health-check --address "$HEAD:$PORT" >/dev/null 2>&1; do
+    if ! kill -0 "$HEAD_PID" 2>/dev/null || ((SECONDS > HEAD_PATIENCE)); then
+        echo "error: no Ray answers on ${NODES[0]} ($HEAD:$PORT); is the port taken? Another one: PORT=6380" >&2
+        kill "$HEAD_PID" 2>/dev/null || true
+        exit 1
+    fi
+    sleep 2
+done
 for node in "${NODES[@]:1}"; do
     srun --nodes=1 --ntasks=1 --overlap -w "$node" \
         ray start --block --address="$HEAD:$PORT" --num-cpus="$CPUS" --disable-usage-stats &

@@ -44,6 +44,12 @@ def test_version():
     assert run_cli("--version").stdout.strip() == f"medcutmix-pipeline {__version__}"
 
 
+def test_a_dry_run_finds_studies_in_the_home_folder_that_no_shell_has_put_in(studies):
+    result = run_cli("build", "--source", "phantom", f"--root=~/{studies.name}", "--dry-run", HOME=str(studies.parent))
+    assert result.returncode == 0, result.stderr
+    assert "90 studies" in result.stdout
+
+
 def test_sources_are_listed_with_their_layout():
     told = run_cli("sources").stdout
     for kind in ("openi", "mimic-cxr-jpg", "chexpert-plus", "manifest", "phantom"):
@@ -68,6 +74,21 @@ def test_sources_are_listed_with_their_layout():
 def test_a_wrong_call_of_build(tmp_path, arguments, code, told):
     one_line(run_cli("build", "--out", tmp_path / "out", *arguments), code, *told)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--out", "s3:/bucket/prefix"], ["s3://BUCKET/PREFIX", "./s3:/bucket/prefix"]),
+        (["--out", "file:/folder"], ["a URL has two slashes"]),
+        (["--out", "folder", "--work", "scrap"], ["--work goes with a URL as --out"]),
+    ],
+)
+def test_an_output_that_means_something_else_than_it_says(studies, tmp_path, monkeypatch, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    for command in ("build --engine serial", "build --dry-run"):
+        one_line(run_cli(*command.split(), "--source", "phantom", "--root", studies, *arguments), 2, *told)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_source_of_another_kind_is_recognised(studies, tmp_path):

@@ -11,11 +11,13 @@ from medcutmix_pipeline.dataset import facts as numbers
 from medcutmix_pipeline.dataset import inspect as telling
 from medcutmix_pipeline.dataset.pick import ODDITIES, random_plans, worst_plans
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.outfile import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from medcutmix_pipeline.dataset import Dataset
+    from medcutmix_pipeline.dataset.rows import Rows
     from medcutmix_pipeline.dataset.view import PlanView, SampleView
 
 Facts = dict[str, Any]
@@ -80,16 +82,18 @@ def one_sample(dataset: Dataset, sample: str) -> Told:
     return {"kind": "sample", **facts}, lambda: telling.tell_sample(facts)
 
 
-def some_rejects(dataset: Dataset, count: int) -> Told:
-    """The first rejects."""
-    rows = dataset.table("rejects").head(count).to_pylist()
-    total = len(dataset.rejects)
-    title = f"Rejects, {len(rows):,} of {total:,}"
+def some_rejects(rejects: Rows, count: int, finished: bool = True) -> Told:
+    """The first rejects of a dataset, or of a build that is not finished."""
+    rows = rejects.arrow.head(count).to_pylist()
+    total = len(rejects)
+    when = "" if finished else " of the unfinished build so far"
 
     def tell() -> RenderableType:
-        return telling.tell_rejects(title, rows) if rows else telling.text("Nothing was rejected.")
+        title = f"Rejects{when}, {len(rows):,} of {total:,}"
+        nothing = "Nothing was rejected." if finished else "Nothing was rejected so far."
+        return telling.tell_rejects(title, rows) if rows else telling.text(nothing)
 
-    return {"kind": "rejects", "total": total, "rejects": rows}, tell
+    return {"kind": "rejects", "finished": finished, "total": total, "rejects": rows}, tell
 
 
 def query(dataset: Dataset, asked: str) -> Told:
@@ -119,7 +123,5 @@ def draw(dataset: Dataset, facts: Facts, file: Path) -> None:
         raise UsageError(f"a picture holds {MOST_VIEWS} plans at most, not {len(rows)}")
     else:
         views = [view_plan(dataset, row) for row in rows]
-    try:
-        sheet(views).save(file, "PNG")
-    except OSError as why:
-        raise UsageError(f"cannot write {file}: {why.strerror or why}") from None
+    with whole_file(file) as part:
+        sheet(views).save(part, "PNG")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from medcutmix_pipeline.commands.shape import option
+from medcutmix_pipeline.outfile import refuse_inputs, whole_file
 
 
 def attend(
@@ -34,6 +35,7 @@ def attend(
     from medcutmix_pipeline.pictures.attend import fitted_in
     from medcutmix_pipeline.schemas.config import AttentionConfig
 
+    refuse_inputs(out, image)
     fitted = fitted_in(encoder)
     config = AttentionConfig(
         encoder="fit" if fitted else encoder, mass=mass, device=device, trust_remote_code=trust_remote_code
@@ -44,5 +46,6 @@ def attend(
         f"score {found.score:.2f}, covers {found.area:.1%} of the image, "
         f"strongest at {x:.0%} from the left and {y:.0%} from the top"
     )
-    overlay(found.image, found.attention, f"{sentence}  ({told})").save(out, "PNG")
+    with whole_file(out) as file:
+        overlay(found.image, found.attention, f"{sentence}  ({told})").save(file, "PNG")
     typer.echo(f"{told}; {out}")

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.markup import escape
 
-from medcutmix_pipeline.commands.options import ConfigFile, RootOption, SetOption, SourceOption, WorkOption, resolved
+from medcutmix_pipeline.commands.options import (
+    ConfigFile,
+    RootOption,
+    SetOption,
+    SourceOption,
+    WorkOption,
+    check_work,
+    resolved,
+)
 from medcutmix_pipeline.commands.shape import option
 from medcutmix_pipeline.commands.tell import QuietOption, out_console
 from medcutmix_pipeline.errors import UsageError
@@ -62,6 +70,7 @@ def build(
         "engine.work_dir": work,
         "engine.max_reject_rate": max_reject_rate,
     }
+    check_work(work, out)
     asked = resolved(config, settings, named)
     if not asked.source.root:
         raise UsageError(
@@ -81,8 +90,7 @@ def _run_build(config: "Config", out: str, fresh: bool, retry_rejects: bool, qui
     from medcutmix_pipeline.pipeline.build import build as run_build
     from medcutmix_pipeline.pipeline.progress import Reporter
 
-    # A scheduler that ends a job sends SIGTERM: leave as tidily as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _end_tidily()
     console = out_console(quiet)
     with Reporter(console) as reporter:
         manifest = run_build(config, out, reporter, fresh=fresh, retry_rejects=retry_rejects)
@@ -94,6 +102,13 @@ def _run_build(config: "Config", out: str, fresh: bool, retry_rejects: bool, qui
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _end_tidily() -> None:
+    """What ends a build leaves as little behind as Ctrl-C: SIGTERM of a scheduler, SIGHUP of a terminal that goes."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup the build outlives its terminal
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def init(

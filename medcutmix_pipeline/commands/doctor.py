@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medcutmix_pipeline.commands.options import ConfigFile, RootOption, SetOption, SourceOption, WorkOption, resolved
+from medcutmix_pipeline.commands.options import (
+    ConfigFile,
+    RootOption,
+    SetOption,
+    SourceOption,
+    WorkOption,
+    check_work,
+    resolved,
+)
 from medcutmix_pipeline.commands.shape import option
 from medcutmix_pipeline.commands.tell import JsonOption, out_console, tell_json
 from medcutmix_pipeline.errors import ExitCode
@@ -31,6 +39,7 @@ def doctor(
     """
     from medcutmix_pipeline.doctor import examine
 
+    check_work(work, out)
     named = {"source.kind": source, "source.root": root, "engine.work_dir": work}
     checks = list(examine(resolved(config, settings, named), out))
     problems = sum(check.status == "problem" for check in checks)

@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from medcutmix_pipeline.commands.shape import option
 from medcutmix_pipeline.commands.tell import DatasetFolder, JsonOption, out_console, tell_json
 from medcutmix_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from medcutmix_pipeline.commands.answers import Facts
 
 
 def inspect(
@@ -39,21 +46,28 @@ def inspect(
     """Show what is in a dataset: counts, findings, plans and rejects, or single plans and samples as text and pictures.
 
     Without an option it describes the whole dataset. With --json the same comes as JSON; docs/inspect.md describes it.
+    Of a build that has stopped, --rejects tells what it has rejected so far.
     """
     from medcutmix_pipeline.commands import answers
     from medcutmix_pipeline.dataset import Dataset
     from medcutmix_pipeline.dataset.rows import telling_damage
+    from medcutmix_pipeline.dataset.unfinished import rejects_so_far
 
     asked: dict[str, object] = {"--plan": plan, "--sample": sample, "--random": random, "--worst": worst}
     asked |= {"--rejects": rejects, "--sql": sql, "--html": html}
     what = _one_of([name for name, value in asked.items() if value is not None], disease, png)
+    so_far = rejects_so_far(out) if rejects is not None else None
+    if so_far is not None:
+        with telling_damage(out):
+            _show(*answers.some_rejects(so_far, rejects or 1, finished=False), as_json)
+        return
     dataset = Dataset(out)
     ask = {
         "--plan": lambda: answers.one_plan(dataset, str(plan)),
         "--sample": lambda: answers.one_sample(dataset, str(sample)),
         "--random": lambda: answers.some_plans(dataset, random or 1, seed, disease),
         "--worst": lambda: answers.odd_plans(dataset, worst or 1, by, disease),
-        "--rejects": lambda: answers.some_rejects(dataset, rejects or 1),
+        "--rejects": lambda: answers.some_rejects(dataset.rejects, rejects or 1),
         "--sql": lambda: answers.query(dataset, str(sql)),
         "--html": lambda: answers.page(dataset, Path(str(html)), most),
         "": lambda: answers.whole(dataset) if disease is None else answers.one_finding(dataset, disease),
@@ -62,12 +76,17 @@ def inspect(
         facts, tell = ask[what]()
         if png is not None:
             answers.draw(dataset, facts, png)
+    _show(facts, tell, as_json, whole=what == "--html")  # a path is to be copied whole
+    if png is not None and not as_json:
+        out_console().print(f"drawn into {png}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _show(facts: "Facts", tell: "Callable[[], RenderableType]", as_json: bool, whole: bool = False) -> None:
+    """Print an answer, as JSON or for people; `whole`: without a line break where the terminal ends."""
     if as_json:
         tell_json(facts)
-        return
-    out_console().print(tell(), highlight=False, soft_wrap=what == "--html")  # a path is to be copied whole
-    if png is not None:
-        out_console().print(f"drawn into {png}", highlight=False, markup=False, soft_wrap=True)
+    else:
+        out_console().print(tell(), highlight=False, soft_wrap=whole)
 
 
 def _one_of(named: Sequence[str], disease: str | None, png: Path | None) -> str:

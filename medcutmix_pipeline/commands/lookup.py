@@ -22,7 +22,9 @@ def lookup(
     name: Annotated[
         list[str] | None, option("NAME", "Name of an image (i-…) or a study (s-…); may be repeated.", "--name")
     ] = None,
-    rejects: Annotated[str | None, option("OUT", "Every name in the rejects of this dataset.")] = None,
+    rejects: Annotated[
+        str | None, option("OUT", "Every name in the rejects of this dataset, or of this unfinished build so far.")
+    ] = None,
 ) -> None:
     """Find the file or row that a name in a dataset stands for, to repair what was rejected. Needs the build's key.
 
@@ -30,10 +32,12 @@ def lookup(
     The result is confidential: it undoes the pseudonyms. It is written only where --out says, and never into a dataset.
     """
     from medcutmix_pipeline.dataset import Dataset
+    from medcutmix_pipeline.dataset.unfinished import rejects_so_far
     from medcutmix_pipeline.pipeline.lookup import STANDARD, check_names, look_up, rejected
 
     check_names(name or [])
-    wanted = rejected(Dataset(rejects).rejects) if rejects else {}
+    so_far = rejects_so_far(rejects) if rejects else None
+    wanted = rejected(Dataset(rejects).rejects if so_far is None else so_far) if rejects else {}
     wanted = dict.fromkeys(name or [], "") | wanted
     if not wanted:
         nothing = f"{rejects} has no rejects" if rejects else "which names? Give --name NAME or --rejects OUT"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medcutmix_pipeline.commands.shape import complete_kind, complete_setting, option
+from medcutmix_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.config import Config
@@ -31,6 +32,18 @@ SetOption = Annotated[
         autocompletion=complete_setting,
     ),
 ]
+
+
+def check_work(work: str | None, out: str | None) -> None:
+    """Make sure that --work is not given where it would mean nothing.
+
+    Raises:
+        UsageError: the dataset goes to a folder, in which a build works by itself.
+    """
+    from medcutmix_pipeline.sources.reading import protocol
+
+    if work is not None and out is not None and protocol(out) is None:
+        raise UsageError(f"--work goes with a URL as --out, such as s3://BUCKET/PREFIX; a build into {out} works there")
 
 
 def resolved(config: Path | None, settings: list[str] | None, named: Mapping[str, Any]) -> "Config":

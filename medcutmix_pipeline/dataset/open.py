@@ -85,7 +85,11 @@ class Dataset:
 
     def _rows(self, kind: str) -> Rows:
         self.bring(f"{kind}/")
-        return Rows(kind, files_in(self.folder / kind, self.where), TABLES[kind])
+        if kind in ("plans", "samples"):
+            listed = {f"{shard.name}.parquet" for shard in self.manifest.shards}
+        else:
+            listed = {name.removeprefix(f"{kind}/") for name in self.manifest.tables if name.startswith(f"{kind}/")}
+        return Rows(kind, files_in(self.folder / kind, self.where, listed), TABLES[kind])
 
     def table(self, kind: str) -> pads.Dataset:
         """One of `plans`, `samples`, `sentences`, `rejects` as an Arrow dataset, in the order of its files."""

@@ -12,7 +12,7 @@ import pyarrow.dataset as pads
 from medcutmix_pipeline.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
 Row = dict[str, Any]
@@ -76,21 +76,33 @@ class Rows:
         return f"<{len(self):,} {self.kind}: {', '.join(self.schema.names)}>"
 
 
-def files_in(folder: Path, where: str) -> list[Path]:
-    """The files of a table, which is there where its dataset is.
+def files_in(folder: Path, where: str, listed: Collection[str]) -> list[Path]:
+    """The files of a table: those that `dataset.json` lists, and where it lists none (an earlier release), all.
+
+    Args:
+        folder: of the table.
+        where: its dataset, as it was given.
+        listed: names of the files.
 
     Raises:
-        DataError: there are none, or they may not be looked for.
+        DataError: one that is listed is gone, there are none, or they may not be looked for.
     """
     try:
-        files = sorted(path for path in folder.iterdir() if path.suffix == ".parquet")
+        files = sorted(path for path in folder.iterdir() if path.suffix == ".parquet" and path.is_file())
     except FileNotFoundError:
         files = []
     except OSError as why:
         raise DataError(f"cannot read {folder}: {why.strerror}") from None
     if not files:
         raise DataError(f"the {folder.name} of {where} are gone: `medcutmix-pipeline validate` says what else is")
-    return files
+    gone = sorted(set(listed) - {path.name for path in files})
+    if gone:
+        more = f" and {len(gone) - 1:,} more" if len(gone) > 1 else ""
+        raise DataError(
+            f"{folder.name}/{gone[0]}{more} of {where}: gone, though dataset.json lists it; "
+            "`medcutmix-pipeline validate` says what else is"
+        )
+    return [path for path in files if path.name in listed] if listed else files
 
 
 def plain(row: Mapping[str, Any]) -> Row:

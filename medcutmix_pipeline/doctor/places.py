@@ -13,11 +13,13 @@ import psutil
 from medcutmix_pipeline.doctor.check import Check
 from medcutmix_pipeline.errors import PipelineError
 from medcutmix_pipeline.pipeline.survey import Survey, survey
+from medcutmix_pipeline.schemas.manifest import DatasetManifest
 from medcutmix_pipeline.sources.reading import protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from medcutmix_pipeline.pipeline.layout import Layout
     from medcutmix_pipeline.schemas.config import Config
 
 _GROUP = "places"
@@ -30,15 +32,21 @@ def places(config: Config, out: str | None) -> Iterator[Check]:
     if config.source.root:
         try:
             found = survey(config)
-            yield _source(config, found)
         except PipelineError as why:
             remedy = "`medcutmix-pipeline sources` shows the layout of each kind"
             yield Check(_GROUP, "source", "problem", str(why), remedy)
         except OSError as why:
             found_out = f"cannot read {why.filename or config.source.root}: {why.strerror}"
             yield Check(_GROUP, "source", "problem", found_out, "let this user read it")
+    yield from needed(config, out, found)
+
+
+def needed(config: Config, out: str | None, found: Survey | None) -> Iterator[Check]:
+    """The same, for what was found in the source; None: nothing was."""
+    if found is not None:
+        yield _source(config, found)
     if out is not None:
-        yield _output(config, out)
+        yield _output(config, out, found)
     yield _key(config)
     if found is not None:
         yield from _needs(config, found, _folder(config, out))
@@ -59,7 +67,7 @@ def _source(config: Config, found: Survey) -> Check:
     return Check(_GROUP, "source", "note", f"{text}: {found.told_reasons()}", "they will stand in the rejects")
 
 
-def _output(config: Config, out: str) -> Check:
+def _output(config: Config, out: str, found: Survey | None) -> Check:
     from medcutmix_pipeline.pipeline.output import check_output
 
     try:
@@ -71,9 +79,28 @@ def _output(config: Config, out: str) -> Check:
     except OSError as why:
         return Check(_GROUP, "output", "problem", f"cannot write to {layout.out}: {why.strerror}", "name another --out")
     if layout.manifest.is_file():
-        return Check(_GROUP, "output", "ok", f"{out} holds a dataset: only what has changed would be done")
+        return _over_a_dataset(config, out, layout, found)
     told = "holds an unfinished build, which would be continued" if layout.build.is_dir() else "can be written"
     return Check(_GROUP, "output", "ok", f"{out} {told}")
+
+
+def _over_a_dataset(config: Config, out: str, layout: Layout, found: Survey | None) -> Check:
+    """What becomes of the dataset that stands there."""
+    try:
+        stands = DatasetManifest.model_validate_json(layout.manifest.read_bytes()).source
+    except (OSError, ValueError):
+        return Check(_GROUP, "output", "note", f"{out} holds a damaged dataset", "`validate` says what is wrong")
+    told = f"{out} holds a dataset of {stands.studies:,} studies and {stands.images:,} images ({stands.kind})"
+    if found is None or (stands.kind, stands.studies, stands.images) == (
+        config.source.kind,
+        found.studies,
+        found.images,
+    ):
+        return Check(_GROUP, "output", "ok", f"{told}: only what has changed would be done")
+    if stands.kind == config.source.kind:
+        return Check(_GROUP, "output", "ok", f"{told}: a build would replace what is no longer listed so")
+    remedy = "name another folder with --out to keep it"
+    return Check(_GROUP, "output", "note", f"{told}: a build would replace it by one of another source", remedy)
 
 
 def _try_writing(folder: Path) -> None:
@@ -87,15 +114,14 @@ def _try_writing(folder: Path) -> None:
 
 
 def _key(config: Config) -> Check:
-    from medcutmix_pipeline.pipeline.secrets import key_place, load_key
+    from medcutmix_pipeline.pipeline.secrets import check_key, key_place
 
     path = key_place(config.privacy.key_file)
-    if path.exists() or config.privacy.key_file:
-        try:
-            load_key(config.privacy.key_file)
-        except PipelineError as why:
-            return Check(_GROUP, "pseudonym key", "problem", str(why), "name one with privacy.key_file")
-        return Check(_GROUP, "pseudonym key", "ok", f"{path}: keep it, it makes the same pseudonyms again")
+    try:
+        if check_key(config.privacy.key_file):
+            return Check(_GROUP, "pseudonym key", "ok", f"{path}: keep it, it makes the same pseudonyms again")
+    except PipelineError as why:
+        return Check(_GROUP, "pseudonym key", "problem", str(why), "name one with privacy.key_file")
     try:
         _try_writing(_existing(path.parent))
     except OSError as why:

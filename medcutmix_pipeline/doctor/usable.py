@@ -87,12 +87,15 @@ def _models() -> Check:
 
 
 def _language(config: Config) -> Check:
+    from medcutmix_pipeline.stages.pairing.excluded import check_excluded
     from medcutmix_pipeline.stages.sentences.opening import open_reader
 
     try:
         reader = open_reader(config.sentences)
+        check_excluded(config.pairing, reader.findings)
     except PipelineError as why:
-        return Check(_GROUP, "language", "problem", str(why), "see sentences.model and sentences.lexicon")
+        remedy = "see sentences.model, sentences.lexicon and pairing.exclude"
+        return Check(_GROUP, "language", "problem", str(why), remedy)
     model = config.sentences.model or "rules, no spaCy model"
     return Check(_GROUP, "language", "ok", f"{len(reader.findings)} findings; {model}")
 

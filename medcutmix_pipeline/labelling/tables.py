@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.outfile import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,16 +130,8 @@ def row_writer(path: str, form: Format, columns: list[str]) -> Iterator[Callable
         yield _line_writer(sys.stdout, form, columns)
         sys.stdout.flush()
         return
-    target = Path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with _writer_to(part, form, columns) as write:
-            yield write
-        part.replace(target)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, _writer_to(part, form, columns) as write:
+        yield write
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from medcutmix_pipeline.labelling.tables import Row, format_of, read_rows, row_writer
+from medcutmix_pipeline.labelling.tables import STANDARD, Row, format_of, read_rows, row_writer
+from medcutmix_pipeline.outfile import refuse_inputs
 from medcutmix_pipeline.pipeline.machine import cpus
 from medcutmix_pipeline.stages.sentences.label import explain, label_texts
 from medcutmix_pipeline.stages.sentences.opening import open_reader
@@ -62,10 +63,12 @@ def label_file(
     identifier, sentence, mention, finding, assertion, rule. `workers`: processes (None: one for each core). `progress`
     is called with the number of reports done since it was called last.
 
-    Raises UsageError for a missing file or column, an unknown format, or a lexicon that is wrong; DataError for a
-    malformed table.
+    Raises UsageError for a missing file or column, an unknown format, a lexicon that is wrong, or an output that is
+    the input; DataError for a malformed table.
     """
     read_as, write_as = format_of(source, source_format), format_of(out, out_format)
+    if STANDARD not in (source, out):
+        refuse_inputs(out, source, config.lexicon)
     reader = open_reader(config)
     name = id_column or "row"
     columns = [name, *(REASON_COLUMNS if explained else reader.findings)]

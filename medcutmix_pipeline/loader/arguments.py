@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 def alpha_of(given: float | None, manifest: Mapping[str, Any]) -> float:
-    """α as given, else the dataset's, else 1. UsageError where it is not a positive and finite number."""
+    """α as given, else the dataset's, else 1. UsageError where it is not positive and finite, or datasets differ."""
     try:
         told = manifest["config"]["plans"]["alpha"] if given is None else given
     except (KeyError, TypeError):
         return 1.0
+    if given is None and isinstance(told, tuple):  # of several datasets
+        raise UsageError(f"the datasets were built with α of {' and '.join(map(str, told))}: say which with alpha=…")
     try:
         alpha = float(told)
     except (TypeError, ValueError):

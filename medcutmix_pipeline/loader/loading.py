@@ -42,8 +42,8 @@ class MixLoader(IterableDataset["MixBatch"]):
     batch of the epoch has seen, and batches depend on (seed, epoch, world size) and these arguments alone.
 
     Args:
-        where: the dataset's folder, local or a URL; or its shards: a .tar, a glob, a {000000..000123} range or a list,
-            local, `http(s)://` or any URL that fsspec knows.
+        where: the dataset's folder, local or a URL; or its shards: a .tar, a glob or a {000000..000123} range, local,
+            `http(s)://` or any URL that fsspec knows; or a list of those, of one or several datasets.
         batch_size: samples in a batch, on each rank; every batch has as many.
         split: which split of the dataset; None for all. Shards that are named one by one are taken as they are.
         image_size: side of the images, px; None: as stored, which must then be the same for all.
@@ -240,7 +240,7 @@ class MixLoader(IterableDataset["MixBatch"]):
             opened.pool if opened else None,
             lambda: self._open(epoch + 1) if alone else None,
         )
-        with contextlib.closing(ahead(made, self._prefetch)) as batches:
+        with contextlib.closing(ahead(made, self._prefetch, reader.stop)) as batches:
             for number, batch in zip(numbers, batches, strict=True):
                 batch.state.update(epoch=epoch, batch=number + 1, fingerprint=fingerprint)
                 if alone:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from medcutmix_pipeline.pipeline.failing_at import failing_at
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -44,8 +46,8 @@ class Staged:
 class _HashingFile(io.RawIOBase):
     """A write-only stream that hashes what passes through."""
 
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
+    def __init__(self, raw: BinaryIO, path: Path) -> None:
+        self._raw, self._path = raw, path
         self.digest = hashlib.sha256()
         self.count = 0
 
@@ -56,7 +58,8 @@ class _HashingFile(io.RawIOBase):
         return self.count
 
     def write(self, data: Any) -> int:
-        self._raw.write(data)
+        with failing_at(self._path):
+            self._raw.write(data)
         self.digest.update(data)
         size = memoryview(data).nbytes
         self.count += size
@@ -105,7 +108,7 @@ def staged_folder(folder: Path, final: Path) -> list[Staged]:
     """The files of a folder, flushed, to be `put` under the same names into another folder."""
     staged = []
     for path in sorted(folder.iterdir()):
-        with path.open("rb") as file:
+        with failing_at(path), path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
         staged.append(Staged(final / path.name, path, path.stat().st_size, sha256))
@@ -126,11 +129,16 @@ def put(files: Iterable[Staged]) -> None:
 @contextlib.contextmanager
 def _written_file(temporary: Path) -> Iterator[tuple[BinaryIO, Written]]:
     written = Written()
-    with temporary.open("xb") as raw:
-        stream = _HashingFile(cast("BinaryIO", raw))
+    raw = temporary.open("xb")
+    try:
+        stream = _HashingFile(cast("BinaryIO", raw), temporary)
         yield cast("BinaryIO", stream), written
-        raw.flush()
-        os.fsync(raw.fileno())
+        with failing_at(temporary):
+            raw.flush()
+            os.fsync(raw.fileno())
+    finally:
+        with failing_at(temporary):  # it tries once more to write what could not be written
+            raw.close()
     written.bytes, written.sha256 = stream.count, stream.digest.hexdigest()
 
 
@@ -191,6 +199,7 @@ def _sync_folder(folder: Path) -> None:
     """Make a rename durable: on POSIX the folder itself has to be flushed."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        with failing_at(folder):
+            os.fsync(handle)
     finally:
         os.close(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from medcutmix_pipeline.pipeline.listing import Listing, list_studies
 from medcutmix_pipeline.pipeline.lock import exclusive
 from medcutmix_pipeline.pipeline.machine import arrow_memory_returned
 from medcutmix_pipeline.pipeline.output import check_output
+from medcutmix_pipeline.pipeline.ownership import claim
 from medcutmix_pipeline.pipeline.pieces import Pieces
 from medcutmix_pipeline.pipeline.pixel import pixel_tasks
 from medcutmix_pipeline.pipeline.placement import Unit, place_corpus
@@ -28,6 +30,7 @@ from medcutmix_pipeline.pipeline.tasks import Context, PartTask, UnitTask
 from medcutmix_pipeline.schemas.manifest import DatasetManifest, EncoderFacts
 from medcutmix_pipeline.sources import Source, describe_sources, open_source
 from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_identity
+from medcutmix_pipeline.stages.pairing.excluded import check_excluded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +61,10 @@ def build(
     check_encoder(config.attention)
     layout, mirror = check_output(config, out)
     context = Context(layout.out, config, load_key(config.privacy.key_file), source.public_ids, uuid.uuid4().hex)
-    _ = context.reader  # a lexicon that cannot be read is to be told before anything is started
+    # A lexicon that cannot be read, and a finding that it does not have, are to be told before anything is started.
+    check_excluded(config.pairing, context.reader.findings)
     with exclusive(layout.lock), arrow_memory_returned(), ExitStack() as stack:
+        claim(layout)
         if mirror:
             stack.enter_context(mirror.held())
         engine = Starter(context, reporter, stack, must_share=mirror is None)
@@ -88,17 +93,32 @@ class _Build:
     def __post_init__(self) -> None:
         self.layout = self.context.layout
         self.config = self.context.config
+        # A command that turns out to be a mistake once the source is read is to leave such a dataset as it is.
+        self.finished = self.layout.manifest.is_file() or (self.mirror is not None and self.mirror.published)
         most = self.config.engine.max_reject_rate
         self.pieces = Pieces(self.layout, self.mirror, self.reporter, most, self.begin_writing)
 
     def run(self) -> DatasetManifest:
         self.reporter.log("start", engine=self.engine.description)
+        try:
+            return self.go()
+        except DataError:
+            if self.finished and self.layout.manifest.is_file():
+                self.reporter.say("the dataset that stands there is as it was")
+            elif self.pieces.rejects:
+                shown = shlex.join(["medcutmix-pipeline", "inspect", str(self.layout.out), "--rejects", "20"])
+                self.reporter.say(f"what was rejected: {shown}")
+            raise
+
+    def go(self) -> DatasetManifest:
         listing = self.list_studies()
         self.read(listing)
         units, fit_rows = self.place(listing)
         encoder = self.encode(fit_rows)
         self.make(units, encoder)
         self.bake(units)
+        if self.pieces.held:
+            self.begin_writing()
         licence = next(d.licence for d in describe_sources() if d.kind == self.source.kind)
         manifest = finish(self.context, Made(listing, units, encoder), licence, self.write_run_report)
         if self.mirror:
@@ -118,10 +138,11 @@ class _Build:
         if self.retry_rejects:
             self._retry(retry_parts, "reports", tasks)
         stage = self.reporter.stage("read", "studies", listing.studies)
-        self.pieces.run(lambda some: self.engine().parts(self.context, some), tasks, stage, "studies")
+        self.pieces.run(lambda some: self.engine().parts(self.context, some), tasks, stage, "studies", self.finished)
 
     def place(self, listing: Listing) -> tuple[list[Unit], str]:
-        corpus = load_corpus(self.layout, len(listing.parts))
+        layout = replace(self.layout, waiting=self.pieces.held)
+        corpus = load_corpus(layout, len(listing.parts))
         stage = self.reporter.stage("place", "samples", corpus.samples)
         if not corpus.samples:
             told = self.pieces.told_rejects() if self.pieces.rejects else listing.told_without_image()
@@ -132,8 +153,8 @@ class _Build:
                 "give more studies, or check the lexicon and pairing.exclude"
             )
         most = self.config.attention.fit.max_images if self.config.attention.encoder == "fit" else 0
-        placing = place_corpus(self.layout, corpus, self.config, most)
-        placed = distribute(self.layout, corpus, placing, stage.advance)
+        placing = place_corpus(layout, corpus, self.config, most)
+        placed = distribute(layout, corpus, placing, stage.advance)
         stage.end()
         return placed
 
@@ -144,7 +165,7 @@ class _Build:
             fit = Fit(self.context, fit_rows, self.reporter)
             if not fit.done():
                 fit.run(self.engine(), self.begin_writing)
-            self.pieces.bring("encoder", self.layout.facts("encoder") or {})
+                self.pieces.bring("encoder", self.layout.facts("encoder") or {})
         encoder = encoder_identity(self.config.attention, self.context.encoder_folder)
         self.context = replace(self.context, encoder_size=encoder.image_size)
         return EncoderFacts(id=encoder.id, sha256=encoder.sha256)
@@ -168,6 +189,7 @@ class _Build:
         remove(self.layout.manifest)
         if self.mirror:
             self.mirror.unpublish()
+        self.pieces.put_held()
 
     def _retry(self, retry: Callable[..., None], what: str, *tasks: list[Any]) -> None:
         """Look again at what an earlier build rejected."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from medcutmix_pipeline.pipeline.atomic import Staged
+from medcutmix_pipeline.pipeline.failing_at import failing_at
 from medcutmix_pipeline.pipeline.layout import Outcome
 from medcutmix_pipeline.pipeline.tasks import Context, IngestTask
 
@@ -74,7 +75,8 @@ def unpacked(context: Context | Carried) -> Iterator[Context]:
         for name, content in context.files.items():
             path = own.out / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            with failing_at(path):
+                path.write_bytes(content)
         yield own
 
 
@@ -83,7 +85,7 @@ def received(made: Any) -> Any:
     if not isinstance(made, Parcel):
         return made
     for file, content in zip(made.outcome.files, made.contents, strict=True):
-        with file.temporary.open("xb") as out:
+        with failing_at(file.temporary), file.temporary.open("xb") as out:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from medcutmix_pipeline.pipeline.atomic import parquet_bytes, write_parquet
 from medcutmix_pipeline.pipeline.corpus import THREADS
+from medcutmix_pipeline.pipeline.failing_at import failing_at
 from medcutmix_pipeline.pipeline.placement import Unit
 from medcutmix_pipeline.pipeline.spill import RowSpill, in_turn
 from medcutmix_pipeline.schemas.tables import PLACED
@@ -82,7 +83,9 @@ def _write_bucket(layout: Layout, placing: Placing, spill: RowSpill, bucket: int
         shard = int(shards[begin])
         content = parquet_bytes(table.slice(begin, end - begin))
         # A working file of this run alone, which nobody reads before it is whole: it need not outlive a crash.
-        layout.placed(placing.names[shard]).write_bytes(content)
+        path = layout.placed(placing.names[shard])
+        with failing_at(path):
+            path.write_bytes(content)
         sha256 = hashlib.sha256(content).hexdigest()
         units.append(Unit(placing.names[shard], placing.splits[shard], end - begin, sha256))
     return units

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from medcutmix_pipeline.errors import PipelineError
 from medcutmix_pipeline.pipeline.pixel import PixelTask, bake_unit
 from medcutmix_pipeline.pipeline.work import attend_unit, draft_unit, ingest_rows, read_part, write_unit
 from medcutmix_pipeline.stages.attention.encoder import Encoder, load_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from medcutmix_pipeline.pipeline.layout import Outcome
     from medcutmix_pipeline.pipeline.tasks import Context, IngestTask, PartTask, UnitTask
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+class CrashError(PipelineError):
+    """A piece of work killed its process, as often as it was tried."""
 
 
 class Engine(Protocol):
@@ -51,8 +57,17 @@ class Engine(Protocol):
     def ingest(self, context: Context, tasks: Iterable[IngestTask]) -> Iterator[Ingested]:
         """Ingest samples; results in the order of the tasks."""
 
-    def call(self, work: Callable[[Context, Task], Result], context: Context, task: Task) -> Result:
-        """Run one piece of work where an encoder would run, on a GPU where there is one."""
+    def call(
+        self, work: Callable[[Context, Task], Result], context: Context, task: Task, reads: Iterable[Path] = ()
+    ) -> Result:
+        """Run one piece of work where an encoder would run, on a GPU where there is one.
+
+        Args:
+            reads: the files of the output folder that it reads.
+
+        Raises:
+            CrashError: it kills its process, again and again.
+        """
 
     def close(self) -> None:
         """End every process that the engine started."""
@@ -93,8 +108,10 @@ class SerialEngine:
         """See `Engine.ingest`."""
         return (ingest_rows(context, task) for task in tasks)
 
-    def call(self, work: Callable[[Context, Task], Result], context: Context, task: Task) -> Result:
-        """See `Engine.call`."""
+    def call(
+        self, work: Callable[[Context, Task], Result], context: Context, task: Task, reads: Iterable[Path] = ()
+    ) -> Result:
+        """See `Engine.call`; a crash is this process's own."""
         return work(context, task)
 
     def close(self) -> None:

@@ -98,7 +98,7 @@ def finish(context: Context, made: Made, licence: str, write_run_report: Callabl
         remove(layout.manifest)  # until all of what it tells stands
     for path, table in files.items():
         write_bytes(table, path, layout.scratch)
-    _remove_strays(context, manifest.shards, len(parts), files)
+    _remove_strays(context, made, manifest.shards, files)
     card = dataset_card(manifest, licence, _example(layout, next(s.name for s in manifest.shards if s.plans)))
     write_bytes(card.encode(), layout.out / "README.md", layout.scratch)
     layout.tidy()  # before it is a dataset, so that none is passed on with addresses of the source
@@ -157,15 +157,34 @@ def _hashes(layout: Layout, parts: Sequence[Mapping[str, Any]], rejects: Mapping
     return hashes
 
 
-def _remove_strays(context: Context, shards: Sequence[ShardFacts], parts: int, rejects: Iterable[Path]) -> None:
+def _remove_strays(context: Context, made: Made, shards: Sequence[ShardFacts], rejects: Iterable[Path]) -> None:
     """Remove what an earlier configuration left, its fitted encoder included."""
     layout = context.layout
     if context.encoder_folder is None:
         shutil.rmtree(layout.out / "encoder", ignore_errors=True)
     expected = {layout.shard(s.name) for s in shards} | {layout.pixel(s.name) for s in shards if s.pixel}
     expected |= {layout.table(kind, s.name) for kind in ("plans", "samples") for s in shards}
-    expected |= {layout.sentences(part) for part in range(parts)}
-    layout.remove_strays(expected | set(rejects))
+    expected |= {layout.sentences(part) for part in range(len(made.listing.parts))}
+    layout.remove_strays(expected | set(rejects) | _encoder_files(context) | _state(context, made, shards))
+
+
+def _encoder_files(context: Context) -> set[Path]:
+    """The fitted encoder, and the mark that tells of it."""
+    layout = context.layout
+    facts = layout.facts("encoder") if context.encoder_folder else None
+    return {layout.done("encoder"), *(layout.out / name for name in facts["files"])} if facts else set()
+
+
+def _state(context: Context, made: Made, shards: Sequence[ShardFacts]) -> set[Path]:
+    """What the parts and units of this build left in `.build`, for a later build to go on from.
+
+    What others left there has to go: it holds reports, of studies that may have been withdrawn from the source.
+    """
+    layout, units = context.layout, [unit.name for unit in made.units]
+    parts = range(len(made.listing.parts))
+    works = [*map(part_name, parts), *units, *(t.name for t in pixel_tasks(context, [s.name for s in shards]))]
+    files = [path for part in parts for path in (layout.candidates(part), layout.part_rejects(part))]
+    return {*files, *map(layout.unit_rejects, units), *map(layout.done, works)}
 
 
 def _example(layout: Layout, unit: str) -> dict[str, Any]:

@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.pipeline.atomic import staged_folder
+from medcutmix_pipeline.pipeline.failing_at import failing_at
 from medcutmix_pipeline.pipeline.identity import encoder_key
 from medcutmix_pipeline.pipeline.layout import Outcome
+from medcutmix_pipeline.pipeline.pieces import intact
 from medcutmix_pipeline.pipeline.tasks import Context, IngestTask
 from medcutmix_pipeline.pipeline.work import placed_samples
 from medcutmix_pipeline.stages.attention.corpus import Pair, pairs_of
@@ -65,10 +67,10 @@ class Fit:
         self._steps = context.config.attention.fit.steps
 
     def done(self) -> bool:
-        """Whether the one that stands in `encoder/` was fitted on these rows with these settings; told if so."""
-        layout = self._context.layout
-        facts = layout.facts(_ENCODER, self._key)
-        if facts is None or layout.damaged(facts):
+        """Whether the one that stands in `encoder/` was fitted on these rows with these settings; told if so, and where
+        it was and is damaged.
+        """
+        if intact(self._context.layout, self._reporter, _ENCODER, self._key) is None:
             return False
         stage = self._reporter.stage("fit", "steps", self._steps)
         stage.skip(self._steps)
@@ -169,14 +171,16 @@ def train(context: Context, task: TrainTask) -> Outcome:
         curve.append([step, round(loss, 4)])
         (context.staging / _PROGRESS).write_text(f"{step} {steps}")
 
-    course = fit_encoder(
-        task.material.images,
-        task.material.pairs,
-        context.config.attention.fit,
-        context.config.seed,
-        folder,
-        tell,
-        context.config.attention.device,
-    )
+    attention = context.config.attention
+    with failing_at(folder):
+        course = fit_encoder(
+            task.material.images,
+            task.material.pairs,
+            attention.fit,
+            context.config.seed,
+            folder,
+            tell,
+            attention.device,
+        )
     facts = {"images": len(task.material.images), "unused": task.material.unused, "curve": curve, **asdict(course)}
     return Outcome(_ENCODER, task.key, facts, staged_folder(folder, context.layout.out / "encoder"))

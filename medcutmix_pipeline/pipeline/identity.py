@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.pipeline.layout import digest
 from medcutmix_pipeline.pipeline.tasks import STATE_VERSION, Context
+from medcutmix_pipeline.stages.attention.encoder import FIT
 from medcutmix_pipeline.version import FORMAT_VERSION, __version__
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def with_whole_paths(config: Config) -> Config:
     sentences, attention = config.sentences, config.attention
     if sentences.lexicon is not None:
         sentences = sentences.model_copy(update={"lexicon": str(Path(sentences.lexicon).resolve())})
-    encoder = Path(attention.encoder).expanduser()
+    encoder = Path(attention.encoder)
     if encoder.is_dir():
         attention = attention.model_copy(update={"encoder": str(encoder.resolve())})
     return config.model_copy(update={"sentences": sentences, "attention": attention})
@@ -50,7 +51,8 @@ def part_key(context: Context, listing_sha256: str) -> str:
     """The key of one part: its rows, and all that reading depends on."""
     config = context.config
     told = public_config(config, context.reader.lexicon_sha256)
-    matters = {name: told[name] for name in ("seed", "ingest", "sentences", "splits")}
+    matters = {name: told[name] for name in ("seed", "sentences", "splits")}
+    matters["ingest"] = _of_an_input(told)
     # A keyed fingerprint: it changes with the key and says nothing about it.
     names = digest(context.key.hex(), context.public_ids)
     return digest(STATE_VERSION, FORMAT_VERSION, listing_sha256, matters, list(config.pairing.exclude), names)
@@ -59,9 +61,26 @@ def part_key(context: Context, listing_sha256: str) -> str:
 def unit_key(context: Context, rows_sha256: str, encoder_sha256: str) -> str:
     """The key of one unit: its rows, the encoder's weights, and all that making it depends on."""
     told = public_config(context.config, context.reader.lexicon_sha256)
-    matters = {name: told[name] for name in ("seed", "ingest", "sentences", "pairing", "attention", "plans")}
+    matters = {name: told[name] for name in ("seed", "sentences", "pairing", "plans")}
+    matters |= {"ingest": _of_an_input(told), "attention": _of_an_encoder_at_work(context.config, told)}
     matters["shards"] = _without_pixel(told["shards"])
     return digest(STATE_VERSION, FORMAT_VERSION, rows_sha256, encoder_sha256, matters)
+
+
+def _of_an_input(told: dict[str, Any]) -> dict[str, Any]:
+    """How one input is read, however many are read at a time: that shows in the rows of a piece of work, or nowhere."""
+    return _without(told["ingest"], "studies_per_part")
+
+
+def _of_an_encoder_at_work(config: Config, told: dict[str, Any]) -> dict[str, Any]:
+    """What decides how it looks, beside its weights; these tell all of the fit that they came from."""
+    attention = _without(told["attention"], "fit")
+    # Only a model's folder may bring a tokenizer of its own beside the library's, which may cut words otherwise.
+    return _without(attention, "trust_remote_code") if config.attention.encoder == FIT else attention
+
+
+def _without(section: dict[str, Any], setting: str) -> dict[str, Any]:
+    return {name: value for name, value in section.items() if name != setting}
 
 
 def pixel_key(context: Context, tar_sha256: str) -> str:
@@ -75,9 +94,6 @@ def encoder_key(context: Context, rows_sha256: str) -> str:
     """The key of a fitted encoder: its rows, and all that shapes their images, their sentences and the fit."""
     told = public_config(context.config, context.reader.lexicon_sha256)
     shards = [told["shards"][name] for name in ("image_size", "square")]
-    matters = [told[name] for name in ("seed", "ingest", "sentences")] + [
-        told["attention"]["fit"],
-        told["pairing"]["exclude"],
-        shards,
-    ]
+    shaped = [_of_an_input(told), told["sentences"], told["attention"]["fit"], told["pairing"]["exclude"], shards]
+    matters = [told["seed"], *shaped]
     return digest(STATE_VERSION, FORMAT_VERSION, rows_sha256, matters)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.hashing import file_sha256
 from medcutmix_pipeline.pipeline.atomic import Staged, put, remove, write_json
+from medcutmix_pipeline.pipeline.contents import CARD, DONE, FOLDERS, MANIFEST, RUN_REPORT, SIGN, belongs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
-
-_FOLDERS = ("shards", "plans", "samples", "sentences", "rejects", "pixel")
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Layout:
-    """The paths of a dataset in the making."""
+    """The paths of a dataset in the making.
+
+    `waiting` tells where a file is to be read that has not got its name yet.
+    """
 
     out: Path
+    waiting: Mapping[Path, Path] = field(default_factory=dict, compare=False)
 
     @property
     def build(self) -> Path:
@@ -64,7 +68,7 @@ class Layout:
     @property
     def manifest(self) -> Path:
         """`dataset.json`, which makes a dataset of the folder."""
-        return self.out / "dataset.json"
+        return self.out / MANIFEST
 
     def listing(self, part: int) -> Path:
         """The studies of one part as the source lists them."""
@@ -72,7 +76,8 @@ class Layout:
 
     def candidates(self, part: int) -> Path:
         """The candidates for samples of one part."""
-        return self.build / "candidates" / f"part-{part:05d}.parquet"
+        path = self.build / "candidates" / f"part-{part:05d}.parquet"
+        return self.waiting.get(path, path)
 
     def sentences(self, part: int) -> Path:
         """The sentence bank of one part."""
@@ -105,11 +110,11 @@ class Layout:
     @property
     def begun(self) -> bool:
         """Whether a piece of work is marked done."""
-        return any((self.build / "done").glob("*.json"))
+        return any((self.out / DONE).glob("*.json"))
 
     def done(self, name: str) -> Path:
         """The mark of a finished piece of work."""
-        return self.build / "done" / f"{name}.json"
+        return self.out / DONE / f"{name}.json"
 
     def commit(self, outcome: Outcome) -> dict[str, Any]:
         """Give the files of a piece of work their names, and mark it done; returns the facts of the mark.
@@ -151,28 +156,24 @@ class Layout:
             return {}
         return facts if isinstance(facts, dict) else {}
 
-    def is_ours(self) -> bool:
-        """Whether the folder was made by a build, finished or not: other tools know a dataset.json or .build, too."""
-        if self.lock.is_file():
-            return True
-        try:
-            manifest = json.loads(self.manifest.read_bytes())
-        except (OSError, ValueError):
-            return False
-        return isinstance(manifest, dict) and {"format_version", "tool_version", "shards"} <= manifest.keys()
+    def files(self) -> Iterator[Path]:
+        """The files here that belong to the dataset or to its state, but for `dataset.json`."""
+        for folder in FOLDERS:
+            paths = sorted((self.out / folder).glob("*"))
+            yield from (path for path in paths if belongs(f"{folder}/{path.name}") and path.is_file())
+        yield from (path for name in (CARD, RUN_REPORT) if (path := self.out / name).is_file())
 
     def clear(self) -> None:
-        """Remove what builds write, and nothing else. The lock stays: it is held."""
+        """Remove what builds write, and nothing else. The lock stays: it is held; and so does the sign."""
         remove(self.manifest)
-        for name in (*_FOLDERS, "encoder"):
-            shutil.rmtree(self.out / name, ignore_errors=True)
-        for name in ("README.md", "run.json"):
-            (self.out / name).unlink(missing_ok=True)
+        for path in self.files():
+            path.unlink()
         for path in self.build.iterdir():
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
-            elif path != self.lock:
+            elif path not in (self.lock, self.out / SIGN):
                 path.unlink()
+        self._remove_empty(FOLDERS)
 
     def tidy(self) -> None:
         """Remove what a build leaves in the making when it is killed: it may name patients.
@@ -187,13 +188,20 @@ class Layout:
             shutil.rmtree(gone, ignore_errors=True)
 
     def remove_strays(self, expected: set[Path]) -> None:
-        """Remove files of an earlier configuration from the dataset's folders."""
-        for kind in _FOLDERS:
-            for path in sorted((self.out / kind).glob("*")):
-                if path not in expected and path.is_file():
-                    path.unlink()
-        with contextlib.suppress(OSError):  # it is not there, or something stands in it
-            (self.out / "pixel").rmdir()
+        """Remove what earlier configurations left in the folders of the dataset and of its state.
+
+        Args:
+            expected: what is not to be removed there.
+        """
+        for path in self.files():
+            if path not in expected and path.parent != self.out:
+                path.unlink()
+        self._remove_empty(["pixel"])
+
+    def _remove_empty(self, folders: Iterable[str]) -> None:
+        for folder in folders:
+            with contextlib.suppress(OSError):  # it is not there, or something stands in it
+                (self.out / folder).rmdir()
 
 
 def digest(*parts: object) -> str:

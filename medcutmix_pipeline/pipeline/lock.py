@@ -6,10 +6,12 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import socket
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.pipeline.failing_at import failing_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +45,14 @@ def exclusive(path: Path) -> Iterator[None]:
             holder = file.read().strip() or "another process"
             raise UsageError(f"a build into {path.parent.parent} is already running ({holder})") from None
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
+        with failing_at(path):  # at once: what waited in a buffer would fail again, without a name, at the closing
+            os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield
+
+
+def was_held(path: Path) -> bool:
+    """Whether a build holds this file or held it once: it tells which process that was, and others' locks do not."""
+    try:
+        return re.fullmatch(r"process \d+ on \S+", path.read_text(encoding="utf-8").strip()) is not None
+    except (OSError, ValueError):
+        return False

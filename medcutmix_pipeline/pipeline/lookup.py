@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.outfile import whole_file
 from medcutmix_pipeline.pipeline.layout import Layout
+from medcutmix_pipeline.pipeline.ownership import is_ours
 from medcutmix_pipeline.pipeline.secrets import key_place, load_key
 from medcutmix_pipeline.sources import open_source
 from medcutmix_pipeline.stages.identities import Identities
@@ -114,18 +116,12 @@ def private_file(out: str) -> Iterator[TextIO]:
     if out == STANDARD:
         yield sys.stdout
         return
-    path = _outside_of_datasets(out)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as why:
-        raise UsageError(f"cannot write {out}: {why.strerror}") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-        part.rename(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        whole_file(_outside_of_datasets(out)) as part,
+        part.open("x", encoding="utf-8", newline="") as file,
+    ):
+        part.chmod(0o600)  # before there is anything in it
+        yield file
 
 
 def _outside_of_datasets(out: str) -> Path:
@@ -133,8 +129,7 @@ def _outside_of_datasets(out: str) -> Path:
         raise UsageError(f"{out} is a URL: what names stand for is written into a file of this machine only")
     path = Path(os.path.realpath(out))
     for folder in (path, *path.parents):
-        layout = Layout(folder)
-        if layout.manifest.exists() or layout.lock.exists():
+        if is_ours(Layout(folder)):
             raise UsageError(
                 f"{out} lies in the dataset {folder}, which is to hold pseudonyms only: name a file elsewhere"
             )

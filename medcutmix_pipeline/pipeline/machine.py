@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import platform
 import shutil
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pyarrow as pa
+
+from medcutmix_pipeline.pipeline.cpu_quota import cpu_quota
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,8 +135,10 @@ def machine() -> dict[str, Any]:
 
 
 def cpus() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The cores that this process may use: of those that it may run on, as many as it is granted time for."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    return cores if quota is None else min(cores, math.ceil(quota))
 
 
 def gpus_now() -> tuple[Gpu, ...]:

@@ -10,6 +10,7 @@ from medcutmix_pipeline.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from medcutmix_pipeline.pipeline.layout import Layout, Outcome
     from medcutmix_pipeline.pipeline.progress import Reporter
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 
 
 Facts = dict[str, Any]
+
+
+def intact(layout: Layout, reporter: Reporter, name: str, key: str) -> Facts | None:
+    """What a finished piece of work said of itself, if its files are as they were written; told where they are not."""
+    facts = layout.facts(name, key)
+    damaged = facts and layout.damaged(facts)
+    if damaged:
+        reporter.say(f"{damaged} is gone or not as it was written: it is made again")
+    return None if damaged else facts
 
 
 class Pieces:
@@ -42,15 +52,22 @@ class Pieces:
         self._most, self._begin_writing = max_reject_rate, begin_writing
         self.rejects: Counter[str] = Counter()
         self.images = 0
+        self._held: list[Outcome] = []
 
     def run(
-        self, outcomes: Callable[[Iterable[Any]], Iterator[Outcome]], tasks: list[Any], stage: Stage, unit: str
+        self,
+        outcomes: Callable[[Iterable[Any]], Iterator[Outcome]],
+        tasks: list[Any],
+        stage: Stage,
+        unit: str,
+        hold: bool = False,
     ) -> None:
         """Run the tasks that are still to be done, and count what all of them say of themselves.
 
         Args:
             outcomes: runs tasks, and yields what came of each.
             unit: what the facts of a piece of work call its inputs.
+            hold: change nothing in the output yet: what comes of the tasks waits for `put_held`.
 
         Raises:
             DataError: too many inputs are rejected.
@@ -63,13 +80,30 @@ class Pieces:
                 stage.skip(self._count(facts, unit))
         self._stop_if_too_many_rejects()
         if pending:
-            self._begin_writing()
+            if not hold:
+                self._begin_writing()
             for outcome in outcomes(stage.taking(pending)):
-                facts = self._layout.commit(outcome)
-                self.bring(outcome.name, facts)
-                stage.advance(self._count(facts, unit), sum(facts["rejects"].values()))
+                if hold:
+                    self._held.append(outcome)
+                else:
+                    self._commit(outcome)
+                stage.advance(self._count(outcome.facts, unit), sum(outcome.facts["rejects"].values()))
                 self._stop_if_too_many_rejects()
         stage.end()
+
+    @property
+    def held(self) -> dict[Path, Path]:
+        """The files that wait for `put_held`: the name that each will have, and where it is until then."""
+        return {file.path: file.temporary for outcome in self._held for file in outcome.files}
+
+    def put_held(self) -> None:
+        """Commit and bring what was held; only once the output says no longer that it is finished."""
+        for outcome in self._held:
+            self._commit(outcome)
+        self._held.clear()
+
+    def _commit(self, outcome: Outcome) -> None:
+        self.bring(outcome.name, self._layout.commit(outcome))
 
     def bring(self, name: str, facts: Facts) -> None:
         """A piece of work is committed: let its files go to where the dataset is wanted."""
@@ -77,8 +111,14 @@ class Pieces:
             self._mirror.offer(name, facts["files"])
 
     def told_rejects(self) -> str:
-        """The rejects by reason, most frequent first, in words."""
-        return ", ".join(f"{reason} {n:,}" for reason, n in self.rejects.most_common()) or "nothing was listed"
+        """The rejects by reason, most frequent first, with what each reason means."""
+        from medcutmix_pipeline.report.reasons import REJECTS  # brings the whole report, for a build that stops
+
+        told = [(reason, f"{n:,}", REJECTS.get(reason)) for reason, n in self.rejects.most_common()]
+        return (
+            ", ".join(f"{reason} {n} ({means})" if means else f"{reason} {n}" for reason, n, means in told)
+            or "nothing was listed"
+        )
 
     def _finished(self, tasks: list[Any]) -> Iterator[tuple[Any, Facts | None]]:
         """Each task with its facts, where an earlier run has finished it and its files are as they were written."""
@@ -89,11 +129,7 @@ class Pieces:
             threads.shutdown(cancel_futures=True)
 
     def _intact(self, task: Any) -> Facts | None:
-        facts = self._layout.facts(task.name, task.key)
-        damaged = facts and self._layout.damaged(facts)
-        if damaged:
-            self._reporter.say(f"{damaged} is gone or not as it was written: it is made again")
-        return None if damaged else facts
+        return intact(self._layout, self._reporter, task.name, task.key)
 
     def _count(self, facts: Facts, unit: str) -> int:
         """How many inputs a piece of work went through; samples that were rejected on the way were inputs, too."""

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.pipeline.display import Display, LinePace
+from medcutmix_pipeline.pipeline.failing_at import failing_at
 from medcutmix_pipeline.pipeline.machine import Watch
 from medcutmix_pipeline.pipeline.stage_progress import Stage
 from medcutmix_pipeline.version import __version__
@@ -68,7 +69,7 @@ class Reporter:
         """Append an event to the run log."""
         if self._log is not None:
             entry = {"time": _stamp(time.gmtime()), "event": event, **facts}
-            with self._log.open("a", encoding="utf-8") as out:
+            with failing_at(self._log), self._log.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(entry) + "\n")
 
     def report(self) -> dict[str, Any]:

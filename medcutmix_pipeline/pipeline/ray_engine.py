@@ -13,10 +13,13 @@ import ray.exceptions
 
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.pipeline.carry import carried, unpacking
+from medcutmix_pipeline.pipeline.encoder_pool import size_pool
+from medcutmix_pipeline.pipeline.engine import CrashError
 from medcutmix_pipeline.pipeline.ray_nodes import ask_nodes
 from medcutmix_pipeline.pipeline.ray_start import start_or_join, stop
 from medcutmix_pipeline.pipeline.ray_tasks import (
     BAKE_UNIT,
+    CRASHES,
     INGEST,
     READ_PART,
     TRIES,
@@ -51,7 +54,7 @@ class RayEngine:
     and left as it is.
 
     Raises:
-        UsageError: no Ray answers at the address, or none can be started here.
+        UsageError: no Ray answers at the address, none can be started here, or it cannot hold an encoder.
     """
 
     def __init__(self, config: EngineConfig, attention: AttentionConfig) -> None:
@@ -60,17 +63,17 @@ class RayEngine:
         self._own = not self._joined_before and config.ray_address is None
         self._shares = True
         self.dashboard = "" if self._joined_before else start_or_join(config)
-        resources = ray.cluster_resources()
-        self.workers = config.workers or max(1, int(resources.get("CPU", 1)))
-        gpus = 0.0 if attention.device == "cpu" else resources.get("GPU", 0.0)
-        self._gpus = config.gpus_per_encoder if gpus else 0.0
-        if attention.device.startswith("cuda") and not gpus:
+        self.workers = config.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        gpus = [float(node["Resources"].get("GPU", 0)) for node in ray.nodes() if node["Alive"]]
+        try:
+            self._pool = size_pool(config, attention, self.workers, gpus)
+        except UsageError:
             self.close()
-            raise UsageError("attention.device is cuda, but Ray has no GPU: set attention.device=cpu")
-        self._encoders = config.encoders or (max(1, int(gpus / self._gpus)) if gpus else max(1, self.workers // 2))
+            raise
         where = f"Ray at {config.ray_address}" if config.ray_address else "a local Ray"
         where = "the Ray of this process" if self._joined_before else where
-        self.description = f"{where}: {self.workers} CPUs, {gpus:g} GPUs, encoders: {self._encoders}"
+        used = sum(gpus) if self._pool.gpus else 0
+        self.description = f"{where}: {self.workers} CPUs, {used:g} GPUs, encoders: {self._pool.told}"
 
     def busy(self) -> str:
         """See `Engine.busy`."""
@@ -141,8 +144,8 @@ class RayEngine:
         encoder = context if self._shares else carried(context, sorted(folder.iterdir()) if folder else [])
         # Two calls at once: while an encoder looks for one unit, the next one's images are fetched and unpacked.
         pool = [
-            EncoderActor.options(num_gpus=self._gpus, max_concurrency=2).remote(encoder)  # type: ignore[attr-defined]  # added by @ray.remote
-            for _ in range(self._encoders)
+            EncoderActor.options(num_gpus=self._pool.gpus, max_concurrency=2).remote(encoder)  # type: ignore[attr-defined]  # added by @ray.remote
+            for _ in range(self._pool.encoders)
         ]
         turn = itertools.cycle(pool)
         # Two for each encoder beside those that are being decoded; and always one that waits for each CPU, because this
@@ -179,11 +182,19 @@ class RayEngine:
                 first, sent, refs = queue.pop(0)
                 yield whole(sent, first, refs)
 
-    def call(self, work: Callable[[Context, Task], Result], context: Context, task: Task) -> Result:
+    def call(
+        self, work: Callable[[Context, Task], Result], context: Context, task: Task, reads: Iterable[Path] = ()
+    ) -> Result:
         """See `Engine.call`."""
         with breakdown_told():
-            remote: Any = ray.remote(num_gpus=self._gpus, max_retries=TRIES)(unpacking(work))
-            made: Result = result(remote.remote(self._sent(context, []), ray.put(task)))
+            remote: Any = ray.remote(num_gpus=self._pool.gpus, max_retries=TRIES)(unpacking(work))
+            try:
+                made: Result = result(remote.remote(self._sent(context, reads), ray.put(task)))
+            except CRASHES as why:
+                raise CrashError(
+                    f"one piece of work crashed {TRIES + 1} times ({type(why).__name__}): is there enough memory? "
+                    "`build` again goes on from here"
+                ) from None
             return made
 
     def close(self) -> None:

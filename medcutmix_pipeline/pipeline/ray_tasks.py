@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 TRIES = 3
 
-_CRASHES = (
+CRASHES = (
     ray.exceptions.WorkerCrashedError,
     ray.exceptions.RayActorError,
     ray.exceptions.OutOfMemoryError,
@@ -65,7 +65,7 @@ class Flight:
         try:
             outcome: Outcome = result(self.done)
             return outcome
-        except _CRASHES:
+        except CRASHES:
             self._tries += 1
             if self._tries > TRIES:
                 raise DataError(
@@ -150,7 +150,7 @@ def result(ref: ray.ObjectRef[Any]) -> Any:
         cause = error.cause
         if isinstance(cause, PipelineError | OSError):
             raise cause from None
-        if isinstance(cause, _CRASHES):
+        if isinstance(cause, CRASHES):
             raise cause from error
         raise
 
@@ -160,7 +160,7 @@ def part_outcome(context: ray.ObjectRef[Any], task: PartTask, ref: ray.ObjectRef
     try:
         outcome: Outcome = result(ref)
         return outcome
-    except _CRASHES:
+    except CRASHES:
         own = own_context(ray.get(context))
         images = [len(study.images) for study in listed_studies(own, task)]
         return write_part(own, task, _bisect_part(context, task, images, range(len(images))))
@@ -171,7 +171,7 @@ def baked_outcome(task: PixelTask, ref: ray.ObjectRef[Any]) -> Outcome:
     try:
         outcome: Outcome = result(ref)
         return outcome
-    except _CRASHES:
+    except CRASHES:
         raise DataError(
             f"baking the pixel mixes of {task.unit} crashed {TRIES + 1} times: is there enough memory? "
             "`build` again goes on from here"
@@ -195,7 +195,7 @@ def _read_some(context: ray.ObjectRef[Any], task: PartTask, images: list[int], p
     read = _READ_STUDIES.options(max_retries=int(len(places) == 1))
     try:
         rows: PartRows = result(read.remote(context, task, slice(places.start, places.stop)))
-    except _CRASHES:
+    except CRASHES:
         return _bisect_part(context, task, images, places)
     return rows
 
@@ -206,7 +206,7 @@ def whole(context: ray.ObjectRef[Any], task: IngestTask, refs: Sequence[ray.Obje
     try:
         ingested: Ingested = result(light)
         ingested.images = result(images)
-    except _CRASHES:
+    except CRASHES:
         return _bisect(context, task)
     return ingested
 
@@ -226,6 +226,6 @@ def _has_crashed(ref: ray.ObjectRef[Any]) -> bool:
     try:
         ray.wait([ref])
         result(ref)
-    except _CRASHES:
+    except CRASHES:
         return True
     return False

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from medcutmix_pipeline.errors import PipelineError
 from medcutmix_pipeline.pipeline.atomic import remove
+from medcutmix_pipeline.pipeline.engine import CrashError
 from medcutmix_pipeline.pipeline.tasks import Context, IngestTask, PartTask, UnitTask, part_name
 from medcutmix_pipeline.pipeline.work import listed_studies, placed_samples, rejects_table
 from medcutmix_pipeline.stages.identities import Identities
@@ -66,11 +66,11 @@ def retry_parts(engine: Engine, context: Context, tasks: Sequence[PartTask], tic
 
 
 def _other_outcome(engine: Engine, context: Context, parts: tuple[int, ...]) -> tuple[int, ...]:
+    layout = context.layout
+    reads = [file for part in parts for file in (layout.listing(part), layout.part_rejects(part))]
     try:
-        return engine.call(_read_again, context, Again(parts))
-    except PipelineError:
-        raise
-    except Exception:  # one of them kills its reader now; the build will find out which
+        return engine.call(_read_again, context, Again(parts), reads)
+    except CrashError:  # one of them kills its reader now; the build will find out which
         return parts
 
 

@@ -33,6 +33,19 @@ def load_key(key_file: str | None) -> bytes:
     return key
 
 
+def check_key(key_file: str | None) -> bool:
+    """Whether there is a key to be used; False where the user's own is still to be made.
+
+    Raises:
+        UsageError: as `load_key`.
+    """
+    path = key_place(key_file)
+    if path == own_key_place() and not path.exists():
+        return False
+    load_key(key_file)
+    return True
+
+
 def key_place(key_file: str | None) -> Path:
     """Where the key stands, or will stand once it is made."""
     named = key_file or os.environ.get(KEY_VARIABLE)

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from medcutmix_pipeline.pipeline.failing_at import failing_at
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
@@ -42,7 +44,8 @@ class _Spill(ABC, Generic[Content]):
         begins = np.flatnonzero(np.diff(sorted_, prepend=-1))
         for begin, end in pairwise([*begins.tolist(), sorted_.size]):
             raw = self._bytes(content, begin, end)
-            with self._lock, self._path(int(sorted_[begin])).open("ab") as out:
+            path = self._path(int(sorted_[begin]))
+            with self._lock, failing_at(path), path.open("ab") as out:
                 out.write(raw)
 
     def _path(self, bucket: int) -> Path:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+UserPath = Annotated[str, AfterValidator(os.path.expanduser)]
+"""A place that a user names. In a file no shell puts in the home folder for ~. A URL stays as it is."""
+
+_SHARE = 1e-4  # of a GPU; Ray reckons in these
 
 
 class Section(BaseModel):
@@ -19,7 +25,9 @@ class SourceConfig(Section):
     """Where the studies come from."""
 
     kind: str = Field("manifest", description="openi, mimic-cxr-jpg, chexpert-plus, manifest or phantom")
-    root: str = Field("", description="folder of the data set, or the manifest file itself (local path or fsspec URL)")
+    root: UserPath = Field(
+        "", description="folder of the data set, or the manifest file itself (local path or fsspec URL)"
+    )
     limit: int | None = Field(None, ge=1, description="take only the first studies that the source lists; null: all")
 
 
@@ -44,7 +52,9 @@ class IngestConfig(Section):
 class SentencesConfig(Section):
     """How reports are understood."""
 
-    lexicon: str | None = Field(None, description="a lexicon file of your own (TOML); null: the 14 CheXpert findings")
+    lexicon: UserPath | None = Field(
+        None, description="a lexicon file of your own (TOML); null: the 14 CheXpert findings"
+    )
     lexicon_mode: Literal["extend", "replace"] = Field(
         "extend", description="add to the built-in lexicon, or use yours alone"
     )
@@ -102,7 +112,9 @@ class FitConfig(Section):
 class AttentionConfig(Section):
     """Which encoder looks for a sentence in an image, and how wide its maps are."""
 
-    encoder: str = Field("fit", description="fit, or a local path or published name of a transformers CLIP-like model")
+    encoder: UserPath = Field(
+        "fit", description="fit, or a local path or published name of a transformers CLIP-like model"
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     batch: int = Field(32, ge=1, description="images that the encoder takes at a time; never more than one unit's")
     mass: Fraction = Field(
@@ -121,6 +133,15 @@ class PlansConfig(Section):
     min_presence: float = Field(0.0, ge=0, le=1, description="leave out plans whose donor has a lower presence score")
     min_map_area: Fraction = Field(0.002, description="leave out plans whose donor map covers less of the image")
     max_map_area: Fraction = Field(0.9, description="leave out plans whose donor map covers more of the image")
+
+    @model_validator(mode="after")
+    def _some_map_fits(self) -> PlansConfig:
+        if self.min_map_area >= self.max_map_area:
+            raise ValueError(
+                f"min_map_area={self.min_map_area:g} must be less than max_map_area={self.max_map_area:g}, "
+                "or no plan is left"
+            )
+        return self
 
 
 class ShardsConfig(Section):
@@ -145,7 +166,7 @@ class ShardsConfig(Section):
 class PrivacyConfig(Section):
     """How identifiers are hidden."""
 
-    key_file: str | None = Field(
+    key_file: UserPath | None = Field(
         None,
         description="file with the secret key of the pseudonyms (32 bytes or more); null: one is made for this user",
     )
@@ -165,11 +186,20 @@ class EngineConfig(Section):
     encoders: int | None = Field(
         None, ge=1, description="encoder processes; null: one for each GPU, or for every two CPUs"
     )
-    gpus_per_encoder: float = Field(1.0, gt=0, description="GPUs (or a share of one) that an encoder process takes")
-    work_dir: str | None = Field(
+    gpus_per_encoder: float = Field(
+        1.0, ge=_SHARE, description="GPUs (or a share of one) that an encoder process takes"
+    )
+    work_dir: UserPath | None = Field(
         None, description="working folder of a build into an object store, as large as the dataset; --work"
     )
     max_reject_rate: Fraction = Field(0.2, description="stop when more than this share of the input is rejected")
+
+    @field_validator("gpus_per_encoder")
+    @classmethod
+    def _whole_above_one(cls, gpus: float) -> float:
+        if gpus > 1 and gpus % 1:
+            raise ValueError("give a share of one GPU, such as 0.5, or a whole number of them")
+        return gpus
 
 
 class Config(Section):

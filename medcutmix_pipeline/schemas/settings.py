@@ -55,7 +55,7 @@ def parse_set(text: str) -> tuple[str, Any]:
     if not sign or not key.strip():
         raise UsageError(f"--set takes section.key=value, not {text!r}; for example --set shards.image_size=224")
     try:
-        return key.strip(), yaml.safe_load(value)
+        return key.strip(), _loaded(value)
     except yaml.YAMLError:
         return key.strip(), value
 
@@ -77,11 +77,47 @@ def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[st
             yield key
 
 
+class _RepeatedError(yaml.YAMLError):
+    """A mapping has a key twice; lines are counted from 1."""
+
+    def __init__(self, key: str, before: int, line: int) -> None:
+        super().__init__(key, before, line)
+        self.key, self.before, self.line = key, before, line
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads data and nothing else, and takes no key twice: YAML forbids that, and PyYAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """See `SafeConstructor`."""
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in lines:
+                raise _RepeatedError(key.value, lines[key.value], key.start_mark.line + 1)
+            lines[key.value] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
+def _loaded(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = _loaded(file.read_text(encoding="utf-8"))
     except OSError as why:
         raise UsageError(f"cannot read the configuration {file}: {why.strerror}") from None
+    except _RepeatedError as why:
+        raise UsageError(
+            f"the configuration {file}, line {why.line}: {why.key} stands there a second time (before in line "
+            f"{why.before}), and only one of them would count"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as why:
         mark = getattr(why, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
@@ -118,6 +154,9 @@ def _explain(error: ValidationError, file: Path | None) -> str:
         return f"unknown setting {key}{where}: {hint}"
     if first["type"] == "model_type":
         return f"setting {key}{where}: it is a section, whose settings stand below it"
+    if first["type"] == "tuple_type":
+        told = first["input"] if isinstance(first["input"], str) else "Edema, Fracture"
+        return f"setting {key}{where}: it is a list, also where it has one entry: {key}='[{told}]'"
     message = first["msg"].removeprefix("Value error, ")
     return f"setting {key or 'configuration'}{where}: {message[:1].lower()}{message[1:]}"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 
 from medcutmix_pipeline.errors import DataError, PipelineError, UsageError
-from medcutmix_pipeline.sources.remote_errors import trouble
+from medcutmix_pipeline.sources.remote_errors import HTTP, is_gone, trouble
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.records import Study
@@ -79,16 +79,14 @@ def read_bytes(uri: str, limit: int, kind: str = "image") -> bytes:
     """
     try:
         data = _read_local(uri, limit, kind) if protocol(uri) is None else _read_remote(uri, limit, kind)
-    except FileNotFoundError:
-        raise UnusableInputError(f"{kind}-missing", "no such file") from None
-    except OSError as error:
-        raise _judged(error, kind) from None
     except (UnusableInputError, PipelineError):
         raise
+    except OSError as error:
+        raise _judged(error, kind, protocol(uri)) from None
     except Exception as error:  # each store has its own
         if protocol(uri) is None:
             raise
-        raise ReadFailedError(f"an input could not be read: {trouble(error)}; run the build again to go on") from None
+        raise _judged(error, kind, protocol(uri)) from None
     if len(data) > limit:
         raise UnusableInputError(f"{kind}-too-large", f"more than {limit} bytes")
     if not data:
@@ -149,11 +147,14 @@ def _read_remote(uri: str, limit: int, kind: str) -> bytes:
     return bytes(files.cat_file(path))
 
 
-def _judged(error: OSError, kind: str) -> Exception:
-    """What an error of the operating system means; its own text names the file, so nothing of it is passed on."""
-    if error.errno in _GONE:
+def _judged(error: Exception, kind: str, scheme: str | None) -> Exception:
+    """What an error means; its own text names the file, so nothing of it is passed on."""
+    web, number = scheme in HTTP, error.errno if isinstance(error, OSError) else None
+    if is_gone(error) if web else number in _GONE or isinstance(error, FileNotFoundError):
         return UnusableInputError(f"{kind}-missing", "no such file")
-    if error.errno in _REFUSED or isinstance(error, PermissionError):
+    if web or not isinstance(error, OSError):
+        return ReadFailedError(f"an input could not be read: {trouble(error)}; run the build again to go on")
+    if number in _REFUSED or isinstance(error, PermissionError):
         return UnusableInputError(f"{kind}-unreadable", "the file may not be read")
-    name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+    name = errno.errorcode.get(number or 0, type(error).__name__)
     return ReadFailedError(f"the storage failed while an input was read ({name}); run the build again to go on")

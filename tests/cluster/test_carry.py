@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -41,8 +42,8 @@ class Apart(SerialEngine):
     def ingest(self, context, tasks):
         return (self._do(ingest_rows, context, [task.table], task) for task in tasks)
 
-    def call(self, work, context, task):
-        return self._do(work, context, [], task)
+    def call(self, work, context, task, reads=()):
+        return self._do(work, context, reads, task)
 
 
 def left_behind():
@@ -57,6 +58,20 @@ def test_work_that_sees_only_what_travels_makes_the_same_bytes_and_leaves_nothin
     run_build(studies, tmp_path / "apart")
     assert digests(tmp_path / "apart") == digests(built)
     assert left_behind() == []
+
+
+def test_looking_again_at_rejects_forgets_no_part_in_which_nothing_was_mended(studies, tmp_path, monkeypatch):
+    root, out = tmp_path / "studies", tmp_path / "out"
+    shutil.copytree(studies, root)
+    broken = [sorted((root / "reports").iterdir())[n] for n in (3, 70)]
+    for report in broken:
+        report.write_bytes(b"\xff" * 40)
+    before, _ = run_build(root, out)
+    assert before.counts.rejects
+    monkeypatch.setattr(starting, "_engine", lambda config: Apart())
+    after, told = run_build(root, out, retry_rejects=True)
+    assert "read: 90 studies, 90 already done" in told
+    assert after.counts == before.counts
 
 
 def test_what_a_killed_process_left_behind_is_removed_by_the_next(tmp_path, monkeypatch):

@@ -138,6 +138,40 @@ def test_the_slurm_script_is_bash_and_asks_for_what_it_needs():
         assert missing in told.stderr
 
 
+@pytest.fixture
+def slurm(tmp_path):
+    """A folder of programs that stand in for Slurm's on one node, and the environment of a job there."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+
+    def program(name, text):
+        (tools / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tools / name).chmod(0o755)
+
+    program("scontrol", "echo node1")
+    program("srun", '[[ "$*" == *hostname* ]] && exec echo 127.0.0.1; while [ "$1" != ray ]; do shift; done; exec "$@"')
+    job = {"STUDIES": "/s", "OUTPUT": "/o", "SLURM_JOB_ID": "1", "SLURM_JOB_NODELIST": "node1"}
+    return program, {**job, "PATH": f"{tools}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize(
+    ("head", "patience"),
+    [
+        pytest.param("exit 1", "300", id="it ends at once"),
+        pytest.param("exec sleep 300", "0", id="it does not answer in time"),
+    ],
+)
+def test_a_slurm_job_whose_head_does_not_start_ends_and_says_so(slurm, head, patience):
+    program, environment = slurm
+    program("ray", f'[ "$1" = health-check ] && exit 1; {head}')
+    environment["HEAD_PATIENCE"] = patience
+    told = subprocess.run(
+        [DOCKER / "slurm.sh"], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert told.returncode == 1
+    assert "no Ray answers on node1 (127.0.0.1:6379)" in told.stderr
+
+
 def test_the_page_names_files_that_there_are():
     for name in re.findall(r"docker/[\w.-]+", DOCS.read_text()):
         ignored = f"/{name}" in (REPOSITORY / ".gitignore").read_text().splitlines()  # what people make there

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 
 from medcutmix_pipeline.cli import run
@@ -14,7 +16,10 @@ from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.dataset.validate import validate
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.loader.reading.sources import find_shards, read_shard_bytes
+from medcutmix_pipeline.pipeline.build import _Build
+from medcutmix_pipeline.pipeline.layout import Layout
 from medcutmix_pipeline.pipeline.storage import lease
+from medcutmix_pipeline.pipeline.storage.mirror import Mirror
 from medcutmix_pipeline.pipeline.storage.store import Store
 from medcutmix_pipeline.sources.reading import filesystem
 from tests.builds import digests, run_build
@@ -51,7 +56,7 @@ def build(studies, tmp_path):
     """Build the studies into an URL."""
 
     def run(url, **changes):
-        engine = {"work_dir": str(tmp_path / "work")}
+        engine = changes.pop("engine", {"work_dir": str(tmp_path / "work")})
         return run_build(changes.pop("root", studies), url, changes.pop("fresh", False), engine=engine, **changes)
 
     return run
@@ -163,6 +168,18 @@ def test_a_change_of_settings_takes_the_dataset_away_first_and_leaves_no_stray(s
     assert validate(Dataset(f"s3://{bucket}/set")) == []
 
 
+@pytest.mark.parametrize("lost", ["nothing", "the working folder", "its dataset.json"])
+def test_a_build_that_turns_out_to_be_a_mistake_costs_no_published_dataset(s3, bucket, build, built, work, lost):
+    build(f"s3://{bucket}/set")
+    if lost == "the working folder":
+        shutil.rmtree(work)
+    elif lost == "its dataset.json":
+        (work / "dataset.json").unlink()
+    with pytest.raises(DataError, match="no two studies share a finding"):
+        build(f"s3://{bucket}/set", pairing={"exclude": Dataset(built).manifest.diseases})
+    assert dataset_in(s3, bucket) == digests(built)
+
+
 def test_a_store_that_refuses_is_told_in_one_line_before_any_work(s3, bucket, studies, tmp_path, monkeypatch):
     def attempt(url):
         engine = {"work_dir": str(tmp_path / "work")}
@@ -224,6 +241,103 @@ def test_a_build_that_stood_still_for_too_long_does_not_take_the_prefix_back(s3,
     with lease.leased(store) as still_held:
         lease._renew(store, "of the build that stood still", Twice())
         still_held()
+
+
+def everything_told(objects):
+    """All that stands in a bucket, names included; tables are unpacked."""
+    told = []
+    for name, content in objects.items():
+        table = str(pq.read_table(io.BytesIO(content)).to_pylist()) if name.endswith(".parquet") else ""
+        told += [name.encode(), content, table.encode()]
+    return b"\n".join(told)
+
+
+def test_nothing_of_a_withdrawn_patient_is_left_and_what_no_build_made_is_let_be(s3, bucket, build, built, work):
+    build(f"s3://{bucket}/set")
+    Store(f"s3://{bucket}").write("set/shards/notes.txt", b"somebody's own")
+    (work / "shards" / "mine.txt").write_text("of this machine")
+    build(f"s3://{bucket}/set", source={"limit": 40})
+    pseudonyms = [
+        set(pq.read_table(out / "samples", columns=["patient_id"])["patient_id"].to_pylist()) for out in (built, work)
+    ]
+    gone = pseudonyms[0] - pseudonyms[1]
+    assert len(gone) > 10
+    objects = s3.objects(bucket)
+    told = everything_told(objects)
+    assert not [patient for patient in gone if patient.encode() in told]
+    assert objects["set/shards/notes.txt"] == b"somebody's own"
+    assert "set/shards/mine.txt" not in objects
+
+
+def test_a_build_that_lost_its_hold_leaves_what_the_other_has_finished(s3, bucket, build, work, tmp_path, monkeypatch):
+    url, encode, others = f"s3://{bucket}/set", _Build.encode, []
+
+    def stand_still(own, fit_rows):
+        """The hold of the first build runs out, and another build comes and goes before it wakes up."""
+        if not others:
+            others.append(shutil.copytree(work, tmp_path / "other"))
+            shutil.rmtree(others[0] / ".build" / "work")
+            shutil.rmtree(others[0] / ".build" / "scratch")
+            store = Store(url)
+            store.write(lease.NAME, json.dumps({**json.loads(store.read(lease.NAME)), "until": 0}).encode())
+            build(url, engine={"work_dir": str(others[0])})
+            others.append(s3.objects(bucket))
+        return encode(own, fit_rows)
+
+    monkeypatch.setattr(_Build, "encode", stand_still)
+    with pytest.raises(DataError, match="another build has taken"):
+        build(url, shards={"samples_per_shard": 400})
+    assert "set/dataset.json" in others[1]
+    assert s3.objects(bucket) == others[1]
+
+
+def test_uploads_that_wait_while_the_hold_is_lost_are_not_sent(s3, bucket, work):
+    store = Store(f"s3://{bucket}/set")
+    mirror = Mirror(store, Layout(work))
+    facts = Layout(work).facts("part-00000")
+    with mirror.held():
+        store.write(lease.NAME, b'{"token": "of another build", "until": 0}')
+        mirror.offer("part-00000", facts["files"])
+        with pytest.raises(DataError, match="another build has taken"):
+            mirror.publish(None)
+    assert set(s3.objects(bucket)) == {f"set/{lease.NAME}"}
+
+
+@pytest.mark.parametrize("what", ["/done/", "/shards/"], ids=["marks", "shards"])
+def test_a_fetch_that_was_cut_off_goes_on(s3, bucket, build, built, work, what):
+    url, asked = f"s3://{bucket}/set", []
+
+    def listening(after):
+        def fits(method, path):
+            wanted = method == "GET" and what in path and not path.endswith("/")
+            asked.extend([path] if wanted else [])
+            return wanted and len(asked) > after
+
+        return s3.refuse(fits)
+
+    build(url)
+    shutil.rmtree(work)
+    with listening(2), pytest.raises(DataError, match="denied"):
+        build(url)
+    first, asked[:] = asked[:2], []
+    with listening(1000):
+        _, told = build(url)
+    for stage in ("read: 90 studies, 90", "fit: 12 steps, 12", "shards: 128 samples, 128"):
+        assert f"{stage} already done" in told, "work was done again"
+    assert asked, "nothing was left to be fetched"
+    assert what == "/done/" or not set(first) & set(asked), "what had come was fetched again"
+    assert dataset_in(s3, bucket) == digests(built)
+
+
+def test_a_store_that_once_denied_deletion_can_be_used_when_it_allows_it(s3, bucket, build, built, work):
+    url = f"s3://{bucket}/set"
+    for _ in range(2):
+        with s3.refuse(lambda method, _: method == "DELETE"), pytest.raises(UsageError, match="access is denied"):
+            build(url)
+    assert len([name for name in s3.objects(bucket) if "/check-" in name]) == 2
+    build(url)
+    assert dataset_in(s3, bucket) == digests(built)
+    assert not [name for name in s3.objects(bucket) if "/check-" in name]
 
 
 def test_validate_inspect_and_the_loader_read_it_from_there(s3, bucket, build, built, work, capsys):

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.slow
 
 SMALL = {
     "attention.fit.image_size": 64, "attention.fit.steps": 12, "attention.fit.batch": 16, "attention.fit.width": 16,
-    "attention.fit.threads": 1, "shards.samples_per_shard": 40, "shards.image_size": 96, "splits.train": 0.7,
-    "splits.validate": 0.3, "ingest.studies_per_part": 32,
+    "attention.fit.networks": 1, "attention.fit.threads": 1, "shards.samples_per_shard": 40, "shards.image_size": 96,
+    "splits.train": 0.7, "splits.validate": 0.3, "ingest.studies_per_part": 32,
 }  # fmt: skip
 SETTINGS = " ".join(f"--set {name}={value}" for name, value in SMALL.items())
 

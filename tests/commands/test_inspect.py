@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import json
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,6 +14,7 @@ from PIL import Image
 from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.dataset.pick import ODDITIES
 from medcutmix_pipeline.pictures.paper import GAP, PANEL
+from tests.builds import SETTINGS
 from tests.commands.calls import call, refused
 
 
@@ -140,6 +143,25 @@ def test_samples_and_several_plans_can_be_drawn(capsys, built, plans, tmp_path):
     with Image.open(one) as first, Image.open(three) as second:
         assert first.width == second.width
         assert second.height > 3 * PANEL > first.height
+
+
+def test_what_stopped_a_build_is_told_with_its_meaning_and_can_be_looked_at(capsys, studies, tmp_path):
+    root, out = tmp_path / "studies", tmp_path / "a folder"
+    shutil.copytree(studies, root)
+    for image in sorted((root / "images").iterdir())[::2]:
+        image.write_bytes(b"not an image")
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(json.dumps(SETTINGS))
+    said = call(capsys, "build", settings, "--source", "phantom", "--root", root, "--out", out)
+    assert said.code == 1
+    assert f"image-undecodable {said.err.split('of')[0].split()[-1]} (no decoder can read it)" in said.err
+    assert f"medcutmix-pipeline inspect '{out}' --rejects 20" in said.out
+    told = call(capsys, "inspect", out, "--rejects", 3, "--json").json
+    assert told["finished"] is False
+    assert told["total"] > 3
+    assert {row["reason"] for row in told["rejects"]} == {"image-undecodable"}
+    assert f"so far, 3 of {told['total']}" in call(capsys, "inspect", out, "--rejects", 3).out
+    refused(call(capsys, "inspect", out), 1, "unfinished", "--rejects 20")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import stat
 import pyarrow.parquet as pq
 import pytest
 
+from medcutmix_pipeline.errors import DataError
 from tests.builds import digests, run_build
 from tests.commands.calls import call, refused
 
@@ -101,7 +102,9 @@ def test_no_file_is_replaced_and_no_url_written_to(capsys, root, dataset, tmp_pa
     (tmp_path / "kept.csv").write_text("mine")
     refused(call(capsys, *asked(root, "--rejects", dataset, "--out", tmp_path / "kept.csv")), 2, "exists")
     refused(call(capsys, *asked(root, "--rejects", dataset, "--out", "memory://x.csv")), 2, "is a URL")
-    refused(call(capsys, *asked(root, "--rejects", dataset, "--out", tmp_path / "no" / "x.csv")), 2, "cannot write")
+    refused(
+        call(capsys, *asked(root, "--rejects", dataset, "--out", tmp_path / "no" / "x.csv")), 2, "cannot be written"
+    )
     assert (tmp_path / "kept.csv").read_text() == "mine"
 
 
@@ -125,3 +128,10 @@ def test_names_are_asked_for_one_by_one_or_as_rejects_and_never_patients(capsys,
 
 def test_rejects_are_shown_with_the_way_to_their_files(capsys, dataset):
     assert "medcutmix-pipeline lookup" in call(capsys, "inspect", dataset, "--rejects", 3).out
+
+
+def test_the_rejects_of_a_build_that_stopped_are_found_as_well(capsys, root, tmp_path):
+    with pytest.raises(DataError, match="max_reject_rate"):
+        run_build(root, tmp_path / "out", source={"kind": "manifest"}, engine={"max_reject_rate": 0.012})
+    said = call(capsys, *asked(root, "--rejects", tmp_path / "out", "--out", "-"))
+    assert {row["reason"] for row in rows(said.out)} >= {"row-malformed"}

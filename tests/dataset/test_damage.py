@@ -1,5 +1,6 @@
 """A dataset that was damaged on its way: `validate` names the file, `inspect` says so in a line."""
 
+import json
 import shutil
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from medcutmix_pipeline.cli import run
 from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.dataset.validate import validate
+from medcutmix_pipeline.errors import DataError
 
 FILES = (
     "shards/train-000000.tar",
@@ -54,6 +56,28 @@ def test_a_damaged_file_is_named_and_nothing_is_read_in_vain(built, tmp_path, ca
         lines = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
         assert len(lines) <= 1
         assert all(line.startswith("error: ") for line in lines)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".parquet")])
+def test_figures_are_never_told_of_what_is_left_of_a_table(built, tmp_path, name):
+    out = tmp_path / "dataset"
+    shutil.copytree(built, out)
+    folder, file = name.split("/")
+    shutil.copy(out / name, out / folder / "train-999999.parquet")
+    whole = getattr(Dataset(built), folder)
+    assert len(getattr(Dataset(out), folder)) == len(whole), "a file that dataset.json does not list is no part of it"
+    (out / name).unlink()
+    with pytest.raises(DataError, match=rf"{folder}/{file} of .*: gone, though dataset\.json lists it"):
+        getattr(Dataset(out), folder)
+
+
+def test_the_tables_of_an_earlier_release_are_read_though_it_listed_none(built, tmp_path):
+    out = tmp_path / "dataset"
+    shutil.copytree(built, out)
+    manifest = json.loads((out / "dataset.json").read_text())
+    del manifest["tables"]
+    (out / "dataset.json").write_text(json.dumps(manifest))
+    assert len(Dataset(out).sentences) == len(Dataset(built).sentences) > 0
 
 
 @pytest.mark.parametrize("folder", ["shards", "plans", "samples", "sentences", "rejects", "encoder"])

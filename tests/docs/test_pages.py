@@ -11,6 +11,7 @@ import duckdb
 import pytest
 import yaml
 
+from medcutmix_pipeline.report.reasons import REJECTS as REASONS
 from medcutmix_pipeline.schemas.config import Config, SentencesConfig
 from medcutmix_pipeline.schemas.manifest import SourceFacts
 from medcutmix_pipeline.schemas.settings import load_config
@@ -120,6 +121,13 @@ def test_a_fence_says_its_role(block):
     if block.language == "text":
         command = re.search(r"^\$? ?(medcutmix-pipeline|python|pip|make|duckdb) .*", block.code, re.M)
         assert not command, f"this is a command, so the fence is `bash`: {command[0]}"
+
+
+def test_every_reason_to_reject_an_input_is_in_the_table_with_what_it_means():
+    page = (ROOT / "docs" / "format.md").read_text("utf-8")
+    table = page.split("### Reasons")[1].split("\n## ")[0]
+    told = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.+) \|$", table, re.M))
+    assert told == REASONS
 
 
 def test_settings_and_commands_named_in_the_text_exist():

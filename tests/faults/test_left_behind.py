@@ -22,7 +22,7 @@ CHANGES = {
     "shards": {"samples_per_shard": 40, "image_size": 40, "pixel": True},
 }
 WITHOUT_FIT = {**CHANGES, "attention": {"encoder": fitted_once.NAME}}
-OTHER = {**CHANGES, "plans": {"alpha": 3.0}, "ingest": {"studies_per_part": 40}}
+OTHER = {**CHANGES, "plans": {"alpha": 3.0}, "ingest": {"studies_per_part": 20}}
 
 
 def everything(out):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -140,3 +141,43 @@ def test_a_missing_file_and_text_that_is_not_utf8(tmp_path: Path) -> None:
         label_file(str(tmp_path / "latin.csv"), "-", text="report", config=CONFIG, workers=1)
     with pytest.raises(UsageError, match="parquet needs a file"):
         label_file("-", "-", text="report", config=CONFIG, out_format="parquet")
+
+
+@pytest.mark.parametrize("link", [None, "symlink_to", "hardlink_to"])
+def test_the_reports_are_never_overwritten_by_their_labels(link: str | None, tmp_path: Path) -> None:
+    source, out = tmp_path / "reports.csv", tmp_path / "labels.csv"
+    write_csv(source, ROWS)
+    before = source.read_bytes()
+    if link is None:
+        out = tmp_path / "." / "reports.csv"
+    else:
+        getattr(out, link)(source)
+    with pytest.raises(UsageError, match=r"is the input .*reports\.csv, which would be lost: name another file"):
+        label_file(str(source), str(out), text="report", config=CONFIG, workers=1)
+    assert source.read_bytes() == before
+
+
+def test_labels_that_stand_there_are_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    out = tmp_path / "labels.csv"
+    out.write_text("of yesterday", encoding="utf-8")
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text('{"report": "No edema."}\n' * 600 + "{", encoding="utf-8")
+    with pytest.raises(DataError):
+        label_file(str(broken), str(out), text="report", config=CONFIG, workers=1)
+    assert out.read_text(encoding="utf-8") == "of yesterday"
+    label_file(write_csv(tmp_path / "good.csv", ROWS), str(out), text="report", config=CONFIG, id_column="id")
+    assert read_table(out) == EXPECTED
+    assert {path.name for path in tmp_path.iterdir()} == {"labels.csv", "broken.jsonl", "good.csv"}
+
+
+def test_a_device_takes_the_labels_and_stays_a_device(tmp_path: Path) -> None:
+    source = write_csv(tmp_path / "reports.csv", ROWS)
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        label_file(source, str(pipe), text="report", config=CONFIG, id_column="id")
+        assert os.read(reading, 1 << 16).startswith(b"id,")
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo()

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.loader import MixLoader, ShardError
+from medcutmix_pipeline.loader.reading.shard import broken_shard
 from tests.loader.hostile import ARCHIVES, BAD, COUNT, IMAGES, MAPS, RECORDS, good_samples, tar_of, with_bad_sample
 from tests.loader.made import write_manifest, write_shard
 
@@ -163,6 +165,24 @@ def test_a_shard_larger_than_allowed_is_refused_before_it_is_read(place):
         folder.joinpath("dataset.json").read_text().replace(f'"bytes": {len(tar_of(good_samples()))}', '"bytes": 30000')
     )
     assert "train-00000" in refusal(folder, count=1, max_shard_bytes=32_000)
+
+
+def test_a_shard_that_the_manifest_tells_too_large_is_not_even_skipped(place):
+    folder = dataset(place, tar_of(good_samples()), samples=1_500_000, bytes=1_500_000 * 3072)
+    with pytest.raises(ShardError, match="shard train-000000 is larger than 1073741824 bytes: raise max_shard_bytes"):
+        MixLoader(folder, 4, on_error="skip")
+    assert len(MixLoader(folder, 4, on_error="skip", max_shard_bytes=1 << 33)) > 0
+
+
+def test_samples_that_a_manifest_invents_take_little_memory():
+    tracemalloc.start()
+    try:
+        shard = broken_shard("train-000000", 100_000, "it is damaged")
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(shard.samples) == 100_000
+    assert taken < 300 * 100_000
 
 
 @pytest.mark.parametrize(

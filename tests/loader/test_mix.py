@@ -271,6 +271,64 @@ def test_the_model_stays_what_it_was_and_its_copies_do_not_mix():
         assert not torch.equal(copies[0](features), plain)
 
 
+class Learner(nn.Module):
+    """Holds a model and its mix, one before the other."""
+
+    def __init__(self, mix_first):
+        super().__init__()
+        model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU())
+        if mix_first:
+            # A module's own __dict__ is copied in order: this comes before the module's submodules.
+            self.__dict__ = {"mix": AttentiveManifoldMix(model, "0")} | self.__dict__
+        self.model = model
+        if not mix_first:
+            self.mix = AttentiveManifoldMix(model, "0")
+
+
+@pytest.mark.parametrize("mix_first", [True, False])
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda held: pickle.loads(pickle.dumps(held))])
+def test_a_copy_of_what_holds_model_and_mix_mixes_for_itself(duplicate, mix_first):
+    learner, plan, features = Learner(mix_first), random_plan(4), torch.randn(4, 1, 8, 8)
+    with learner.mix(plan):
+        mixed, copied = learner.model(features), duplicate(duplicate(learner))
+        assert torch.equal(copied.model(features), learner.model[:1].eval()(features).relu())
+    learner.train()
+    with copied.mix(plan):
+        assert torch.equal(copied.model(features), mixed)
+        assert not torch.equal(learner.model(features), mixed)
+    assert torch.equal(copied.mix.host_share(), learner.mix.host_share())
+    copied.mix.remove()
+    with copied.mix(plan), learner.mix(plan):
+        assert not torch.equal(copied.model(features), mixed)
+        assert torch.equal(learner.model(features), mixed)
+
+
+def test_a_copy_of_a_mix_that_has_no_model_says_so_on_entry():
+    model, plan, features = Layer(), random_plan(4), torch.randn(4, 3, 8, 8)
+    mix = AttentiveManifoldMix(model, "inner")
+    with pytest.raises(RuntimeError, match="a copy that has no model: make a new one"), copy.copy(mix)(plan):
+        pass
+    with mix(plan):
+        assert model(features) is not features
+
+
+@pytest.mark.parametrize("layer", ["0", "1"], ids=["with parameters", "without"])
+def test_a_model_that_is_moved_after_its_mix_was_made_is_mixed_where_it_is(layer):
+    model, plan = nn.Sequential(nn.Conv2d(1, 3, 1), nn.ReLU()), random_plan(4, maps=(6, 6))
+    mix = AttentiveManifoldMix(model, layer)
+    model.to("meta")
+    with mix(plan):
+        out = model(torch.randn(4, 1, 8, 8, device="meta"))
+    assert out.device.type == mix.weights.device.type == mix.host_share().device.type == "meta"
+    back = model.to_empty(device="cpu")
+    for parameter in back.parameters():
+        nn.init.normal_(parameter)
+    with mix(plan):
+        mixed = back(torch.ones(4, 1, 8, 8))
+    assert torch.equal(mixed[~plan.active], back(torch.ones(4, 1, 8, 8))[~plan.active])
+    assert np.abs(mix.weights.numpy() - expected_weights(plan, (8, 8), "soft", 0.5, "donor")).max() < 1e-6
+
+
 def test_layers_are_found_with_and_without_the_names_of_wrappers():
     model = nn.Sequential(collections.OrderedDict(stem=nn.Conv2d(1, 1, 1), body=nn.Sequential(nn.ReLU())))
     wrapped = nn.Sequential(collections.OrderedDict(module=nn.Sequential(collections.OrderedDict(_orig_mod=model))))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from medcutmix_pipeline.loader.loading import MixLoader
 from medcutmix_pipeline.loader.mixing.mix import AttentiveManifoldMix
@@ -30,6 +31,34 @@ def test_mixed_features_equal_the_formula_in_numpy(kind, source):
     assert np.abs(out - expected).max() < 1e-6 * np.abs(expected).max()
     untouched = ~plan.active.numpy()
     assert out[untouched].tobytes() == features.numpy()[untouched].tobytes()
+
+
+@pytest.mark.parametrize("on", ["cpu", "cuda"])
+def test_a_model_that_is_moved_after_its_mix_was_made_is_mixed_where_it_is(on):
+    model, plan = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()), random_plan(ROWS, active=3)
+    mix = AttentiveManifoldMix(model, "0")
+    for device in ("cuda", "cpu"):
+        model.to(device)
+        with mix(plan.to(on)):
+            out = model(torch.ones(ROWS, 3, 16, 16, device=device))
+        assert out.device.type == mix.host_share().device.type == device
+        assert np.abs(mix.weights.cpu().numpy() - expected_weights(plan, (16, 16), "soft", 0.5, "donor")).max() < 1e-6
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_passes_with_the_mix_and_without_it_share_a_loss_under_gradient_checkpointing(reentrant):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, 8, 3, padding=1)).cuda()
+    mix, plan = AttentiveManifoldMix(model, "0"), random_plan(ROWS, active=3).to("cuda")
+    images, gradients = torch.randn(ROWS, 1, 16, 16, device="cuda", requires_grad=True), []
+    for run in (model, lambda x: checkpoint(model, x, use_reentrant=reentrant)):
+        model.zero_grad()
+        with mix(plan):
+            mixed = run(images)
+        (mixed.square().sum() + 2 * run(images).square().sum()).backward()
+        gradients.append([p.grad.clone() for p in model.parameters()])
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import fsspec
 import pytest
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.loader import MixLoader, ShardError
-from medcutmix_pipeline.loader.reading import fetch
+from medcutmix_pipeline.loader.reading import remote, sources
 from medcutmix_pipeline.loader.reading.sources import find_shards, read_shard_bytes
 from medcutmix_pipeline.schemas.config import ShardsConfig
 from medcutmix_pipeline.stages.pixel.bake import pixel_mixes
 from medcutmix_pipeline.stages.shards.tar import write_tar
-from tests.loader.made import samples_of, write_dataset, write_shard
+from tests.loader.made import DISEASES, samples_of, write_dataset, write_shard
+from tests.loader.served import serving
 
 COUNTS = [5, 3, 4]
 NAMES = [f"train-{n:06}" for n in range(3)]
@@ -39,76 +37,17 @@ def bare(folder, tmp_path):
     return tmp_path
 
 
-class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder; `server.troubles` holds, for a path, what goes wrong before it is served."""
-
-    def do_GET(self):
-        path = self.path.split("?")[0]
-        self.server.asked.append(path)
-        waiting = self.server.troubles.get(path, [])
-        if waiting:
-            getattr(self, waiting.pop(0))()
-        else:
-            super().do_GET()
-
-    def busy(self):
-        self.send_error(500)
-
-    def forbidden(self):
-        self.send_error(403)
-
-    def cut(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "100000")
-        self.end_headers()
-        self.wfile.write(b"x" * 600)
-        self.close_connection = True
-
-    def cut_in_a_chunk(self):
-        self.protocol_version = "HTTP/1.1"
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(b"400\r\n" + b"x" * 600)
-        self.close_connection = True
-
-    def nonsense(self):
-        self.wfile.write(b"This is no HTTP.\r\n\r\n")
-        self.close_connection = True
-
-    def hang_up(self):
-        self.connection.shutdown(socket.SHUT_RDWR)
-        self.close_connection = True
-
-    def endless(self):
-        self.send_response(200)
-        self.end_headers()
-        for _ in range(64):
-            self.wfile.write(b"x" * 65536)
-        self.close_connection = True
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def server(folder):
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as served:
-        served.troubles, served.asked = {}, []
-        served.url = f"http://127.0.0.1:{served.server_port}"
-        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(folder) as served:
         yield served
-        served.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
 def waited(monkeypatch):
     """The seconds that are waited between attempts; nobody waits."""
     told = []
-    monkeypatch.setattr(fetch.time, "sleep", told.append)
+    monkeypatch.setattr(remote, "_pause", lambda seconds, stopped: told.append(seconds))
     return told
 
 
@@ -178,6 +117,87 @@ def test_shards_of_one_name_in_two_folders_are_told_apart(folder, bare):
     assert len(set(names(shards))) == 2
 
 
+@pytest.fixture
+def two(tmp_path):
+    """Two datasets whose shards have the same names, of unequal sizes and findings."""
+    first, second = (write_dataset(tmp_path / at / "here", COUNTS[:n], seed=n) for at, n in (("a", 2), ("b", 3)))
+    retold(second, diseases=["Edema", "Nodule"])
+    return first, second
+
+
+def retold(root, **changes):
+    """Change what a dataset's manifest tells."""
+    told = json.loads((root / "dataset.json").read_text())
+    (root / "dataset.json").write_text(json.dumps(told | changes))
+
+
+TOGETHER = {
+    "folders": lambda roots: list(roots),
+    "globs": lambda roots: [f"{root}/shards/*.tar" for root in roots],
+    "a folder and a glob": lambda roots: [roots[0], f"{roots[1]}/shards/*.tar"],
+    "one glob": lambda roots: f"{roots[0].parents[1]}/*/here/shards/*.tar",
+}
+
+
+@pytest.mark.parametrize("way", TOGETHER)
+def test_shards_of_several_datasets_each_take_their_facts_from_their_own_manifest(two, way):
+    shards = find_shards(TOGETHER[way](two), None)
+    expected = [(i, ref) for i, root in enumerate(two) for ref in find_shards(root, None).refs]
+    assert [(ref.name, ref.url, ref.samples, ref.sha256) for ref in shards.refs] == [
+        (f"{i}/{ref.name}", ref.url, ref.samples, ref.sha256) for i, ref in expected
+    ]
+    batches = list(MixLoader(TOGETHER[way](two), 3, mix=1.0, threads=1))
+    assert sum(len(batch.keys) for batch in batches) == sum(COUNTS[:2]) + sum(COUNTS[:3]) - 2  # fewer than a batch
+
+
+def test_shards_of_unlike_names_in_two_datasets_are_held_to_their_own_manifests(two):
+    first, second = (root / "shards" / f"{name}.tar" for root, name in zip(two, NAMES[:2], strict=True))
+    shards = find_shards([second, first], None)
+    assert [(ref.name, ref.url) for ref in shards.refs] == [(NAMES[0], str(first)), (NAMES[1], str(second))]
+    assert all(len(read_shard_bytes(ref, LARGEST, verify=True)) == ref.size for ref in shards.refs)
+
+
+def test_a_shard_that_was_changed_is_found_out_among_several_datasets(two):
+    shard = two[1] / "shards" / f"{NAMES[0]}.tar"
+    shard.write_bytes(shard.read_bytes().replace(b"Report of", b"Report 0f"))
+    with pytest.raises(ShardError, match=f"shard 1/{NAMES[0]} has another sha256") as caught:
+        list(MixLoader([f"{root}/shards/*.tar" for root in two], 3, threads=1))
+    one_line(caught)
+
+
+def test_several_datasets_give_the_same_batches_wherever_they_are(two, tmp_path):
+    def read(roots):
+        return list(MixLoader(roots, 3, mix=1.0, threads=1))
+
+    here = read(list(two))
+    moved = [root.rename(tmp_path / name) for root, name in zip(two, ("z", "y"), strict=True)]
+    there = read(moved)
+    assert [batch.keys for batch in there] == [batch.keys for batch in here]
+    assert [batch.texts for batch in there] == [batch.texts for batch in here]
+    MixLoader(moved, 3, mix=1.0).load_state_dict(here[0].state)
+
+
+def test_findings_of_several_datasets_are_those_of_any(two):
+    assert MixLoader(list(two), 3).findings == (*DISEASES, "Nodule")
+    assert MixLoader(list(reversed(two)), 3).findings == ("Edema", "Nodule", "Cardiomegaly", "Fracture")
+
+
+def test_datasets_that_ask_for_another_alpha_leave_the_choice_to_the_user(two):
+    retold(two[1], config={"plans": {"alpha": 0.4}})
+    with pytest.raises(UsageError, match=r"α of 1\.0 and 0\.4: say which with alpha=") as caught:
+        MixLoader(list(two), 3)
+    one_line(caught)
+    assert len(MixLoader(list(two), 3, alpha=0.5)) == len(MixLoader(list(two), 3, lam="stored")) == 6
+
+
+def test_a_dataset_of_several_that_is_not_there_or_lacks_the_split_is_told(two):
+    with pytest.raises(DataError, match="nowhere holds no finished dataset") as caught:
+        find_shards([*two, "nowhere"], "train")
+    one_line(caught)
+    with pytest.raises(UsageError, match="no shards of the split 'validate'"):
+        find_shards(list(two), "validate")
+
+
 def test_fsspec_reaches_folders_and_globs(memory):
     assert names(find_shards(memory, "train")) == NAMES
     shards = find_shards(f"{memory}/shards/*.tar", None)
@@ -201,36 +221,6 @@ def test_a_signed_url_keeps_its_signature_to_itself(server):
     with pytest.raises(ShardError) as caught:
         find_shards(f"{server.url}/shards/train-000009.tar?signature=secret", None)
     assert "secret" not in one_line(caught)
-
-
-@pytest.mark.parametrize("trouble", ["busy", "cut", "cut_in_a_chunk", "nonsense", "hang_up"])
-def test_what_fails_for_once_is_asked_for_again(server, waited, trouble):
-    (ref, *_) = find_shards(server.url, None).refs
-    server.troubles[f"/shards/{ref.name}.tar"] = [trouble, trouble]
-    assert len(read_shard_bytes(ref, LARGEST, verify=True)) == ref.size
-    assert waited == sorted(waited)
-    assert len(waited) == 2
-
-
-@pytest.mark.parametrize(
-    ("trouble", "says"),
-    [("busy", "500"), ("forbidden", "403"), ("cut", "ended early"), ("cut_in_a_chunk", ""), ("hang_up", "")],
-)
-def test_what_fails_again_and_again_is_told(server, trouble, says):
-    (ref, *_) = find_shards(server.url, None).refs
-    server.troubles[f"/shards/{ref.name}.tar"] = [trouble] * 9
-    with pytest.raises(ShardError, match=f"shard {ref.name} cannot be read: .*{says}") as caught:
-        read_shard_bytes(ref, LARGEST, verify=True)
-    one_line(caught)
-    assert server.asked.count(f"/shards/{ref.name}.tar") == 4
-
-
-def test_what_is_not_there_is_not_asked_for_again(server, waited):
-    (ref, *_) = find_shards(server.url, None).refs
-    gone = type(ref)("gone", f"{server.url}/shards/gone.tar", 1, 1)
-    with pytest.raises(ShardError, match=r"shard gone is not there \(http"):
-        read_shard_bytes(gone, LARGEST, verify=True)
-    assert waited == []
 
 
 @pytest.mark.parametrize("way", ["http", "endless http", "memory", "local"])
@@ -299,6 +289,13 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "train-000000.tar")
     with pytest.raises(ShardError, match="it is not a file"):
         find_shards(tmp_path / "train-000000.tar", None)
+
+
+def test_a_shard_without_a_manifest_that_is_too_large_is_not_counted(bare, monkeypatch):
+    monkeypatch.setattr(sources, "read_members", None)
+    with pytest.raises(ShardError, match="shard train-000000 cannot be read: it is larger than 4096 bytes") as caught:
+        find_shards(bare / "train-000000.tar", None, 4096)
+    one_line(caught)
 
 
 def test_ready_mixed_shards_are_refused_with_what_reads_them(tmp_path):

@@ -1,5 +1,7 @@
 """`attend`: one sentence looked for in one image."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -57,6 +59,19 @@ def test_the_command_writes_a_picture_and_says_where_it_looked(built, image, tmp
     assert ended.stdout.startswith("score 0.") or ended.stdout.startswith("score 1.")
     with Image.open(out) as picture:
         assert picture.width == 1034
+
+
+@pytest.mark.parametrize("through", ["its name", "a link"])
+def test_the_radiograph_is_never_overwritten_by_its_overlay(built, image, tmp_path, through):
+    picture, link = tmp_path / "chest.png", tmp_path / "link.png"
+    shutil.copy(image, picture)
+    link.symlink_to(picture)
+    out = picture if through == "its name" else link
+    ended = run_cli("attend", picture, SENTENCE, "--encoder", built, "--out", out)
+    assert ended.returncode == 2
+    assert "which would be lost: name another file with --out" in ended.stderr
+    assert picture.read_bytes() == image.read_bytes()
+    assert link.is_symlink()
 
 
 def test_what_cannot_be_used_is_told_in_a_line(built, image, tmp_path, studies):

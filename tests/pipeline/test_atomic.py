@@ -1,13 +1,18 @@
 """Files are whole or not there."""
 
+import errno
 import hashlib
 import os
+import pickle
+import resource
 import stat
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from medcutmix_pipeline.pipeline.atomic import atomic_file, write_bytes, write_parquet
+from medcutmix_pipeline.pipeline.spill import NumberSpill
 
 
 def test_what_is_written_is_hashed_and_counted(tmp_path):
@@ -30,6 +35,60 @@ def test_a_failure_leaves_the_old_file_and_no_scrap(tmp_path):
         fail_half_way()
     assert (tmp_path / "f").read_bytes() == b"old"
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.fixture
+def small_files():
+    """Files may have no more than a hundred bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def spilled(tmp_path):
+    NumberSpill(tmp_path / "spill", {"n": "<i8"}).add(np.zeros(100, np.int64), n=np.arange(100))
+
+
+WRITING = {
+    "a small file, which waits in a buffer": lambda at: write_bytes(b"x" * 200, at / "f", at / "scratch"),
+    "a large file": lambda at: write_bytes(b"x" * 100_000, at / "f", at / "scratch"),
+    "a table": lambda at: write_parquet(pa.table({"a": list(range(1000))}), at / "f", at / "scratch"),
+    "a bucket": spilled,
+}
+
+
+@pytest.mark.parametrize("what", WRITING)
+def test_a_write_that_fails_says_which_file_it_was(tmp_path, small_files, what):
+    with pytest.raises(OSError, match="too large") as failure:
+        WRITING[what](tmp_path)
+    assert failure.value.filename.startswith(str(tmp_path))
+    assert pickle.loads(pickle.dumps(failure.value)).filename == failure.value.filename, "workers tell it, too"
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_flush_that_fails_says_which_file_or_folder_it_was(tmp_path, monkeypatch, at):
+    calls = []
+
+    def flush(handle):
+        calls.append(handle)
+        if len(calls) == at:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", flush)
+    with pytest.raises(OSError, match="Input/output") as failure:
+        write_bytes(b"", tmp_path / "f", tmp_path / "scratch")
+    assert failure.value.filename.startswith(str(tmp_path))
+
+
+def test_a_read_that_fails_while_a_file_is_written_is_not_put_down_to_that_file(tmp_path):
+    def read():
+        with atomic_file(tmp_path / "f", tmp_path / "scratch"):
+            raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output") as failure:
+        read()
+    assert failure.value.filename is None
 
 
 def test_files_have_the_mode_that_the_umask_asks_for(tmp_path):

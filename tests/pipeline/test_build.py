@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +65,22 @@ def test_a_changed_setting_redoes_what_it_touches_and_gives_what_a_fresh_build_g
     assert validate(Dataset(tmp_path / "out")) == []
 
 
+def test_parts_of_another_size_cost_no_fit_and_no_shard(studies, built, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    _, told = run_build(studies, out, ingest={"studies_per_part": 60})
+    assert re.search(r"fit: (\d+) steps, \1 already done", told)
+    assert re.search(r"shards: (\d+) samples, \1 already done", told)
+    run_build(studies, tmp_path / "fresh", ingest={"studies_per_part": 60})
+    assert digests(out) == digests(tmp_path / "fresh")
+
+
+def test_parts_larger_than_the_corpus_are_the_same_part_at_any_size(studies, tmp_path):
+    run_build(studies, tmp_path / "out", ingest={"studies_per_part": 100})
+    _, told = run_build(studies, tmp_path / "out", ingest={"studies_per_part": 200})
+    assert "read: 90 studies, 90 already done" in told
+
+
 def build_with_signal(studies, out, settings, stage: str, number: signal.Signals) -> subprocess.CompletedProcess[str]:
     """Run `build` in a process that sends itself a signal when a stage first moves on."""
     script = f"""
@@ -114,9 +131,18 @@ def test_a_build_killed_in_the_middle_goes_on_to_the_same_bytes(studies, built, 
 
 @pytest.mark.parametrize(
     ("engine", "number"),
-    [("serial", signal.SIGINT), ("serial", signal.SIGTERM), ("ray", signal.SIGINT), ("ray", signal.SIGTERM)],
+    [
+        ("serial", signal.SIGINT),
+        ("serial", signal.SIGTERM),
+        ("serial", signal.SIGHUP),
+        ("ray", signal.SIGINT),
+        ("ray", signal.SIGTERM),
+        pytest.param("ray", signal.SIGHUP, marks=pytest.mark.slow),
+    ],
 )
-def test_ctrl_c_or_a_schedulers_end_says_how_to_go_on_and_leaves_no_dataset(studies, tmp_path, engine, number):
+def test_ctrl_c_a_schedulers_end_or_a_terminals_says_how_to_go_on_and_leaves_no_dataset(
+    studies, tmp_path, engine, number
+):
     out = tmp_path / "out"
     settings = merged(SETTINGS, engine={"kind": engine, "workers": 2})
     ended = build_with_signal(studies, out, settings, "read", number)
@@ -124,6 +150,16 @@ def test_ctrl_c_or_a_schedulers_end_says_how_to_go_on_and_leaves_no_dataset(stud
     assert ended.stderr.strip() == "interrupted; run the same command again to go on where it stopped"
     assert "Traceback" not in ended.stdout
     assert not (out / "dataset.json").exists()
+
+
+def test_under_nohup_the_end_of_the_terminal_does_not_end_a_build(studies, built, tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which a process that is started inherits
+    try:
+        ended = build_with_signal(studies, tmp_path / "out", SETTINGS, "read", signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert ended.returncode == 0, ended.stderr
+    assert digests(tmp_path / "out") == digests(built)
 
 
 @pytest.mark.slow  # each try costs a new worker; the halving itself is tried in test_recovery.py
@@ -185,8 +221,6 @@ def test_a_folder_that_is_not_ours_is_left_alone(studies, tmp_path):
 
 
 def test_broken_images_are_rejects_and_cost_nothing_else(studies, tmp_path):
-    import shutil
-
     root = tmp_path / "studies"
     shutil.copytree(studies, root)
     images = sorted((root / "images").iterdir())
@@ -202,8 +236,6 @@ def test_broken_images_are_rejects_and_cost_nothing_else(studies, tmp_path):
 
 
 def test_too_many_rejects_stop_the_build(studies, tmp_path):
-    import shutil
-
     root = tmp_path / "studies"
     shutil.copytree(studies, root)
     for image in sorted((root / "images").iterdir())[::2]:

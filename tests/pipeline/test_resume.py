@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -137,6 +138,24 @@ def test_a_change_of_settings_gives_what_a_new_folder_gives(corpus, reference, t
     assert validate(Dataset(out)) == []
 
 
+IDLE = {
+    "how a fit would learn, where nothing is fitted": ({}, {"fit": {**_FIT, "steps": 3}}),
+    "how many networks of a fit learn at a time": (FIT, {**FIT, "fit": {**_FIT, "threads": 1}}),
+    "code of a published model, where none is used": (FIT, {**FIT, "trust_remote_code": True}),
+}
+
+
+@pytest.mark.parametrize("setting", IDLE)
+def test_a_setting_that_changes_nothing_redoes_nothing_but_what_tells_the_settings(corpus, tmp_path, setting):
+    out, new = tmp_path / "out", tmp_path / "new"
+    before, after = IDLE[setting]
+    make(corpus, out, attention=before)
+    _, told = make(corpus, out, attention=after)
+    assert len(re.findall(r"(\d+) \w+, \1 already done", told)) == (3 if before else 2)
+    make(corpus, new, attention=after)
+    assert digests(out) == digests(new)
+
+
 def test_an_image_and_a_report_that_were_changed_on_disk_are_read_again(corpus, tmp_path):
     root = tmp_path / "studies"
     shutil.copytree(corpus, root)
@@ -214,6 +233,21 @@ def test_what_was_deleted_by_hand_is_made_again(corpus, reference, tmp_path, gon
     assert digests(out) == digests(reference)
 
 
+@pytest.mark.parametrize(
+    "what", ["shards/train-000000.tar", "sentences/part-00000.parquet", "encoder/model.safetensors"]
+)
+def test_a_finished_file_that_is_not_as_it_was_written_is_told_and_made_again(corpus, tmp_path, what):
+    out = tmp_path / "out"
+    make(corpus, out, attention=FIT)
+    before = digests(out)
+    content = bytearray((out / what).read_bytes())
+    content[len(content) // 2] ^= 1
+    (out / what).write_bytes(content)
+    _, told = make(corpus, out, attention=FIT)
+    assert f"{what} is gone or not as it was written: it is made again" in told
+    assert digests(out) == before
+
+
 def test_strange_files_in_the_folders_of_a_dataset_do_not_stop_a_build(corpus, reference, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(reference, out)
@@ -228,7 +262,7 @@ def test_strange_files_in_the_folders_of_a_dataset_do_not_stop_a_build(corpus, r
 def test_leftovers_of_a_killed_build_do_not_outlive_the_next(corpus, tmp_path):
     scrap = tmp_path / "out" / ".build" / "scratch" / "part-00000.parquet.0123"
     scrap.parent.mkdir(parents=True)
-    (tmp_path / "out" / ".build" / "lock").touch()
+    (tmp_path / "out" / ".build" / "lock").write_text("process 4711 on a-node")
     scrap.write_text("the listing of a build that was killed, patients and all")
     make(corpus, tmp_path / "out")
     assert not scrap.exists()
@@ -250,6 +284,72 @@ def test_a_mistake_beside_fresh_costs_nothing(corpus, reference, tmp_path):
         assert digests(out) == digests(reference)
     make(corpus, out, fresh=True)
     assert digests(out) == digests(reference)
+
+
+def no_pairs(root):
+    """Studies of which no two share a finding."""
+    good = (Picture("good", 32, "frontal", named=True),)
+    told = ["There is mild cardiomegaly.", "There is a small left pleural effusion.", "No pneumothorax."]
+    manifests.write_manifest([Entry(n, n, "train", f"FINDINGS: {text}", good) for n, text in enumerate(told)], root)
+
+
+def images_that_are_not_there(root):
+    """Studies most of whose images are missing."""
+    told = list(manifests.SENTENCES)
+    kinds = ["good"] * 3 + ["missing"] * 9
+    manifests.write_manifest(
+        [
+            Entry(n, n, "train", f"FINDINGS: {told[n % 5]}", (Picture(kind, 32, "frontal", named=True),))
+            for n, kind in enumerate(kinds)
+        ],
+        root,
+    )
+
+
+def only_a_test_split(root):
+    """Studies of which none may be learned from."""
+    told = list(manifests.SENTENCES)
+    good = (Picture("good", 32, "frontal", named=True),)
+    manifests.write_manifest([Entry(n, n, "test", f"FINDINGS: {told[n % 5]}", good) for n in range(8)], root)
+
+
+MISTAKES = {
+    "no two studies share": (no_pairs, {}),
+    "max_reject_rate": (images_that_are_not_there, {}),
+    "no train image": (only_a_test_split, {"attention": FIT}),
+}
+
+
+@pytest.mark.parametrize("told", MISTAKES)
+def test_a_source_that_cannot_be_built_from_costs_no_finished_dataset(corpus, reference, tmp_path, told):
+    write, changes = MISTAKES[told]
+    out, other = tmp_path / "out", tmp_path / "other"
+    shutil.copytree(reference, out)
+    write(other)
+    with pytest.raises(DataError, match=told):
+        make(other, out, **changes)
+    assert digests(out) == digests(reference)
+    assert validate(Dataset(out)) == []
+    before = (out / "dataset.json").stat().st_ino
+    make(corpus, out)
+    assert (out / "dataset.json").stat().st_ino == before, "there was something to do, after all"
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_finished_dataset_is_replaced_whole_or_not_at_all(corpus, reference, tmp_path, power_cut, first):
+    changed = {"splits": {"train": 0.5, "validate": 0.5}}
+    out, new, at = tmp_path / "out", tmp_path / "new", first
+    shutil.copytree(reference, out)
+    make(corpus, new, **changed)
+    stood = 0
+    while power_cut(lambda: make(corpus, out, **changed), at):
+        if (out / "dataset.json").exists():
+            assert validate(Dataset(out)) == []
+            assert digests(out) == digests(reference)
+            stood += 1
+        at += 2
+    assert digests(out) == digests(new)
+    assert stood > 3, "the dataset went before all was read"
 
 
 def test_a_key_that_is_too_short_is_a_mistake_and_nothing_is_written(corpus, tmp_path):

@@ -9,6 +9,7 @@ from medcutmix_pipeline import build as building_from_python
 from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.dataset.validate import validate
 from medcutmix_pipeline.errors import DataError
+from medcutmix_pipeline.pipeline.engine import CrashError, SerialEngine
 from medcutmix_pipeline.sources import reading
 from tests.builds import SETTINGS, digests, merged, run_build
 from tests.pipeline import fitted_once
@@ -124,6 +125,31 @@ def test_a_build_that_stopped_for_its_rejects_goes_on_when_they_were_mended(corp
     make(corpus, tmp_path / "out", retry_rejects=True)
     make(corpus, tmp_path / "new")
     assert digests(tmp_path / "out") == digests(tmp_path / "new")
+
+
+def test_a_reader_that_crashes_on_a_reject_now_has_its_parts_read_by_the_build(corpus, tmp_path, monkeypatch):
+    damage_without_a_trace(listed(corpus, 1, lambda n: n == 5)[0])
+    before, _ = make(corpus, tmp_path / "out")
+    monkeypatch.setattr(SerialEngine, "call", raising(CrashError("crashed")))
+    after, told = make(corpus, tmp_path / "out", retry_rejects=True)
+    [read] = [line for line in told.splitlines() if line.startswith("read:")]
+    assert "already done" not in read
+    assert after.counts == before.counts
+
+
+def test_what_else_keeps_rejects_from_being_looked_at_is_told(corpus, tmp_path, monkeypatch):
+    damage_without_a_trace(listed(corpus, 1, lambda n: n == 5)[0])
+    make(corpus, tmp_path / "out")
+    monkeypatch.setattr(SerialEngine, "call", raising(FileNotFoundError("of a part")))
+    with pytest.raises(FileNotFoundError, match="of a part"):
+        make(corpus, tmp_path / "out", retry_rejects=True)
+
+
+def raising(error):
+    def call(*_):
+        raise error
+
+    return call
 
 
 def test_from_python_rejects_are_taken_up_where_that_is_asked_for(corpus, tmp_path):

@@ -26,6 +26,19 @@ def test_settings_override_the_file(tmp_path):
     assert (config.seed, config.shards.image_size, config.splits.train) == (3, 96, 0.5)
 
 
+PLACES = ("source.root", "sentences.lexicon", "attention.encoder", "privacy.key_file", "engine.work_dir")
+
+
+@pytest.mark.parametrize("key", PLACES)
+def test_a_tilde_is_the_home_folder_in_every_place_that_a_setting_names(tmp_path, monkeypatch, key):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    section, name = key.split(".")
+    told = {"~/a place": f"{tmp_path}/a place", "s3://bucket/~/x": "s3://bucket/~/x", "there/~": "there/~"}
+    for given, meant in told.items():
+        config = load_config(None, [parse_set(f"{key}={given}")])
+        assert getattr(getattr(config, section), name) == meant
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -49,6 +62,14 @@ def test_settings_override_the_file(tmp_path):
         ("seed: [", "line 1 is not YAML"),
         ("just words", "holds no settings"),
         ("[" * 5000, "is not YAML"),
+        ("seed: 1\nplans: {alpha: 2}\nseed: 2", "line 3: seed stands there a second time (before in line 1)"),
+        (
+            "plans:\n  alpha: 2\nshards:\n  quality: 80\nplans:\n  min_presence: 0.1",
+            "line 5: plans stands there a second",
+        ),
+        ("plans:\n  alpha: 2\n  alpha: 3", "line 3: alpha stands there a second time"),
+        ("pairing: {exclude: Edema}", "it is a list, also where it has one entry: pairing.exclude='[Edema]'"),
+        ("pairing: {exclude: 3}", "pairing.exclude='[Edema, Fracture]'"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(tmp_path, text, told):
@@ -65,6 +86,23 @@ def test_yaml_cannot_make_objects(tmp_path):
     file.write_text("seed: !!python/object/apply:os.getpid []")
     with pytest.raises(UsageError):
         load_config(file, [])
+
+
+def test_what_a_mapping_takes_over_from_another_may_be_said_anew(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("splits: {train: 0.5, validate: 0.5}\nplans: {alpha: 2}\n")
+    assert load_config(file, []).splits.train == 0.5
+    file.write_text("splits: {<<: {train: 0.5, validate: 0.5}, train: 0.6, validate: 0.4}\n")
+    assert load_config(file, []).splits.train == 0.6
+
+
+@pytest.mark.parametrize("text", ["pairing.exclude=Edema", "pairing.exclude=Edema, Fracture"])
+def test_how_to_write_a_list_is_told_with_what_was_meant(text):
+    with pytest.raises(UsageError) as error:
+        load_config(None, [parse_set(text)])
+    written = str(error.value).rpartition(": ")[2].replace("'", "")
+    meant = text.partition("=")[2].split(", ")
+    assert load_config(None, [parse_set(written)]).pairing.exclude == tuple(meant)
 
 
 def test_set_needs_a_key_and_a_value():

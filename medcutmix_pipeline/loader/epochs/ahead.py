@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import threading
 from typing import TYPE_CHECKING, TypeVar
 
+from medcutmix_pipeline.loader.reading.background import Background
+
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from threading import Event
 
 T = TypeVar("T")
+
+_LONGEST_GOODBYE_S = 10.0
+_TURN_S = 0.5
 
 
 class _End:
@@ -20,13 +25,16 @@ class _End:
         self.why = why
 
 
-def ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None, None]:
+def ahead(items: Generator[T, None, None], depth: int, interrupt: Callable[[], None]) -> Generator[T, None, None]:
     """The same items in the same order, up to `depth` of them made before they are asked for.
 
-    An exception in `items` comes out after the items before it. Whoever stops early closes `items` and ends its thread.
+    An exception in `items` comes out after the items before it. Whoever stops early closes `items` and ends its thread;
+    `interrupt` is called then, to end what `items` is waiting for. It is given a while to end, not for ever: Ctrl-C and
+    `break` must not hang.
     """
     made: queue.Queue[T | _End] = queue.Queue(max(1, depth))
-    stopped = threading.Event()
+    background = Background(1, "loader")
+    stopped = background.stopped
 
     def run() -> None:
         why: BaseException | None = None
@@ -40,25 +48,32 @@ def ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None, Non
             items.close()
         _put(made, _End(why), stopped)
 
-    thread = threading.Thread(target=run, name="loader", daemon=True)
-    thread.start()
+    background.submit(run)
     try:
         while True:
-            item = made.get()
+            item = _get(made)
             if isinstance(item, _End):
                 if item.why is not None:
                     raise item.why
                 return
             yield item
     finally:
-        stopped.set()
+        background.close()
+        interrupt()
         with contextlib.suppress(queue.Empty):
             while True:
                 made.get_nowait()
-        thread.join()
+        background.join(_LONGEST_GOODBYE_S)
 
 
-def _put(made: queue.Queue[T | _End], item: T | _End, stopped: threading.Event) -> bool:
+def _get(made: queue.Queue[T | _End]) -> T | _End:
+    """The next item; waits in turns, so that Ctrl-C comes through where, or when, it cannot end a wait."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return made.get(timeout=_TURN_S)
+
+
+def _put(made: queue.Queue[T | _End], item: T | _End, stopped: Event) -> bool:
     """Put an item where there is room for it; False once nobody reads any more."""
     while not stopped.is_set():
         try:

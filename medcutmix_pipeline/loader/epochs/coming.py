@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from medcutmix_pipeline.loader.reading.background import Background
 from medcutmix_pipeline.loader.reading.courtesy import Courtesy
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from concurrent.futures import Future
 
     from medcutmix_pipeline.loader.epochs.stream import EpochRun, Pool
     from medcutmix_pipeline.loader.epochs.wishes import Wishes
@@ -37,9 +38,8 @@ class ComingEpoch:
     def open(self, key: Hashable, run: EpochRun, reader: ShardReader, wishes: Wishes) -> None:
         """Begin to make an epoch's first pool, in a thread that leaves the decoders their turn."""
         self.close()
-        opened = Opened(reader, Future())
-        self._kept = key, opened
-        threading.Thread(target=_make, args=(opened, run, wishes), name="coming", daemon=True).start()
+        make = partial(run.pool, reader, wishes, 0, Courtesy())
+        self._kept = key, Opened(reader, Background(1, "coming").submit(make))
 
     def take(self, key: Hashable) -> Opened | None:
         """The epoch that was opened under this key, for the caller to use and close; any other is let go."""
@@ -50,14 +50,7 @@ class ComingEpoch:
         return None
 
     def close(self) -> None:
-        """Let go of what was read."""
+        """Stop reading, and let go of what was read."""
         if self._kept is not None:
-            self._kept[1].reader.close()
+            self._kept[1].reader.stop()
             self._kept = None
-
-
-def _make(opened: Opened, run: EpochRun, wishes: Wishes) -> None:
-    try:
-        opened.pool.set_result(run.pool(opened.reader, wishes, 0, Courtesy()))
-    except BaseException as why:  # whatever it is, who takes the pool gets it
-        opened.pool.set_exception(why)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
+from medcutmix_pipeline.loader.reading.background import Background
 from medcutmix_pipeline.loader.reading.courtesy import Courtesy, at_full_speed
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class PoolsAhead(Generic[Pool]):
         at_last: Callable[[], None],
     ) -> None:
         self._make, self._left, self._at_last = make, deque(numbers), at_last
-        self._background = ThreadPoolExecutor(1, thread_name_prefix="pool")
+        self._background = Background(1, "pool")
         self._coming, self._ended = first, False
         if first is not None:
             self._left.popleft()
@@ -57,7 +58,7 @@ class PoolsAhead(Generic[Pool]):
 
     def close(self) -> None:
         """Begin no more."""
-        self._background.shutdown(wait=False, cancel_futures=True)
+        self._background.close()
 
     def _begin(self, pause: Callable[[], None]) -> None:
-        self._coming = self._background.submit(self._make, self._left.popleft(), pause)
+        self._coming = self._background.submit(partial(self._make, self._left.popleft(), pause))

@@ -15,7 +15,7 @@ from medcutmix_pipeline.loader.epochs.stream import EpochRun
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from medcutmix_pipeline.loader.reading.sources import ShardRef
+    from medcutmix_pipeline.loader.reading.manifest import ShardRef
 
 _DRAWS = 2
 """Raised when a release draws otherwise from the same seed: a state of another one would go on with other batches."""

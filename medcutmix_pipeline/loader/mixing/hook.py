@@ -39,7 +39,7 @@ class Step:
     hosts: Tensor
 
     @classmethod
-    def of(cls, plan: MixPlan, device: torch.device | None) -> Step | None:
+    def of(cls, plan: MixPlan) -> Step | None:
         """The step of a plan; None where the plan mixes nothing. On a GPU, a plan that is still on the CPU is quicker.
 
         The active rows are listed here and not in the layer, where a compiled graph would depend on their number.
@@ -47,12 +47,19 @@ class Step:
         hosts = plan.active.nonzero()[:, 0]
         if len(hosts) == 0:
             return None
-        held = (plan.donor, plan.active, plan.lam, plan.donor_map, plan.host_map, hosts)
-        return cls(*(t.to(device or t.device, non_blocking=True) for t in held))
+        return cls(plan.donor, plan.active, plan.lam, plan.donor_map, plan.host_map, hosts)
+
+    def to(self, device: torch.device) -> Step:
+        """The same step on another device."""
+        if self.donor.device == device:
+            return self
+        held = (self.donor, self.active, self.lam, self.donor_map, self.host_map, self.hosts)
+        # To the CPU a copy has to be waited for, else its bytes are read before they are there.
+        return Step(*(t.to(device, non_blocking=device.type != "cpu") for t in held))
 
 
 class LayerHook:
-    """Mixes what one layer gives, while its mix says so. A copy, by `deepcopy` or pickle, does nothing."""
+    """Mixes what one layer gives, while its mix says so. A copy of the model without its mix does nothing."""
 
     def __init__(self, mix: AttentiveManifoldMix | None = None, expected: Expected | None = None) -> None:
         self.mix = mix
@@ -60,14 +67,17 @@ class LayerHook:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The copy of a model, such as a moving average or a checkpoint, is nobody's to mix, and must not drag along
-        # the mix, its plan and through it the model.
-        return (LayerHook, ())
+        # the mix and its plan. Where the mix is copied along, it finds its hooks and takes them on again.
+        return (LayerHook, (None, self.expected))
 
     def __call__(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
         """The forward hook: None, so that the layer's own output stays, or the output with mixed features."""
-        if self.mix is None or self.expected is None or not module.training:
+        if self.mix is None or self.expected is None:
             return None
-        step = self.mix.step_of(self.expected.layer)
+        if not module.training:
+            self.mix.unmixed.ran_in_eval(self.mix.course.now, self.expected.layer, output)
+            return None
+        step = self.mix.course.step_of(self.expected.layer)
         if step is None:
             return None
         features = first_tensor(output)
@@ -82,7 +92,7 @@ class LayerHook:
     def _mixed(features: Tensor, step: Step, mix: AttentiveManifoldMix, expected: Expected) -> Tensor:
         height, width = step.donor_map.shape[-2:]
         layout = expected.resolve(features.shape, len(step.donor), (height, width))
-        mix.grid_seen = layout.grid
+        step = mix.course.at_features(step, features.device, layout.grid)
         weights = mix.weights_at(step, layout.grid)
         axis = layout.row_axis
         append = mix.mode == "append"
@@ -120,11 +130,18 @@ def find_layers(model: nn.Module, asked: Sequence[str]) -> list[str]:
 
 
 def device_of(module: nn.Module, model: nn.Module) -> torch.device | None:
-    """Where the features of a module will be, as far as parameters tell."""
+    """Where the features of a module will be, as far as parameters tell; None where they do not."""
     for held in (module, model):
         for parameter in held.parameters():
-            return parameter.device
+            # On `meta` they wait to be loaded, and what is sent there is lost.
+            return None if parameter.is_meta else parameter.device
     return None
+
+
+def within_wrappers(model: nn.Module) -> nn.Module:
+    """The model itself, without the wrappers around it, whose `training` need not be the model's."""
+    alike: list[nn.Module] = [module for name, module in model.named_modules() if not _unwrapped(name)]
+    return alike[-1]
 
 
 def _unwrapped(name: str) -> str:

@@ -12,15 +12,17 @@ The donor's features are a row of the same batch: there is no further pass throu
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.loader.batch import MixBatch, MixPlan
+from medcutmix_pipeline.loader.mixing.context import Course
 from medcutmix_pipeline.loader.mixing.features import Expected
-from medcutmix_pipeline.loader.mixing.hook import LayerHook, Step, device_of, find_layers
+from medcutmix_pipeline.loader.mixing.hook import LayerHook, Step, device_of, find_layers, within_wrappers
 from medcutmix_pipeline.loader.mixing.prefix import count_prefix_tokens
+from medcutmix_pipeline.loader.mixing.unmixed import Unmixed
 from medcutmix_pipeline.loader.mixing.weights import (
     check_choices,
     host_share_by_area,
@@ -50,12 +52,15 @@ class AttentiveManifoldMix:
     pooled by the same layer stays as it was, so mix at a layer before the pooling). Where the image is read from the
     class token, mix before the last block: only a block after the mix carries it from patch tokens to the class token.
 
-    With gradient checkpointing, a layer that is run again in the backward pass sees the last plan: run the backward
-    pass of a batch before the forward pass of the next. With `torch.compile`, create the mix before the first call of
-    the compiled model; there is one graph for each layer and one without the mix, whatever the plans. In mode `append`
-    the number of rows differs from step to step: set `torch._dynamo.config.force_nn_module_property_static_shapes` to
-    False, or every number is compiled anew. A layer that is compiled on its own inside an eagerly checkpointed block
-    is not supported. Copies of the model, by `deepcopy` or pickle, do not mix.
+    With gradient checkpointing, a layer that is run again in the backward pass is mixed as it was in the forward pass,
+    whether other passes share the loss, with the mix or without; the plans of the last 16 contexts are kept for it.
+    With `torch.compile`, create the mix before the first call of the compiled model; there is one graph for each layer
+    and one without the mix, whatever the plans. In mode `append` the number of rows differs from step to step: set
+    `torch._dynamo.config.force_nn_module_property_static_shapes` to False, or every number is compiled anew. A layer
+    that is compiled on its own inside an eagerly checkpointed block is not supported.
+
+    A copy, by `deepcopy` or pickle, of what holds both model and mix, mixes; a copy of the model alone does not. A
+    UserWarning says, once, that the model was trained in the context and nothing was mixed.
 
     Args:
         model: any module, wrapped (`DistributedDataParallel`, `torch.compile`) or not.
@@ -73,6 +78,7 @@ class AttentiveManifoldMix:
 
     Raises:
         ValueError: no such layer or choice; and, in the forward pass, features that do not fit the plan.
+        RuntimeError: on entry, the mix is a copy that has no model.
     """
 
     def __init__(
@@ -101,45 +107,56 @@ class AttentiveManifoldMix:
         for name in self.layers:
             found = count_prefix_tokens(model, name) if prefix is None else None
             self._hooks.append(LayerHook(self, Expected(name, layout, prefix, found, cells)))
-        modules = [model.get_submodule(name) for name in self.layers]
-        self._devices = [device_of(module, model) for module in modules]
-        self._handles = [m.register_forward_hook(h) for m, h in zip(modules, self._hooks, strict=True)]
-        # Plain attributes, not thread-local: the backward pass runs in threads of its own and must see them.
-        self._plan: MixPlan | None = None
-        self._step: Step | None = None
-        self._open = False
-        self._drawn: str | None = None
-        self.grid_seen: tuple[int, int] | None = None
+        self._model = within_wrappers(model)
+        self._modules = {name: model.get_submodule(name) for name in self.layers}
+        pairs = zip(self._modules.values(), self._hooks, strict=True)
+        self._handles = [module.register_forward_hook(hook) for module, hook in pairs]
+        self.course, self.unmixed = Course(), Unmixed(self._model, self._modules)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"course": Course()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for hook in self._hooks:
+            # Hooks that came with a copied model have no mix; those of a model that was not copied keep theirs.
+            hook.mix = hook.mix or self
 
     @contextmanager
     def __call__(self, batch: MixBatch | MixPlan | None) -> Iterator[AttentiveManifoldMix]:
         """A context in which the model mixes by this batch's plan; None mixes nothing. Contexts may be nested."""
-        before = self._open, self._plan, self._step, self._drawn, self.grid_seen
+        if any(hook.mix is not self for hook in self._hooks):
+            raise RuntimeError(
+                "this mix is a copy that has no model: make a new one, AttentiveManifoldMix(model, …), or copy, by "
+                "deepcopy or pickle, what holds both model and mix"
+            )
         plan = batch.plan if isinstance(batch, MixBatch) else batch
-        step, drawn = None, None
-        if plan is not None:
-            place = keyed_hash(plan.draw, "mix-layer") % len(self.layers)
-            step, drawn = Step.of(plan, self._devices[place]), self.layers[place]
-        self._open, self._plan, self._step, self._drawn, self.grid_seen = True, plan, step, drawn, None
+        before = self.course.enter(plan, *self._drawn_by(plan))
         try:
             yield self
+            self.unmixed.left(self.course.now)
         finally:
-            if before[0]:
-                self._open, self._plan, self._step, self._drawn, self.grid_seen = before
-            else:
-                self._open = False
+            self.course.leave(before)
+
+    def _drawn_by(self, plan: MixPlan | None) -> tuple[str | None, Step | None]:
+        """The layer that a plan draws, and what to mix there."""
+        if plan is None:
+            return None, None
+        layer = self.layers[keyed_hash(plan.draw, "mix-layer") % len(self.layers)]
+        step = Step.of(plan) if self._handles else None
+        device = device_of(self._modules[layer], self._model)  # now: a model may be moved after its mix was made
+        return layer, step.to(device) if step is not None and device is not None else step
 
     @property
     def drawn(self) -> str | None:
         """The layer at which the last plan is mixed."""
-        return self._drawn
+        return self.course.now.layer
 
     @property
     def weights(self) -> Tensor | None:
         """float32 [B, H, W]: the donors' weights in the last forward pass; None where nothing was mixed."""
-        if self._step is None or self.grid_seen is None:
-            return None
-        return self.weights_at(self._step, self.grid_seen)
+        now = self.course.now
+        return None if now.step is None or now.grid is None else self.weights_at(now.step, now.grid)
 
     def host_share(self, by: str = "area") -> Tensor:
         """The effective share of the host in each row of the last forward pass, in [0, 1]; 1 where nothing was mixed.
@@ -159,35 +176,27 @@ class AttentiveManifoldMix:
         """
         if by not in ("area", "attention"):
             raise ValueError(f"by must be 'area' or 'attention', not {by!r}")
-        if self._plan is None:
+        now = self.course.now
+        if now.plan is None:
             raise RuntimeError("the share of the host is known after a step in `with mix(batch):`")
-        whole = torch.ones(len(self._plan), device=self._plan.lam.device)
-        step, weights = self._step, self.weights
-        if step is None or weights is None or self.grid_seen is None:
+        whole = torch.ones(len(now.plan), device=now.plan.lam.device)
+        if now.step is None or now.grid is None:
             return whole
+        weights = self.weights_at(now.step, now.grid)
         if by == "area":
             share = host_share_by_area(weights)
         else:
-            maps = [map_on_grid(m, self.grid_seen) for m in (step.host_map, step.donor_map)]
+            maps = [map_on_grid(m, now.grid) for m in (now.step.host_map, now.step.donor_map)]
             share = host_share_by_attention(weights, *maps)
-        return share if self.mode == "replace" else torch.cat([whole.to(share.device), share[step.hosts]])
+        return share if self.mode == "replace" else torch.cat([whole.to(share.device), share[now.step.hosts]])
 
     def remove(self) -> None:
         """Detach from the model for good."""
         for handle in self._handles:
             handle.remove()
+        # A compiled model may still have the hook in its graphs.
+        self._handles, self.course.now.open = [], False
 
     def weights_at(self, step: Step, grid: tuple[int, int]) -> Tensor:
         """The donors' weights for a step on a grid."""
         return mix_weights(step.donor_map, step.host_map, step.lam, step.active, grid, self.kind, self.share, self.map)
-
-    def step_of(self, layer: str) -> Step | None:
-        """What to mix at this layer now; None where nothing is."""
-        if self._step is None or layer != self._drawn:
-            return None
-        if self._open:
-            return self._step
-        # Outside of the context only the backward pass mixes: it runs a checkpointed layer again.
-        # torch.utils.checkpoint tells a backward pass in the same way.
-        replay = not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
-        return self._step if replay else None

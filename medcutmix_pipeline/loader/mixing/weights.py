@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812 -- the name that all of PyTorch's documentation uses
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 KINDS = ("soft", "hard-area", "hard-mass", "uniform")
 MAPS = ("donor", "union")
@@ -68,7 +73,7 @@ def mix_weights(
         ValueError: unknown `kind` or `map`, or `share` outside of [0, 1].
     """
     check_choices(kind, share, map)
-    with torch.autocast(donor_map.device.type, enabled=False):
+    with _full_precision(donor_map.device):
         strength = torch.where(active, 1 - lam.float(), 0.0)[:, None, None]
         if kind == "uniform":
             return strength.expand(-1, *grid)
@@ -87,7 +92,7 @@ def map_on_grid(maps: Tensor, grid: tuple[int, int]) -> Tensor:
 
     Bilinear with antialiasing, pixel centres at half integers: what Pillow does with `BILINEAR`.
     """
-    with torch.autocast(maps.device.type, enabled=False):
+    with _full_precision(maps.device):
         resized = maps[:, None].float()
         if resized.shape[-2:] != tuple(grid):
             resized = F.interpolate(resized, size=tuple(grid), mode="bilinear", antialias=True, align_corners=False)
@@ -135,6 +140,13 @@ def _top_by_mass(attention: Tensor, part: float) -> Tensor:
     held = falling.cumsum(1, dtype=torch.float32 if falling.device.type == "mps" else torch.float64)
     last = (held < (part - ROUNDING) * held[:, -1:]).sum(1, keepdim=True).clamp_max(falling.shape[1] - 1)
     return _region(attention, falling.gather(1, last)[:, 0])
+
+
+def _full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """No autocast; some devices, such as `meta`, have none."""
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def _region(attention: Tensor, threshold: Tensor) -> Tensor:

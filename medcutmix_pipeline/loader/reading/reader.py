@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
+from medcutmix_pipeline.loader.reading.background import Background
 from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
 from medcutmix_pipeline.loader.reading.shard import broken_shard, parse_shard
 from medcutmix_pipeline.loader.reading.sources import read_shard_bytes
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from medcutmix_pipeline.loader.reading.buffers import Buffers
+    from medcutmix_pipeline.loader.reading.manifest import ShardRef
     from medcutmix_pipeline.loader.reading.remembered import Remembered
     from medcutmix_pipeline.loader.reading.shard import Shard
-    from medcutmix_pipeline.loader.reading.sources import ShardRef
 
 _READS_AT_ONCE = 4
 
@@ -31,7 +32,7 @@ class ShardReader:
         unverified: shards whose sha256 is to be compared with the manifest when they are next read; those that pass are
             taken out.
         remembered: what reports and plans said when a shard was read before.
-        memory: for the bytes of local shards.
+        memory: for the bytes of shards.
         skip: a shard or sample that breaks the format is replaced by unusable samples instead of an error.
     """
 
@@ -48,7 +49,7 @@ class ShardReader:
         self._remembered, self._memory, self._skip = remembered, memory, skip
         self._fetched: dict[int, Future[memoryview]] = {}
         self._read: dict[int, Shard] = {}
-        self._workers = ThreadPoolExecutor(_READS_AT_ONCE, thread_name_prefix="shard-reader")
+        self._workers = Background(_READS_AT_ONCE, "shard-reader")
 
     def want(self, shards: Iterable[int]) -> None:
         """Begin to fetch these shards, and let go of all others."""
@@ -58,29 +59,33 @@ class ShardReader:
             self._read.pop(shard, None)
         for shard in wanted:
             if shard not in self._fetched:
-                self._fetched[shard] = self._workers.submit(self._fetch, shard)
+                self._fetched[shard] = self._workers.submit(partial(self._fetch, shard))
 
     def get(self, shard: int, pause: Callable[[], None] = at_full_speed) -> Shard:
         """A wanted shard, when it is there. `pause` is called after every sample that is read.
 
         Raises:
             ShardError: it cannot be read or breaks the format (unless `skip`).
+            CancelledError: reading was stopped.
         """
         if shard not in self._read:
             self._read[shard] = self._parsed(shard, pause)
         return self._read[shard]
 
+    def stop(self) -> None:
+        """Read no more; whoever waits for a shard is told so at once. Any thread may call it, at any time."""
+        self._workers.close()
+
     def close(self) -> None:
-        """Stop reading."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        """Stop reading, and let go of what was read."""
+        self.stop()
         self._fetched.clear()
         self._read.clear()
 
     def _fetch(self, number: int) -> memoryview:
         ref = self._refs[number]
-        if ref.size > self._largest:
-            raise ShardError(f"shard {ref.name} is larger than {self._largest} bytes")
-        data = read_shard_bytes(ref, self._largest, number in self._unverified, self._memory.take)
+        verify = number in self._unverified
+        data = read_shard_bytes(ref, self._largest, verify, self._memory.take, self._workers.stopped)
         self._unverified.discard(number)
         return data
 

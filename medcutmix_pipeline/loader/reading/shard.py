@@ -148,7 +148,8 @@ def parse_shard(data: bytes | memoryview, name: str, pause: Callable[[], None] =
 
 def broken_shard(name: str, samples: int, why: str) -> Shard:
     """What stands for a shard of which nothing can be read: as many samples, none usable."""
-    return Shard(name, [Sample(f"#{i}", name, i, memoryview(b""), problem=why) for i in range(samples)])
+    nothing, labels = memoryview(b""), dict[str, str]()  # of all: there may be very many
+    return Shard(name, [Sample(f"#{i}", name, i, nothing, labels=labels, problem=why) for i in range(samples)])
 
 
 def mixed_text(text: str, plan: Plan) -> str:

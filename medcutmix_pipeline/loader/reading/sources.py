@@ -2,56 +2,38 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import json
 import mmap
 import os
-import re
 import stat
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import fsspec
+from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.loader.reading.buffers import fresh
 from medcutmix_pipeline.loader.reading.fetch import read_url, reason, shown
+from medcutmix_pipeline.loader.reading.manifest import Contents, Manifest, ShardRef, read_contents, together
+from medcutmix_pipeline.loader.reading.places import names_shards, shards_at
 from medcutmix_pipeline.loader.reading.tar import ShardError, read_members
-from medcutmix_pipeline.version import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from threading import Event
 
     from medcutmix_pipeline.loader.reading.buffers import Block
-
-_BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
-_LARGEST_MANIFEST = 64 << 20
-_SMALLEST_SAMPLE = 3072  # image, text and record: a block of header and one of content each
-
-
-@dataclass(frozen=True)
-class ShardRef:
-    """A shard that is to be read: its name, its path or URL, how many samples and bytes it has, and its sha256.
-
-    The hash is None where no manifest tells it.
-    """
-
-    name: str
-    url: str
-    samples: int
-    size: int
-    sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class Shards:
-    """The shards of a dataset, sorted by name, and what its manifest tells (empty without one)."""
+    """The shards of one or several datasets, and what their manifests tell together (empty without one).
+
+    They are sorted by name; where folders have shards of the same names, by folder and then by name.
+    """
 
     refs: tuple[ShardRef, ...]
-    manifest: dict[str, Any]
+    manifest: Manifest
 
 
 def find_shards(
@@ -59,47 +41,51 @@ def find_shards(
 ) -> Shards:
     """The shards at a place.
 
+    A shard has the name of its file. Where several folders have shards of the same names, all get the number of their
+    folder in front ("0/train-000000"), counted in the order in which folders are named: wherever they are moved to, and
+    whatever they are called, the names stay.
+
     Args:
-        where: a dataset's folder (path or URL); or shards: a .tar, a glob, a {000000..000123} range, or a list of
-            those, local or remote. The dataset's manifest is looked for beside the shards' folder; without it every
-            shard is read once to count its samples.
-        split: the split that is taken from a dataset's folder; None: all. Shards that are named are taken as named.
-        largest: bytes of the largest shard that is read to be counted.
+        where: a dataset's folder (path or URL); shards: a .tar, a glob or a {000000..000123} range; or a list of any of
+            those, local or remote. The manifest of each dataset is looked for beside its folder of shards; without it
+            every shard is read once to count its samples.
+        split: the split that is taken from datasets' folders; None: all. Shards that are named are taken as named.
+        largest: bytes of the largest shard that is accepted.
 
     Raises:
-        DataError: nothing is there, the dataset is unfinished or of another format, or a shard cannot be counted.
-        UsageError: the dataset has no such split.
+        DataError: nothing is there, a dataset is unfinished or of another format, or a shard cannot be counted or is
+            too large.
+        UsageError: a dataset has no such split.
     """
     given = [where] if isinstance(where, str | os.PathLike) else list(where)
     places = [os.fspath(place) for place in given]
-    if len(places) == 1 and not _names_shards(places[0]):
-        return _dataset(places[0].rstrip("/"), split)
-    urls = sorted(set(_expand(places)), key=lambda url: (_stem(url), url))
+    datasets: dict[str, Contents] = {}
+    urls: dict[str, None] = {}
+    for place in places:
+        named = shards_at(place) if names_shards(place) else _of_dataset(place.rstrip("/"), split, datasets)
+        urls.update(dict.fromkeys(named))
     if not urls:
         raise DataError(f"no shard is at {', '.join(map(shown, places[:3])) or 'the places of an empty list'}")
-    names = [_stem(url) for url in urls]
-    if len(set(names)) < len(names):
-        names = urls
-    manifest = _manifest_beside(urls[0])
-    known = {ref.name: ref for ref in _refs(manifest, "")} if manifest else {}
-    refs = [
-        ShardRef(name, url, known[name].samples, known[name].size, known[name].sha256)
-        if name in known
-        else _counted(name, url, largest)
-        for name, url in zip(names, urls, strict=True)
-    ]
-    return Shards(tuple(refs), manifest)
+    refs = []
+    for name, url in _named(urls):
+        known = _contents_beside(url, datasets).refs.get(_stem(url))
+        refs.append(_counted(name, url, largest) if known is None else _told(known, name, url, largest))
+    return Shards(tuple(refs), together(datasets[folder].manifest for folder in _folders(urls) if folder in datasets))
 
 
-def read_shard_bytes(ref: ShardRef, largest: int, verify: bool, take: Callable[[int], Block] = fresh) -> memoryview:
-    """A shard's bytes, in one sequential read; `take` gives the memory for a local one.
+def read_shard_bytes(
+    ref: ShardRef, largest: int, verify: bool, take: Callable[[int], Block] = fresh, stopped: Event | None = None
+) -> memoryview:
+    """A shard's bytes, in one sequential read; `take` gives the memory where the size is known.
+
+    Once `stopped` is set a remote read ends soon, with a CancelledError.
 
     Raises:
         ShardError: it cannot be read, is larger than `largest` bytes, or (with `verify`) has another sha256 than the
             manifest says.
     """
     try:
-        data = read_url(ref.url, largest, take)
+        data = read_url(ref.url, largest, take, stopped)
     except FileNotFoundError:
         raise ShardError(f"shard {ref.name} is not there ({shown(ref.url)})") from None
     except (OSError, ValueError) as why:
@@ -109,58 +95,56 @@ def read_shard_bytes(ref: ShardRef, largest: int, verify: bool, take: Callable[[
     return data
 
 
-def _dataset(root: str, split: str | None) -> Shards:
-    manifest = _read_manifest(f"{root}/dataset.json")
-    if manifest is None:
+def _of_dataset(root: str, split: str | None, datasets: dict[str, Contents]) -> Iterable[str]:
+    """The URLs of the shards of a dataset's split; what its manifest tells is put under its folder of shards."""
+    contents = read_contents(root)
+    if contents is None:
         raise DataError(f"{shown(root)} holds no finished dataset: there is no dataset.json in it")
-    refs = list(_refs(manifest, root))
-    chosen = [ref for ref in refs if split is None or ref.name.rsplit("-", 1)[0] == split]
+    datasets[f"{root}/shards"] = contents
+    chosen = [ref.url for ref in contents.refs.values() if split is None or _split(ref) == split]
     if not chosen:
-        known = sorted({ref.name.rsplit("-", 1)[0] for ref in refs})
-        raise UsageError(f"{root} has no shards of the split {split!r}; it has: {', '.join(known) or 'none'}")
-    return Shards(tuple(sorted(chosen, key=lambda ref: ref.name)), manifest)
+        known = ", ".join(sorted({_split(ref) for ref in contents.refs.values()}))
+        raise UsageError(f"{root} has no shards of the split {split!r}; it has: {known or 'none'}")
+    return chosen
 
 
-def _refs(manifest: dict[str, Any], root: str) -> Iterable[ShardRef]:
-    try:
-        names = set()
-        for told in manifest["shards"]:
-            name, samples, size, digest = told["name"], told["samples"], told["bytes"], told["sha256"]["tar"]
-            fits = [type(value) for value in (name, samples, size, digest)] == [str, int, int, str]
-            if not fits or not _NAME.fullmatch(name) or name in names or not 0 <= samples <= size // _SMALLEST_SAMPLE:
-                raise ValueError
-            names.add(name)
-            yield ShardRef(name, f"{root}/shards/{name}.tar", samples, size, digest)
-    except (KeyError, TypeError, ValueError):
-        raise DataError(f"{shown(root) or 'the manifest'}: dataset.json does not list shards as asked") from None
-
-
-def _read_manifest(url: str) -> dict[str, Any] | None:
-    """The manifest, or None where there is none."""
-    try:
-        content = json.loads(bytes(read_url(url, _LARGEST_MANIFEST)))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as why:
-        raise DataError(f"{shown(url)} cannot be read as a dataset's manifest: {reason(why)}") from None
-    version = content.get("format_version") if isinstance(content, dict) else None
-    if version != FORMAT_VERSION:
-        told = repr(version)[:20]
-        raise DataError(f"{shown(url)} has format version {told}, this release reads version {FORMAT_VERSION}")
-    manifest: dict[str, Any] = content
-    diseases = manifest.get("diseases", [])
-    if type(diseases) is not list or any(type(disease) is not str for disease in diseases):
-        raise DataError(f"{shown(url)} does not list diseases as the format asks")
-    return manifest
-
-
-def _manifest_beside(url: str) -> dict[str, Any]:
-    """The manifest of the dataset in whose `shards/` a shard lies; empty where there is none."""
-    folder, _, _ = url.rpartition("/")
+def _contents_beside(url: str, datasets: dict[str, Contents]) -> Contents:
+    """What is known of the dataset in whose `shards/` a shard lies, looked up once; empty where there is none."""
+    folder = _folder(url)
     root, _, last = folder.rpartition("/")
     if last != "shards" or "?" in url:
-        return {}
-    return _read_manifest(f"{root}/dataset.json" if root or folder.startswith("/") else "dataset.json") or {}
+        return Contents()
+    if folder not in datasets:
+        datasets[folder] = read_contents(root if root or folder.startswith("/") else ".") or Contents()
+    return datasets[folder]
+
+
+def _named(urls: Iterable[str]) -> list[tuple[str, str]]:
+    """Names of shards and their URLs, in the order of the names."""
+    stems = {url: _stem(url) for url in urls}
+    if len(set(stems.values())) == len(stems):
+        return sorted((stem, url) for url, stem in stems.items())
+    number = {folder: i for i, folder in enumerate(_folders(urls))}
+    named: dict[tuple[int, str, int], str] = {}
+    times: Counter[tuple[int, str]] = Counter()
+    for url, stem in stems.items():
+        place = number[_folder(url)], stem
+        named[*place, times[place]] = url
+        times[place] += 1
+    # only URLs that differ in what follows the path meet again
+    return [(f"{i}/{stem}" + (f"-{again}" if again else ""), named[i, stem, again]) for i, stem, again in sorted(named)]
+
+
+def _folders(urls: Iterable[str]) -> list[str]:
+    """The folders in which shards lie, in the order in which they were named."""
+    return list(dict.fromkeys(map(_folder, urls)))
+
+
+def _told(known: ShardRef, name: str, url: str, largest: int) -> ShardRef:
+    """A shard with the facts that its manifest tells. Memory is taken by them, so too large ones are not accepted."""
+    if known.size > largest:
+        raise ShardError(f"shard {name} is larger than {largest} bytes: raise max_shard_bytes if you trust the dataset")
+    return replace(known, name=name, url=url)
 
 
 def _counted(name: str, url: str, largest: int) -> ShardRef:
@@ -168,8 +152,11 @@ def _counted(name: str, url: str, largest: int) -> ShardRef:
         data = read_shard_bytes(ShardRef(name, url, 0, 0), largest, verify=False)
         return ShardRef(name, url, len(read_members(data, name)), len(data))
     try:
-        if not stat.S_ISREG(Path(url).stat().st_mode):
+        found = Path(url).stat()
+        if not stat.S_ISREG(found.st_mode):
             raise ValueError("it is not a file")
+        if found.st_size > largest:
+            raise ValueError(f"it is larger than {largest} bytes")
         with (
             Path(url).open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
@@ -180,24 +167,12 @@ def _counted(name: str, url: str, largest: int) -> ShardRef:
         raise ShardError(f"shard {name} cannot be read: {reason(why)}") from None
 
 
-def _expand(places: Sequence[str]) -> Iterable[str]:
-    for place in places:
-        braces = _BRACES.search(place)
-        if braces:
-            first, last = braces[1], braces[2]
-            span = range(int(first), int(last) + 1)
-            yield from _expand(
-                [place[: braces.start()] + str(n).zfill(len(first)) + place[braces.end() :] for n in span]
-            )
-        elif not glob.has_magic(place) or place.startswith(("http://", "https://")):
-            yield place
-        else:
-            system, path = fsspec.core.url_to_fs(place)
-            yield from (system.unstrip_protocol(p) if "://" in place else p for p in system.glob(path))
+def _split(ref: ShardRef) -> str:
+    return ref.name.rsplit("-", 1)[0]
 
 
-def _names_shards(place: str) -> bool:
-    return place.split("?")[0].endswith(".tar") or (glob.has_magic(place) and not Path(place).is_dir())
+def _folder(url: str) -> str:
+    return url.split("?")[0].rpartition("/")[0]
 
 
 def _stem(url: str) -> str:

@@ -15,7 +15,7 @@ from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.pipeline.storage.store import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from medcutmix_pipeline.pipeline.storage.store import Store
 
@@ -24,12 +24,38 @@ SECONDS = 120.0
 """How long a lease holds that nobody renews; its clock is that of the machines, which have to agree within less."""
 
 
+class Hold:
+    """What a build has of a prefix until another takes it over, because this one stood still for too long."""
+
+    def __init__(self, store: Store, token: str) -> None:
+        self._store, self._token = store, token
+        self._lost = threading.Event()
+
+    def __call__(self) -> None:
+        """Ask the store; StoreError where the prefix is held no more."""
+        if _read(self._store).get("token") != self._token:
+            self._lost.set()
+        self.known()
+
+    def known(self) -> None:
+        """StoreError where it is known that the prefix is held no more. Asks nobody."""
+        if self._lost.is_set():
+            raise StoreError(
+                f"another build has taken {self._store.url} over, because this one did not renew its hold in time"
+            )
+
+    def renew(self, done: threading.Event) -> None:
+        """Keep the prefix until `done`, or until it is lost."""
+        _renew(self._store, self._token, done)
+        if not done.is_set():
+            self._lost.set()
+
+
 @contextlib.contextmanager
-def leased(store: Store) -> Iterator[Callable[[], None]]:
+def leased(store: Store) -> Iterator[Hold]:
     """Hold the prefix for the length of the block, by an object that is renewed while the process lives.
 
-    The lease of a process that was killed ends by itself; at once, where that process ran on this machine. What the
-    block is given raises StoreError where the lease was lost, because this process stood still for too long.
+    The lease of a process that was killed ends by itself; at once, where that process ran on this machine.
 
     Raises:
         UsageError: another build holds it, and the message says which and how long.
@@ -37,18 +63,11 @@ def leased(store: Store) -> Iterator[Callable[[], None]]:
     token = uuid.uuid4().hex
     if not store.create(NAME, _lease(token)):
         _take_over(store, token)
-    done = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(store, token, done), daemon=True)
+    hold, done = Hold(store, token), threading.Event()
+    renewing = threading.Thread(target=hold.renew, args=(done,), daemon=True)
     renewing.start()
-
-    def check() -> None:
-        if _read(store).get("token") != token:
-            raise StoreError(
-                f"another build has taken {store.url} over, because this one did not renew its hold in time"
-            )
-
     try:
-        yield check
+        yield hold
     finally:
         done.set()
         renewing.join()

@@ -49,9 +49,11 @@ class Ledger:
 
     def is_current(self, name: str) -> bool:
         """Whether the file as it is was sent before. A file that was written again is read to see."""
-        path = self._layout.out / name
-        sent, status = self._sent.get(name), path.stat()
-        if sent is None or sent.size != status.st_size:
+        path, sent = self._layout.out / name, self._sent.get(name)
+        if sent is None or not path.is_file():
+            return False
+        status = path.stat()
+        if sent.size != status.st_size:
             return False
         return sent.written_ns == status.st_mtime_ns or sent.sha256 == file_sha256(path)
 

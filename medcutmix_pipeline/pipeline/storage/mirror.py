@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.pipeline.contents import MANIFEST, SIGN, SIGNED, belongs, is_our_manifest
+from medcutmix_pipeline.pipeline.storage.fetch import Fetch
 from medcutmix_pipeline.pipeline.storage.lease import NAME as LEASE
-from medcutmix_pipeline.pipeline.storage.lease import leased
+from medcutmix_pipeline.pipeline.storage.lease import Hold, leased
 from medcutmix_pipeline.pipeline.storage.ledger import Ledger
+from medcutmix_pipeline.pipeline.storage.store import TRIAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from medcutmix_pipeline.pipeline.layout import Layout
     from medcutmix_pipeline.pipeline.progress import Reporter
     from medcutmix_pipeline.pipeline.storage.store import Store, Stored
 
-MANIFEST = "dataset.json"
-_STATE = (".build/done", ".build/candidates", ".build/rejects")
-_OURS = ("shards/", "plans/", "samples/", "sentences/", "rejects/", "pixel/", "encoder/", "README.md", "run.json")
-_OURS_SIGN = ".build/medcutmix-pipeline"
 _THREADS = 8
 _LEDGER_EVERY = 16
 _MOST_WAITING = 4 * _THREADS
@@ -35,6 +33,9 @@ class Mirror:
     stand; it goes away before the first of them is replaced. A ledger in the working folder remembers which object was
     made from which file, so that nothing is sent twice; an object that is not as it was sent is sent again. Where the
     working folder is new, what earlier builds have finished is fetched from the store.
+
+    Attributes:
+        published: whether the prefix was a whole dataset when the build began.
     """
 
     def __init__(self, store: Store, layout: Layout) -> None:
@@ -43,7 +44,8 @@ class Mirror:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
         self._pending: list[Future[None]] = []
         self._offered = 0
-        self._still_held: Callable[[], None] = lambda: None
+        self.published = False
+        self._still_held: Hold  # in the block of `held`, where all but `check` is done
 
     def check(self) -> None:
         """Make sure that the store takes what is brought, and that the prefix is new or ours.
@@ -53,7 +55,8 @@ class Mirror:
         """
         self._store.check()
         found = self._store.objects()
-        if found and not {LEASE, _OURS_SIGN} & found.keys() and not self._has_our_manifest(found):
+        known = {LEASE, SIGN} & found.keys() or self._has_our_manifest(found)
+        if not known and not all(name.startswith(TRIAL) for name in found):
             raise UsageError(
                 f"{self._store.url} holds something that is no dataset of ours: name a new prefix with --out"
             )
@@ -74,25 +77,36 @@ class Mirror:
     def begin(self, reporter: Reporter, fresh: bool) -> None:
         """Find out what the store has; fetch it where the working folder has nothing, or with `fresh` delete it."""
         found = self._store.objects()
-        self._store.write(_OURS_SIGN, b"a build of medcutmix-pipeline\n")
+        self._store.write(SIGN, SIGNED)
+        self._store.remove(name for name in found if name.startswith(TRIAL))
         if fresh:
             self.unpublish()
-            self._store.remove(name for name in found if self._is_ours(name))
+            self._store.remove(name for name in found if belongs(name))
             return
-        if not self._layout.build.joinpath("done").is_dir():
-            self._restore(reporter, found)
+        self.published = MANIFEST in found
         self._ledger.take_up(found)
+        fetch = Fetch(self._store, self._layout, self._ledger, self._threads, found)
+        if fetch.due:
+            stage = reporter.stage("fetch", "files", fetch.files)
+            fetch.run(stage)
+            stage.end()
 
     def unpublish(self) -> None:
-        """From here on the prefix is no finished dataset, until it is one again."""
+        """From here on the prefix is no finished dataset, until it is one again.
+
+        Raises:
+            StoreError: the store fails, or another build has taken the prefix over: what stands there is its own.
+        """
+        self._still_held()
         self._store.remove([MANIFEST])
 
     def offer(self, name: str, files: Iterable[str]) -> None:
         """A piece of work is committed: upload its files and then its mark, beside the work that goes on.
 
         Raises:
-            StoreError: an upload that was offered before has failed.
+            StoreError: an upload that was offered before has failed, or another build has taken the prefix over.
         """
+        self._still_held.known()
         self._forget_done()
         self._offered += 1
         if self._offered % _LEDGER_EVERY == 0:
@@ -111,10 +125,9 @@ class Mirror:
         self._pending.clear()
         found = self._store.objects()
         wanted = dict.fromkeys(self._local())
-        strays = [name for name in found if self._is_ours(name) and name not in wanted]
+        strays = [name for name in found if belongs(name) and name not in wanted]
         stale = [name for name in wanted if not self._ledger.stands(name, found)]
         if strays or stale:
-            self._still_held()
             self.unpublish()
             self._store.remove(strays)
             stage = reporter.stage("upload", "files", len(wanted))
@@ -132,63 +145,29 @@ class Mirror:
         self._ledger.save()
 
     def _bring(self, files: list[str], mark: str) -> None:
+        stale = [name for name in (*files, mark) if not self._ledger.is_current(name)]
+        if not stale:
+            return
+        self._still_held()
         # The mark goes first and comes last, as in the working folder, and for the same reason.
-        if any(not self._ledger.is_current(name) for name in files):
+        if stale != [mark]:
             self._store.remove([mark])
-        for name in (*files, mark):
-            if not self._ledger.is_current(name):
-                self._put(name)
+        for name in stale:
+            self._put(name)
 
     def _put(self, name: str) -> None:
+        self._still_held.known()
         seen = self._ledger.look(name)
         self._ledger.note(name, seen, self._store.put(self._layout.out / name, name))
 
-    def _restore(self, reporter: Reporter, found: dict[str, Stored]) -> None:
-        """Fetch what earlier builds have finished; the marks last, so that a fetch that is cut off is not believed."""
-        names = [name for name in found if self._is_ours(name) or name == MANIFEST]
-        marks = [name for name in names if name.startswith(_STATE[0])]
-        files = [name for name in names if name not in set(marks) and name != MANIFEST]
-        if not marks:
-            return
-        stage = reporter.stage("fetch", "files", len(names))
-        for group in (files, marks):
-            for _ in self._threads.map(lambda name: self._fetch(name, found[name]), group):
-                stage.advance(1)
-        if MANIFEST in found:
-            self._fetch(MANIFEST, found[MANIFEST])
-            stage.advance(1)
-        stage.end()
-        self._ledger.save()
-
-    def _fetch(self, name: str, stored: Stored) -> None:
-        path = self._layout.out / name
-        arriving = self._layout.scratch / "fetched" / name
-        self._store.fetch(name, arriving)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arriving.replace(path)
-        self._ledger.note(name, self._ledger.look(name), stored)
-
     def _local(self) -> list[str]:
         """Names of the files that belong into the store."""
-        out = self._layout.out
-        folders = [out / name for name in (*_STATE, *(o.rstrip("/") for o in _OURS if o.endswith("/")))]
-        files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-        files += [path for name in ("README.md", "run.json", MANIFEST) if (path := out / name).is_file()]
+        out, manifest = self._layout.out, self._layout.manifest
+        files = [*self._layout.files(), *([manifest] if manifest.is_file() else [])]
         return [path.relative_to(out).as_posix() for path in files]
 
     def _has_our_manifest(self, found: Mapping[str, Stored]) -> bool:
-        if MANIFEST not in found:
-            return False
-        try:
-            manifest = json.loads(self._store.read(MANIFEST) or b"")
-        except ValueError:
-            return False
-        return isinstance(manifest, dict) and {"format_version", "tool_version", "shards"} <= manifest.keys()
-
-    def _is_ours(self, name: str) -> bool:
-        if not {"", ".", ".."}.isdisjoint(name.split("/")):  # no name may lead out of the working folder
-            return False
-        return name.startswith((*_OURS, *(f"{folder}/" for folder in _STATE)))
+        return MANIFEST in found and is_our_manifest(self._store.read(MANIFEST) or b"")
 
     def _forget_done(self) -> None:
         """Raises what made an upload fail; waits where many more are offered than go up."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"})
 """Protocols of stores whose objects appear whole or not at all; tests know s3."""
 
+TRIAL = ".build/check-"
+"""How the names of objects begin that were written to see whether they can be; they stay where deletion is denied."""
+
 _AGAIN = "; run the same command again to go on"
 
 
@@ -73,7 +76,7 @@ class Store:
         Raises:
             UsageError: it refuses, and why.
         """
-        name, content = f".build/check-{uuid.uuid4().hex}", b"written to see whether it can be\n"
+        name, content = f"{TRIAL}{uuid.uuid4().hex}", b"written to see whether it can be\n"
         try:
             self.write(name, content)
             came_back = self.read(name) == content and name in self.objects(".build")

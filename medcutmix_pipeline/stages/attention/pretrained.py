@@ -86,7 +86,7 @@ class Checkpoint:
 
 def check_pretrained(config: AttentionConfig) -> None:
     """Raise UsageError for a missing or damaged checkpoint, an unknown family, an absent or unfit tokenizer."""
-    _checked(config, with_weights=Path(config.encoder).expanduser().is_dir())
+    _checked(config, with_weights=Path(config.encoder).is_dir())
 
 
 def pretrained_image_size(config: AttentionConfig) -> int:
@@ -157,7 +157,7 @@ def _checked(config: AttentionConfig, with_weights: bool) -> Checkpoint:
 
 
 def _find(config: AttentionConfig, with_weights: bool) -> Checkpoint:
-    local = Path(config.encoder).expanduser()
+    local = Path(config.encoder)
     name = config.encoder.rstrip("/").rpartition("/")[2] or config.encoder
     if local.is_dir():
         folder = local

@@ -6,9 +6,25 @@ import re
 
 NORMAL = r"(?:normal|unremarkable|within (?:normal|physiologic) limits)"
 _VESSELS = r"(?:(?:pulmonary|central|lung) )?(?:vasculature|vascularity|vessels|vascular markings|vascular pattern)"
+_EXPANDED = r"(?:fully |well |completely |now )*(?:re)?-?(?:expanded|inflated|aerated)\b"
+
+
+def _lung(side: str) -> tuple[str, str]:
+    """A lung that is expanded, and the same lung collapsed or beside much air in the pleura."""
+    collapsed = (
+        rf"(?<!no )(?<!without )\bcollapse of (?:the )?(?:entire |whole )?{side} lung\b",
+        rf"\b{side} lung (?:is |has )?(?:\w+ )?collaps\w+|\bcollapsed {side} lung\b",
+        rf"\b(?:tension|large) (?:{side}\b[^.;,]*\bpneumothorax\b|pneumothorax on the {side}\b)",
+        rf"\b{side} tension pneumothorax\b",
+    )
+    return rf"\b{side} lung (?:is |appears |remains )?{_EXPANDED}", "|".join(collapsed)
+
+
 _OPPOSITES: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
     (re.compile(one, re.I), re.compile(other, re.I))
     for one, other in (
+        _lung("left"),
+        _lung("right"),
         (  # air in the lungs: little, against enough or too much
             r"\b(?:low|lower|reduced|diminished|decreased|small|shallow|poor|suboptimal) "
             r"(?:lung )?(?:volumes?|inspirat\w+|aeration)\b"

@@ -7,20 +7,25 @@ added.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING, Structure
+from medcutmix_pipeline.stages.sentences.clauses import ALTERNATIVE, JOINING, Cue, Structure
+from medcutmix_pipeline.stages.sentences.earlier import told_of_before
+from medcutmix_pipeline.stages.sentences.joints import Joints
 from medcutmix_pipeline.stages.sentences.lists import alternatives, backward
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from medcutmix_pipeline.schemas.records import Assertion
-    from medcutmix_pipeline.stages.sentences.clauses import Cue
     from medcutmix_pipeline.stages.sentences.findings import Hit
 
 STATED = "stated"
+NOT = ("not", "no longer")
+PREFERENCE = "favor"
+_SECOND_CHOICE = Cue("favored over", before="uncertain")
+"""What "over" means behind a preference: "favor atelectasis over pneumonia"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,16 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Reach:
-    """A phrase that speaks for what comes behind it. `direct`: nothing but "or" joins it to the finding."""
+    """A phrase that speaks for what comes behind it.
+
+    `direct`: nothing but "or" joins it to the finding; `reached`: it has spoken for a finding already.
+    """
 
     cue: Cue
     part: int
+    end: int
     direct: bool = True
+    reached: bool = False
 
 
 def decide(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, str]) -> list[Verdict]:
@@ -49,10 +59,23 @@ def decide(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, str]) 
     before = _forward(structure, hits)
     after, between = backward(structure, hits)
     verdicts = [_verdict(hit, before[i], after.get(i), between.get(i)) for i, hit in enumerate(hits)]
+    for i, hit in enumerate(hits):
+        if _turns(structure, before[i], hit):
+            verdicts[i] = Verdict("uncertain", f"uncertain look: not {hit.rule.removeprefix('absent look: ')}")
     for i in alternatives(structure, hits, wider):
         if verdicts[i].assertion == "present" and not verdicts[i].ignored and hits[i].look is None:
             verdicts[i] = Verdict("uncertain", "uncertain between: or")
+    for i in told_of_before(structure, hits):
+        if i not in after:
+            verdicts[i] = Verdict("absent", "ignored: prior study", ignored=True)
     return verdicts
+
+
+def _turns(structure: Structure, reach: _Reach | None, hit: Hit) -> bool:
+    """Whether a "not" denies that a structure looks normal: "heart size is not normal"."""
+    if hit.look != "absent" or reach is None or reach.end > hit.anchor or reach.cue.phrase not in NOT:
+        return False
+    return all(word in structure.fillers for word in structure.words[reach.end : hit.anchor])
 
 
 def _verdict(hit: Hit, reach: _Reach | None, after: Cue | None, between: Cue | None) -> Verdict:
@@ -94,8 +117,9 @@ def _speaks(cue: Cue) -> Assertion | None:
 def _forward(structure: Structure, hits: Sequence[Hit]) -> list[_Reach | None]:
     """For each hit the phrase before it that reaches it."""
     cues = {start: cue for start, _, cue in structure.cues}
+    ends = {start: end for start, end, _ in structure.cues}
     inside = _inside(structure)
-    last_or = _last_alternative(structure)
+    joints = Joints(structure, hits)
     anchors: dict[int, list[int]] = {}
     for number, hit in enumerate(hits):
         anchors.setdefault(hit.anchor, []).append(number)
@@ -105,25 +129,33 @@ def _forward(structure: Structure, hits: Sequence[Hit]) -> list[_Reach | None]:
         if i and structure.clause[i] != structure.clause[i - 1]:
             reach = None
         if reach is not None and word in JOINING and i not in inside:
-            reach = _past_joint(reach, structure, i, last_or)
+            reach = _past_joint(reach, structure, i, joints)
+        elif reach is not None and reach.reached and not reach.cue.heads and joints.runs_on(i):
+            reach = None
+        if reach is not None and i not in inside and _second_choice(reach, word):
+            reach = _Reach(_SECOND_CHOICE, structure.part[i], i + 1)
         cue = cues.get(i)
         if cue is not None and (cue.before or cue.ignore or cue.between):
-            reach = _replaced(reach, cue, structure, i)
+            reach = _replaced(reach, _Reach(cue, structure.part[i], ends[i]), structure, i)
         for number in anchors.get(i, ()):
-            found[number] = _Reach(reach.cue, reach.part, reach.direct) if reach else None
+            found[number] = replace(reach) if reach else None
+            if reach is not None:
+                reach.reached = True
     return found
+
+
+def _second_choice(reach: _Reach, word: str) -> bool:
+    """Whether what follows is the less likely of two: "favor A over B", "more consistent with A than B"."""
+    if word == "over":
+        return reach.cue.phrase.startswith(PREFERENCE)
+    return word == "than" and reach.reached and _speaks(reach.cue) in ("present", "uncertain")
 
 
 def _inside(structure: Structure) -> set[int]:
     return {i for start, end, _ in structure.cues for i in range(start, end)}
 
 
-def _last_alternative(structure: Structure) -> dict[int, int]:
-    """For each clause its last "or": lists that end with it hold together."""
-    return {structure.clause[i]: i for i, word in enumerate(structure.words) if word in ALTERNATIVE}
-
-
-def _past_joint(reach: _Reach, structure: Structure, at: int, last_or: dict[int, int]) -> _Reach | None:
+def _past_joint(reach: _Reach, structure: Structure, at: int, joints: Joints) -> _Reach | None:
     """What is left of a phrase's reach behind a comma, "and", "with" or "or"."""
     words, kind = structure.words, _speaks(reach.cue)
     if words[at] in ALTERNATIVE:
@@ -133,7 +165,7 @@ def _past_joint(reach: _Reach, structure: Structure, at: int, last_or: dict[int,
         return None if words[at] in (",", "with") else reach
     if reach.cue.heads:
         return reach
-    closing = last_or.get(structure.clause[at], -1) > at
+    closing = joints.closed(at)
     following = at + 1
     while following < len(words) and words[following] in JOINING:
         following += 1
@@ -143,13 +175,15 @@ def _past_joint(reach: _Reach, structure: Structure, at: int, last_or: dict[int,
         return None
     if following in structure.starts and not (closing and words[following] in ("a", "an", "the")):
         return None
+    if kind == "absent" and joints.opens(reach.cue, at, following):
+        return None
     reach.direct = False
     return reach
 
 
-def _replaced(reach: _Reach | None, cue: Cue, structure: Structure, at: int) -> _Reach | None:
+def _replaced(reach: _Reach | None, new: _Reach, structure: Structure, at: int) -> _Reach | None:
     """The phrase that speaks from here on: a new one, unless it stands under a denial that is still open."""
-    new = _Reach(cue, structure.part[at])
+    cue = new.cue
     if reach is None or reach.cue.ignore or cue.before == "absent":
         return new
     if _speaks(reach.cue) != "absent":

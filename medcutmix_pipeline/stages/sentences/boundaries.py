@@ -13,12 +13,44 @@ _MARKER = re.compile(r"\s*(?:\(?(\d{1,2})[.)]|[-*•·])\s+")
 _NEVER = frozenset(
     (
         "vs", "dr", "drs", "mr", "mrs", "ms", "prof", "st", "approx", "ca", "cf", "fig", "figs", "e.g", "i.e", "eg",
-        "ie", "resp", "nos", "incl", "dept", "esp",
+        "ie", "resp", "nos", "incl", "dept", "esp", "evid", "sig", "poss", "prob", "susp", "ques", "sm", "lg", "assoc",
     )
 )  # fmt: skip
+_ATTRIBUTES = frozenset(
+    (
+        "rt", "lt", "bilat", "mod", "min", "max", "mult", "ant", "post", "lat", "inf", "sup", "prox", "dist", "incr",
+        "decr", "subseg", "pulm", "vasc", "mediast",
+    )
+)  # fmt: skip
+_NOUNS = frozenset(("cm", "mm", "pt", "pts", "neg", "pos", "hx", "abd", "atel", "consol", "infilt", "effus", "diaph"))
+"""These may end a sentence, as attributes may too: "Effusion on the rt. Heart enlarged."."""
+_SHORT = _NEVER | _ATTRIBUTES | _NOUNS
+_GO_ON = frozenset(
+    (
+        "above",
+        "below",
+        "from",
+        "in",
+        "at",
+        "to",
+        "proximal",
+        "distal",
+        "x",
+        "by",
+        "and",
+        "or",
+        "of",
+        "for",
+        "with",
+        "is",
+    )
+)
+_BEFORE_SIDE = re.compile(r"\b(?:(?:on|at|in)(?: the)?|is|are|and|to) \w+$", re.I)
+_TOLD_APART = {"evid", "sig", "poss", "prob", "susp", "ques", "sm", "lg", "assoc"} | _ATTRIBUTES | _NOUNS
+_POINT = re.compile(rf"(?:\b(?i:{'|'.join(sorted(_TOLD_APART))})(?=\. +\S)|\b[LR](?=\. +[a-z]))\.")
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]$|^[A-Z]$")
 _TAIL = 4
-_SLOW_TAILS = frozenset(word[-_TAIL:] for word in _NEVER if len(word) >= _TAIL)
+_SLOW_TAILS = frozenset(word[-_TAIL:] for word in _SHORT if len(word) >= _TAIL)
 """Ends of words behind which a full stop has to be looked at closely."""
 LOOK_BACK = 24
 REMEMBERED_LENGTH = 4000
@@ -113,10 +145,30 @@ def _full_stop(text: str, begin: int, at: int, after: int, stop: int) -> bool:
     following = text[after]
     if not following.isspace():
         return following.isupper() and len(word) > 1 and word[-1].isalpha() and not _INITIALS.search(word)
+    upcoming = _skip_space(text, after, stop)
     if _INITIALS.search(word):
-        upcoming = _skip_space(text, after, stop)
-        return len(word) > 1 and upcoming < stop and text[upcoming].isupper()
-    return word.lower() not in _NEVER
+        side = len(word) > 1 or (word in "LR" and _BEFORE_SIDE.search(text, floor, at) is not None)
+        return side and upcoming < stop and text[upcoming].isupper()
+    short = word.lower()
+    return short not in _SHORT or (short not in _NEVER and _ends(text, begin, at, upcoming, short))
+
+
+def _ends(text: str, begin: int, at: int, upcoming: int, short: str) -> bool:
+    """Whether an abbreviation that may end a sentence does, judged by what follows: "Small rt. effusion" goes on."""
+    following = text[upcoming : upcoming + LOOK_BACK].split(None, 1)[0].strip(",.;:()") if upcoming < len(text) else ""
+    if not following or not following[0].isalpha():
+        return True
+    if following[0].islower() or following.lower() in _GO_ON:
+        return False
+    shouted = len(following) > 1 and following.isupper()
+    if short in _NOUNS or not shouted:
+        return True
+    return _BEFORE_SIDE.search(text, max(begin, at - LOOK_BACK), at) is not None
+
+
+def without_points(sentence: str) -> str:
+    """The sentence without full stops behind abbreviations; they would end what "no" denies: "No sig. effusion"."""
+    return _POINT.sub(lambda match: match.group()[:-1], sentence) if ". " in sentence else sentence
 
 
 def _question(text: str, begin: int, at: int, after: int, stop: int) -> bool:

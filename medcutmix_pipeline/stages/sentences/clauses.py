@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings
+from medcutmix_pipeline.stages.sentences.statements import NEUTRAL, opened_clauses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,15 +18,12 @@ if TYPE_CHECKING:
 
 ALTERNATIVE = frozenset(("or", "nor", "/"))
 JOINING = frozenset((",", "and", "&", "with", "(", "-", "plus")) | ALTERNATIVE
-ASIDE = 12
-"""Words behind an opening bracket in which a verb makes it a statement of its own."""
-
-_NEUTRAL = frozenset(
-    (
-        "seen", "identified", "noted", "present", "demonstrated", "visualized", "visualised", "visible", "evident",
-        "appreciated", "detected",
-    )
-)  # fmt: skip
+_DENYING = frozenset(("not", "never", "absent"))
+ELSEWHERE = 10
+"""Words behind a denial in which it may say where: "not seen on the most recent prior film"."""
+HIDDEN = "_"
+"""What de-identification leaves of a date, as a word; phrases of the lexicon write a year like this, too."""
+_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 @dataclass(slots=True)
@@ -67,6 +66,8 @@ class Structure:
     part: list[int]
     verbs: frozenset[int]
     starts: frozenset[int]
+    attributes: frozenset[int]
+    portions: frozenset[str]
     fillers: frozenset[str]
 
 
@@ -77,7 +78,10 @@ class ClauseReader:
         self._cues: PhraseTree[Cue] = PhraseTree()
         self._fillers = frozenset(word for layer in layers for word in layer.assertion.fillers)
         self._verbs = frozenset(word for layer in layers for word in layer.assertion.verbs)
+        self._portions = frozenset(word for layer in layers for word in layer.assertion.portions)
         self._starts: PhraseTree[bool] = PhraseTree()
+        """True for what opens a new statement in any case, False for an attribute."""
+        self._elsewhere: PhraseTree[Assertion] = PhraseTree()
         for layer in layers:
             kinds: tuple[tuple[Assertion, Cues], ...] = (
                 ("absent", layer.assertion.absent),
@@ -96,6 +100,17 @@ class ClauseReader:
                 self._inherit(cues.after)
             for phrase in layer.assertion.starts:
                 self._starts.add(phrase, True)
+            for phrase in layer.assertion.attributes:
+                self._starts.add(phrase, False)
+            elsewhere = layer.assertion.elsewhere
+            meanings: tuple[tuple[Assertion, Sequence[str]], ...] = (
+                ("present", elsewhere.study),
+                ("uncertain", elsewhere.view),
+                ("absent", elsewhere.nowhere),
+            )
+            for meaning, phrases in meanings:
+                for phrase in phrases:
+                    self._elsewhere.add(phrase, meaning)
 
     def _add(self, phrases: Sequence[str], make: Callable[[str], Cue]) -> None:
         for phrase in phrases:
@@ -120,56 +135,37 @@ class ClauseReader:
 
     def read(self, words: Sequence[str]) -> Structure:
         """Clauses and list parts of one sentence. Time linear in the words."""
-        cues = self._cues.find(words, self._fillers)
+        cues = self._denied_elsewhere(words, self._cues.find(words, self._fillers))
         verbs = frozenset(i for i, word in enumerate(words) if word in self._verbs)
-        starts = frozenset(start for start, _, _ in self._starts.find(words))
-        opened = _opened(words, cues, verbs)
-        opened |= _second_statements(words, cues, verbs, opened)
-        return Structure(words, cues, _numbered(words, opened), _parts(words, opened), verbs, starts, self._fillers)
+        opening = self._starts.find(words)
+        starts = frozenset(start for start, _, always in opening if always)
+        attributes = frozenset(start for start, _, always in opening if not always)
+        opened = opened_clauses(words, cues, verbs)
+        clause, part = _numbered(words, opened), _parts(words, opened)
+        return Structure(words, cues, clause, part, verbs, starts, attributes, self._portions, self._fillers)
+
+    def _denied_elsewhere(self, words: Sequence[str], cues: list[FoundCue]) -> list[FoundCue]:
+        """The cues, with those changed that deny a finding on another study or view: "not seen on the prior film"."""
+        found = []
+        for start, end, cue in cues:
+            told = None
+            if cue.after and words[start] in _DENYING and (cue.after == "absent" or words[end - 1] in NEUTRAL):
+                following = [_plain(word) for word in words[end : end + ELSEWHERE]]
+                told = next(iter(self._elsewhere.find(following, self._fillers)), None)
+            if told is not None and self._follows(words, end, told[0]):
+                meaning = told[2]
+                phrase = " ".join((cue.phrase, *words[end : end + told[1]]))
+                found.append((start, end + told[1], Cue(phrase, after=meaning)))
+            else:
+                found.append((start, end, cue))
+        return found
+
+    def _follows(self, words: Sequence[str], end: int, gap: int) -> bool:
+        return all(word in self._fillers for word in words[end : end + gap])
 
 
-def _opened(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int]) -> set[int]:
-    """Where a clause begins because of a word: at "but" and the like, at an aside with a verb, and behind any aside."""
-    opened = {start for start, _, cue in cues if cue.ends}
-    for i, word in enumerate(words):
-        if word == ")" and i > 1 and words[i - 1] not in ("s", "?", "-"):
-            opened.add(i + 1)
-        elif word == "(" and not verbs.isdisjoint(range(i + 1, i + ASIDE)):
-            opened.add(i)
-    return opened
-
-
-def _second_statements(words: Sequence[str], cues: list[FoundCue], verbs: frozenset[int], opened: set[int]) -> set[int]:
-    """Where a comma or "and" joins two statements, each with its verb, and not two things of one list.
-
-    "The effusion is small and there is …", "Heart is normal, lungs are clear"; a comma does so too behind a denial
-    without a verb ("No pneumothorax, opacities may represent …").
-    """
-    cued = {start for start, _, cue in cues if cue.before in ("absent", "uncertain")}
-    found: set[int] = set()
-    verb_seen = cue_seen = False
-    pending: tuple[int, bool, bool] | None = None  # joint, a verb before it, only a cue before it
-    for i, word in enumerate(words):
-        if i in opened:
-            verb_seen = cue_seen = False
-            pending = None
-        if word in (",", "and"):
-            double = pending is not None and i == pending[0] + 1
-            comma_only = word == "," and not double
-            pending = (pending[0] if double and pending else i, verb_seen, comma_only and cue_seen)
-        elif i in verbs:
-            if pending is not None and i > pending[0] + 1 and not _follows_joint(words, pending[0], i):
-                neutral = i + 1 < len(words) and words[i + 1] in _NEUTRAL
-                if pending[1] or (pending[2] and not neutral):
-                    found.add(pending[0])
-            verb_seen, pending = True, None
-        cue_seen = cue_seen or i in cued
-    return found
-
-
-def _follows_joint(words: Sequence[str], joint: int, verb: int) -> bool:
-    """Whether the verb has no subject of its own: "…, and is unchanged"."""
-    return all(word in (",", "and", "also", "now") for word in words[joint:verb])
+def _plain(word: str) -> str:
+    return HIDDEN if _YEAR.fullmatch(word) else "#" if word.isdecimal() else word
 
 
 def _numbered(words: Sequence[str], opened: set[int]) -> list[int]:

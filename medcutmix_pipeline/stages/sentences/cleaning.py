@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.stages.sentences.boundaries import marker_end, split_sentences
+from medcutmix_pipeline.stages.sentences.boundaries import marker_end, split_sentences, without_points
+from medcutmix_pipeline.stages.sentences.dates import without_dates
 from medcutmix_pipeline.stages.sentences.notes import NoteFilter
 from medcutmix_pipeline.stages.sentences.sections import SectionSpan, shared_finder
 
@@ -112,15 +113,16 @@ class ReportCleaner:
         """One paragraph of whole sentences, without notes, dates and empty items, of a body in `text`."""
         if "\n" in body:
             body = reflow(body, max(map(len, text.split("\n"))))
-        body = self._notes.without_dates(" ".join(body.split()))
+        body = without_dates(" ".join(body.split()))
         if _GLUED_FIRST.search(body):
             body = _GLUED_MARKER.sub(r"\g<0> ", body)
         notes = self._notes.any_note(body)
         kept: list[str] = []
         for start, end in split_sentences(body):
-            sentence = body[start:end]
-            if _nameless(body, start, end) or (notes and self._notes.is_note(sentence)):
+            sentence = self._notes.without_note(body[start:end]) if notes else body[start:end]
+            if not sentence or _nameless(body, start, end):
                 continue
+            sentence = without_points(sentence)
             if sentence.endswith((" .", "..")):
                 sentence = sentence.rstrip(" .") + "."
             kept.append(

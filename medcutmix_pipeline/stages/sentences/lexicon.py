@@ -74,6 +74,14 @@ class Cues(_Part):
     between: Phrases = Field((), description="between two findings, and says it of both: versus")
 
 
+class Elsewhere(_Part):
+    """Phrases behind "not seen" that tell where a finding was not seen."""
+
+    study: Phrases = Field((), description="on another study, so that the finding is new: on the prior")
+    view: Phrases = Field((), description="on one view, so that it is in doubt: on the lateral")
+    nowhere: Phrases = Field((), description="longer phrases that look like these and deny it all the same")
+
+
 class Assertion(_Part):
     """How reports assert and deny."""
 
@@ -83,9 +91,14 @@ class Assertion(_Part):
         Cues(), description="phrases that look like a negation or a change and leave the finding there"
     )
     ignore: Cues = Field(Cues(), description="phrases after which a finding is not said of this image: history of")
+    elsewhere: Elsewhere = Elsewhere()
     fillers: Phrases = Field((), description="words that may stand inside any of these phrases: completely")
     ends: Phrases = Field((), description="words at which the reach of a phrase ends: but, however")
     starts: Phrases = Field((), description="words that open a new statement after a comma: small, stable, there is")
+    attributes: Phrases = Field(
+        (), description="words that do so behind a denial, unless the list goes on with or: left, large, new"
+    )
+    portions: Phrases = Field((), description="words for a portion, of which a phrase says nothing of the whole: tip")
     verbs: Phrases = Field((), description="finite verbs, which tell two statements from one list")
 
 
@@ -96,6 +109,12 @@ class Sections(_Part):
     impression: tuple[str, ...] = ()
     fallback: tuple[str, ...] = Field((), description="kept where a report has neither findings nor impression")
     leave_out: tuple[str, ...] = ()
+    asides: tuple[str, ...] = Field(
+        (), description="of leave_out, those that amid findings cover one sentence: Technique: rotated."
+    )
+    details: tuple[str, ...] = Field(
+        (), description="of leave_out, those that amid findings belong to what is said: Age: indeterminate."
+    )
     report: tuple[str, ...] = Field((), description="headers that say nothing of what follows: FINAL REPORT")
     views: tuple[str, ...] = Field((), description="words of which headers such as CHEST, AP: are made")
 

@@ -13,10 +13,23 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.findings import Hit
 
 _EITHER = {("or",), (",", "or"), ("and", "/", "or"), (",", "and", "/", "or")}
-MAX_OPENER = 4
+MAX_GAP = 4
+MAX_OPENER = 8
 _OPENERS = frozenset(
-    ("which", "that", "but", "although", "though", "however", "yet", "it", "they", "this", ",", "these", "while")
-)
+    (
+        "which", "that", "but", "although", "though", "however", "yet", "it", "they", "this", ",", "these", "while",
+        "is", "are", "was", "were", "has", "have", "had", "can", "could",
+        "on", "today", "s", "present", "study", "exam", "examination", "radiograph", "film", "image", "images",
+    )
+)  # fmt: skip
+"""Words that may stand before a phrase whose subject is in the clause before: "but on today's film it is not seen"."""
+_BARE = frozenset(("negative", "neg", "history"))
+"""Phrases that speak for the very word before them only: "PTX negative", but not "effusion, cytology negative"."""
+_BACK_THEN = [(who, was) for who in ("which", "that") for was in ("was", "were", "had")]
+"""Before a "not": what was not seen at some other time is there now, "a nodule that was not seen at that time"."""
+_GONE = ("no longer", "resolved", "cleared", "removed", "gone", "disappeared", "vanished")
+_LABEL = frozenset((":", "-", "="))
+_PRONOUNS = frozenset(("it", "they", "this", "these"))
 _PLURAL = frozenset(("are", "were", "have", "may", "might", "could", "can", "would"))
 """Verbs that may speak for all of "A and B", though B may be no finding of the lexicon."""
 
@@ -33,7 +46,7 @@ def alternatives(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, 
         left, right = hits[i - 1], hits[i]
         gap = range(left.end, right.start)
         joints = tuple(structure.words[j] for j in gap if structure.words[j] in JOINING)
-        apart = len(gap) > MAX_OPENER or any(j in busy or j in structure.verbs for j in gap)
+        apart = len(gap) > MAX_GAP or any(j in busy or j in structure.verbs for j in gap)
         linked = not apart and (joints in _EITHER or (linked and joints == (",",)))
         same = wider.get(left.finding, left.finding) == right.finding or wider.get(right.finding) == left.finding
         if linked and not same:
@@ -56,10 +69,12 @@ def backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue],
         nearest = position - 1
         if nearest < 0 or not _reaches(structure, hits[nearest], start, cue):
             continue
+        if cue.after != "present" and _portion_only(structure, hits[nearest]):
+            continue
         target = between if cue.between and not cue.after else after
         over = structure.clause[hits[nearest].end - 1] != structure.clause[start]
         for number in [nearest] if over else _coordinated(structure, hits, nearest):
-            if over or number not in target:
+            if over or number not in target or _outdoes(cue, target[number]):
                 target[number] = cue
     return after, between
 
@@ -71,31 +86,64 @@ def _names_next(structure: Structure, hits: Sequence[Hit], position: int, end: i
     return end < len(structure.words) and structure.part[hits[position].start] == structure.part[end - 1]
 
 
+def _outdoes(cue: Cue, known: Cue) -> bool:
+    """Whether a phrase counts more than one closer to the finding: "has decreased and is no longer seen"."""
+    return known.after == "present" and cue.after == "absent" and any(word in cue.phrase for word in _GONE)
+
+
 def _reaches(structure: Structure, hit: Hit, start: int, cue: Cue) -> bool:
     """Whether nothing but a joint, or a "which", stands between the finding and a phrase behind it."""
     clause, part, words = structure.clause, structure.part, structure.words
     last = hit.end - 1
+    if cue.phrase in _BARE:
+        return hit.end == start
+    if words[start] in ("not", "never") and tuple(words[max(start - 2, 0) : start]) in _BACK_THEN:
+        return False
     if clause[last] != clause[start]:
         return clause[last] + 1 == clause[start] and _speaks_on(structure, start)
     if part[last] == part[start]:
         return True
     first = start
-    while first > 0 and part[first - 1] == part[start] and words[first - 1] in structure.fillers:
+    while first > 0 and part[first - 1] == part[start] and _carries_on(structure, first - 1):
         first -= 1
     if part[start] - part[last] == 1:
         joint = words[_joint(part, start)]
-        if joint in ("or", "nor") or (joint == "and" and words[start] in _PLURAL):
+        if joint in ("or", "nor") or (joint == "and" and (words[start] in _PLURAL or words[start] in _LABEL)):
             return True
     opens = words[first] in JOINING or words[first - 1] in JOINING
     return opens and part[start] - part[last] <= 2 and cue.after != "present"
 
 
+def _carries_on(structure: Structure, at: int) -> bool:
+    """Whether a word may stand between a joint and a phrase whose subject is before the joint: "and is not seen"."""
+    return structure.words[at] in structure.fillers or at in structure.verbs
+
+
+def _portion_only(structure: Structure, hit: Hit) -> bool:
+    """Whether the sentence speaks of a portion of what is named: "the tip of the tube", "the tube tip"."""
+    if hit.end < len(structure.words) and structure.words[hit.end] in structure.portions:
+        return True
+    for i in range(hit.start - 1, max(hit.start - 1 - MAX_GAP, 0), -1):
+        if structure.words[i] == "of":
+            return structure.words[i - 1] in structure.portions
+        if structure.words[i] in JOINING or i in structure.verbs:
+            return False
+    return False
+
+
 def _speaks_on(structure: Structure, start: int) -> bool:
-    """Whether the phrase's clause has no subject of its own: "…, which has resolved", "… but is unlikely"."""
+    """Whether the phrase's clause has no subject of its own: "…, which has resolved", "… but is unlikely".
+
+    Behind a "which" a verb of the phrase may also go on from before it: "the effusion, which was large, has resolved".
+    """
     words, clause = structure.words, structure.clause
     first = start
     while first > 0 and clause[first - 1] == clause[start]:
         first -= 1
+    if words[first] == "which" and not structure.verbs.isdisjoint((start - 1, start)):
+        return True
+    if words[first] == ";" and words[first + 1] in _PRONOUNS:
+        first += 1
     opener = words[first:start]
     return len(opener) <= MAX_OPENER and all(word in _OPENERS or word in structure.fillers for word in opener)
 

@@ -1,4 +1,4 @@
-"""What de-identification leaves behind and mixing must not carry: dates, times, names, notes of who was told what."""
+"""Notes of who was told what, which de-identification leaves behind and mixing must not carry."""
 
 from __future__ import annotations
 
@@ -6,58 +6,41 @@ import re
 import string
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings, split_phrase
+from medcutmix_pipeline.stages.sentences.engine import shared_engine
+from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, spellings, split_phrase, split_words
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.lexicon import Layers
 
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]{0,6}\.?"
-_DATE = (
-    r"(?:\d{1,4}[/-]\d{1,2}[/-]\d{2,4}|\d{1,2}/(?:19|20)\d\d"
-    rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d|\d{{1,2}} {_MONTH},? (?:19|20)\d\d|{_MONTH},? (?:19|20)\d\d)"
-)
-_NOON = r" ?[ap]\.?m\b(?:\.(?! ?[A-Z]|$))?"
-_TIME = rf"(?:\d{{1,2}}:\d\d(?::\d\d)?(?:{_NOON})?(?: hours)?|\d{{1,2}}{_NOON})"
-_HIDDEN = r"(?:_{2,}|\bXXXX\b)(?:,? (?:19|20)\d\d\b)?"
-_WHEN = rf"(?:{_DATE}|{_HIDDEN})(?:,? (?:at )?(?:{_TIME}))?"
-_STUDY = r"(?:study|studies|exams?|examinations?|radiographs?|films?|x-rays?|ct|images?|priors?|comparison)"
-
-_HIDDEN_RULES = (
-    (re.compile(rf"\b({_STUDY}),? (?:dated|of|from|on|performed on|obtained on|done on) {_WHEN}", re.I), r"\1"),
-    (
-        re.compile(
-            rf"\b(compared (?:to|with)|since|unchanged from) {_HIDDEN}(?:,? (?:at )?{_TIME})?(?=[,.;:]|$)", re.I
-        ),
-        r"\1 prior",
-    ),
-)
-_DATE_RULES = (
-    _HIDDEN_RULES[0],
-    (
-        re.compile(
-            rf"\b(compar(?:ed|ison)(?: is made)? (?:to|with)|since|unchanged from|from) {_DATE}(?:,? (?:at )?{_TIME})?",
-            re.I,
-        ),
-        r"\1 prior",
-    ),
-    (re.compile(rf",? ?\b(?:dated|on|of|at|performed on|obtained on) {_DATE}(?:,? (?:at )?{_TIME})?", re.I), ""),
-    (re.compile(rf",? ?\bat (?:approximately )?{_TIME}", re.I), ""),
-    (re.compile(rf"\b{_DATE}", re.I), "___"),
-)
-_HIDDEN_SIGNS = ("XXXX", "__")
-_BEFORE_DATE = ("dated ", " of ", " from ", " on ", " to ", " with ", "since ")
-_ANY_DATE = re.compile(r"\d(?:[/:-]\d| ?[apAP]\.?[mM]\b|\d{3}\b)")
 _COMMON = frozenset(
     ("findings", "finding", "report", "reviewed", "study", "examination", "image", "images", "film", "results")
 )
 _APART = {ord(mark): " " for mark in string.punctuation}
+_RUN = re.compile(r"\S+")
+# Where a note that is hung on to a statement begins: "…, as noted by", "… which was discussed with", "… (called to".
+_JOINT = re.compile(
+    r"[,;(\[]|\s[-–—](?=\s)|\b(?:which|that)(?= ?$| (?:is|are|was|were|has|have|had)\b)|\bas(?=(?: \w+){0,3} ?$)"
+)
+_LINKS = re.compile(
+    r"(?:[\s,;:(\[–—-]+(?:and|was|were|is|are|been|being|has|have|had|be|to|with|from|of|the|this|these|it|all|also|"
+    r"already|findings?|results?|report|immediately|directly|personally|verbally|stat|urgently|per|by|"
+    r"(?:seen|noted|called|reported|discussed|communicated|described|interpreted|reviewed|confirmed) (?:to|by|with)))*"
+    r"[\s,;:(\[–—-]*$",
+    re.I,
+)
+_LONGEST_LINK = 120
+_ASKS = frozenset(("if", "should", "for", "please", "when", "once", "unless", "in", "to", "any", "given", "as", "per"))
+"""A note that begins so says what to do, not what is seen: "If a pneumothorax is suspected, please call"."""
+_TURNS = frozenset(("but", "however", "although", "though", "no", "not", "resolved", "gone", "cleared", "excluded"))
+"""What behind a note may take back what was said before it."""
 
 
 class NoteFilter:
-    """Tells notes about people from sentences about the image, and takes dates out of the latter."""
+    """Tells notes about people from sentences about the image."""
 
     def __init__(self, layers: Layers) -> None:
         self._notes: PhraseTree[bool] = PhraseTree()
+        self._engine = shared_engine(layers)
         keys = set()
         for layer in layers:
             for phrase in layer.wording.notes:
@@ -71,31 +54,56 @@ class NoteFilter:
         """Whether a note is possible at all; cheap, and most often false."""
         return not self._keys.isdisjoint(text.lower().translate(_APART).split())
 
-    def is_note(self, sentence: str) -> bool:
-        """Whether the sentence is a note: "Findings were discussed with Dr. ___ by telephone"."""
-        return bool(self._notes.find(split_phrase(sentence)))
+    def without_note(self, sentence: str) -> str:
+        """The sentence as far as it says what is seen; "" where all of it is a note.
 
-    def without_dates(self, text: str) -> str:
-        """The text without dates and times and their prepositions; a bare date leaves a place-holder."""
-        if _hides_date(text):
-            text = _replaced(text, _HIDDEN_RULES)
-        if _ANY_DATE.search(text):
-            text = _replaced(text, _DATE_RULES)
-        return text
+        "Small pneumothorax, discussed with Dr. ___ by telephone." leaves "Small pneumothorax."
+        """
+        words, places = _placed(sentence)
+        notes = self._notes.find(words)
+        if not notes:
+            return sentence
+        first = notes[0][0]
+        said = words[:first]
+        hits = self._engine.find(said)
+        if (
+            not hits
+            or not _TURNS.isdisjoint(words[notes[-1][1] :])
+            or next((word for word in said if word.isalpha()), "") in _ASKS
+        ):
+            return ""
+        note = places[first][0]
+        joints = list(_JOINT.finditer(sentence, max(places[hit.end - 1][1] for hit in hits), note))
+        behind = "."
+        if joints:
+            note = joints[-1].start()
+            if joints[-1].group() in "([":
+                behind = self._behind_bracket(sentence, note)
+        end = max(0, note - _LONGEST_LINK)
+        kept = sentence[:end] + _LINKS.sub("", sentence[end:note]) + behind
+        assertions = self._assertions(split_phrase(kept))
+        same = len(assertions) >= len(hits) and assertions == self._assertions(words)[: len(assertions)]
+        return kept if same else ""
+
+    def _assertions(self, words: tuple[str, ...]) -> list[tuple[str, str]]:
+        hits = self._engine.find(words)
+        return [
+            (hit.finding, verdict.assertion)
+            for hit, verdict in zip(hits, self._engine.decide(words, hits), strict=True)
+        ]
+
+    def _behind_bracket(self, sentence: str, at: int) -> str:
+        """What follows the bracket that opens at `at`, unless it has a note of its own."""
+        close = sentence.find(")" if sentence[at] == "(" else "]", at)
+        rest = sentence[close + 1 :] if close >= 0 else ""
+        return "." if self._notes.find(split_phrase(rest)) else rest or "."
 
 
-def _hides_date(text: str) -> bool:
-    """Whether a place-holder stands where a date would."""
-    for sign in _HIDDEN_SIGNS:
-        at = text.find(sign)
-        while at >= 0:
-            if text.endswith(_BEFORE_DATE, 0, at):
-                return True
-            at = text.find(sign, at + 1)
-    return False
-
-
-def _replaced(text: str, rules: tuple[tuple[re.Pattern[str], str], ...]) -> str:
-    for pattern, replacement in rules:
-        text = pattern.sub(replacement, text)
-    return text
+def _placed(sentence: str) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
+    """The words of a sentence and where each begins and ends."""
+    found = [
+        (word, run.start() + start, run.start() + end)
+        for run in _RUN.finditer(sentence)
+        for word, start, end in split_words(run.group())
+    ]
+    return tuple(word for word, _, _ in found), [(start, end) for _, start, end in found]

@@ -73,6 +73,16 @@ OPPOSED = {
         "Low lung volumes with bibasilar atelectasis.",
         "Atelectasis",
     ),
+    "an expanded lung that has collapsed": (
+        "Right chest tube. Small right pneumothorax. Left lung is fully expanded.",
+        "Tension pneumothorax on the left with complete collapse of the left lung.",
+        "Pneumothorax",
+    ),
+    "an expanded lung beside much air": (
+        "Small left pneumothorax. The right lung is well expanded.",
+        "Large right pneumothorax.",
+        "Pneumothorax",
+    ),
     "normal vessels and congestion": (
         "Mild cardiomegaly. There is vascular congestion.",
         "Severe cardiomegaly, pulmonary vascularity normal.",
@@ -101,6 +111,7 @@ def test_doubt_about_what_the_host_denies_is_a_contradiction() -> None:
     [
         ("Scar. Streaky right opacity. No acute disease.", "Linear left opacity, likely scar.", "Lung Opacity"),
         ("Left effusion. Right lung is clear.", "Large left effusion.", "Pleural Effusion"),
+        ("Small left pneumothorax. Right lung is fully expanded.", "Large left pneumothorax.", "Pneumothorax"),
         ("Mild cardiomegaly. Lungs are clear.", "Severe cardiomegaly.", "Cardiomegaly"),
         ("Right opacity. Otherwise clear lungs.", "Left basilar opacity.", "Lung Opacity"),
         ("Right basilar atelectasis. Low lung volumes.", "Low volumes with left atelectasis.", "Atelectasis"),

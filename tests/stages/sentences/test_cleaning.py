@@ -168,11 +168,38 @@ def test_sentences_carry_their_section_and_span(reader: ReportReader) -> None:
         ("1. Edema. It is new. 2. Effusion", ["Edema.", "It is new.", "Effusion"]),
         ("1. Edema 2. Effusion", ["Edema", "Effusion"]),
         ("Is there edema? Yes.", ["Is there edema?", "Yes."]),
+        ("Small rt. effusion. Bilat. nodules.", ["Small rt. effusion.", "Bilat. nodules."]),
+        ("Tube 3 cm. above the carina. Edema.", ["Tube 3 cm. above the carina.", "Edema."]),
+        ("A nodule of 3 cm. No edema.", ["A nodule of 3 cm.", "No edema."]),
+        ("Effusion on the rt. Heart enlarged.", ["Effusion on the rt.", "Heart enlarged."]),
+        ("SMALL RT. PLEURAL EFFUSION. NO PTX.", ["SMALL RT. PLEURAL EFFUSION.", "NO PTX."]),
+        ("EFFUSION ON THE RT. HEART ENLARGED.", ["EFFUSION ON THE RT.", "HEART ENLARGED."]),
+        ("No PTX on the L. Effusion on the R. Edema.", ["No PTX on the L.", "Effusion on the R.", "Edema."]),
+        ("R. PICC in place. L. IJ line.", ["R. PICC in place.", "L. IJ line."]),
+        ("Seen with L. Miller. Edema.", ["Seen with L. Miller.", "Edema."]),
+        ("lungs clear. no effusion.", ["lungs clear.", "no effusion."]),
         ("Stable e.g. the effusion. No edema.", ["Stable e.g. the effusion.", "No edema."]),
     ],
 )
 def test_sentences_end_where_a_reader_ends_them(text: str, sentences: list[str], reader: ReportReader) -> None:
     assert [s.text for s in reader.read(text).sentences] == sentences
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("No evid. of pneumonia. No sig. effusion.", "No evid of pneumonia. No sig effusion."),
+        ("No rt. PTX. No L. effusion.", "No rt PTX. No L effusion."),
+        (
+            "NO PNEUMONIA. NO SIG. EFFUSION OR BILAT. ATELECTASIS.",
+            "NO PNEUMONIA. NO SIG EFFUSION OR BILAT ATELECTASIS.",
+        ),
+        ("No consol. or PTX.", "No consol or PTX."),
+    ],
+)
+def test_a_full_stop_behind_an_abbreviation_ends_no_denial(said: str, left: str, reader: ReportReader) -> None:
+    assert reader.clean(said) == left
+    assert reader.read(left).labels["No Finding"] == "present"
 
 
 @pytest.mark.parametrize(
@@ -209,3 +236,36 @@ def test_diagnostic_sentences_assert_a_finding_and_stand_alone(
 def test_comparisons_are_marked_so_that_they_come_last(reader: ReportReader) -> None:
     assert reader.read("Stable cardiomegaly.").sentences[0].comparison
     assert not reader.read("Mild cardiomegaly.").sentences[0].comparison
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("Large right pneumothorax, findings communicated to Dr. Miller at 10:15 a.m.", "Large right pneumothorax."),
+        ("Small left pneumothorax, as noted by Dr. Miller.", "Small left pneumothorax."),
+        ("Large effusion; please contact us with questions.", "Large effusion."),
+        ("Worsening pneumonia as discussed with the team.", "Worsening pneumonia."),
+        ("There is a pneumothorax which was discussed with Dr. ___.", "There is a pneumothorax."),
+        ("There is a pneumothorax at the apex and Dr. ___ was paged.", "There is a pneumothorax at the apex."),
+        ("Edema, atelectasis, and effusion were discussed with Dr. ___.", "Edema, atelectasis, and effusion."),
+        ("Pneumothorax (called to Dr. Miller) with mediastinal shift.", "Pneumothorax with mediastinal shift."),
+        ("No pneumothorax, discussed with Dr. ___.", "No pneumothorax."),
+        ("1. Edema - relayed by telephone to Dr. ___. 2. Effusion.", "1. Edema. 2. Effusion."),
+        ("PNEUMOTHORAX CALLED TO DR. MILLER AT 5 PM.", "PNEUMOTHORAX."),
+        ("Pneumothorax, no longer seen, was discussed with Dr. ___.", "Pneumothorax, no longer seen."),
+    ],
+)
+def test_a_finding_in_front_of_a_note_is_kept(said: str, left: str, reader: ReportReader) -> None:
+    assert reader.clean(said) == left
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "If a pneumothorax is suspected, please page the radiologist.",
+        "Findings were discussed with Dr. ___ by telephone.",
+        "Pneumothorax was discussed with Dr. ___ but has resolved.",
+    ],
+)
+def test_a_note_that_says_nothing_for_certain_goes_as_a_whole(said: str, reader: ReportReader) -> None:
+    assert reader.clean(f"Edema. {said}") == "Edema."

@@ -50,6 +50,14 @@ def test_ones_own_meaning_of_a_phrase_counts_before_ours(tmp_path: Path) -> None
     assert reader_with(tmp_path, HERNIA).read("Likely edema.").labels["Edema"] == "uncertain"
 
 
+def test_where_else_and_what_opens_a_statement_can_be_added(tmp_path: Path) -> None:
+    own = '[assertion]\nattributes = ["gravity dependent"]\n[assertion.elsewhere]\nstudy = ["on the outside scout"]\n'
+    text = "No pneumothorax, gravity dependent edema. Effusion, not seen on the outside scout."
+    expected = {"Edema": "present", "Pneumothorax": "absent", "Pleural Effusion": "present"}
+    assert reader_with(tmp_path, own).read(text).labels == expected
+    assert ReportReader(SentencesConfig()).read("No pneumothorax, gravity dependent edema.").labels["Edema"] == "absent"
+
+
 def test_replacing_leaves_only_ones_own_findings(tmp_path: Path) -> None:
     reader = reader_with(tmp_path, HERNIA, "replace")
     assert reader.findings == ("Hiatal Hernia", "Emphysema", "Edema", "No Finding")

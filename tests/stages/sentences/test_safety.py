@@ -23,8 +23,10 @@ PIECES = st.sampled_from(
         "2.", "3)", "- ", "\n", "\n\n", "\r\n", "\t", ".", "?", "!", ":", ";", ",", "(", ")", "/", "no ", "not",
         "effusion", "Pneumothorax", "may represent", "versus", "or", "and", "but", "is unchanged", "has resolved",
         "The heart is enlarged", "Dr. Miller", "by telephone", "3/4/2012", "5:30 p.m.", "at", "since", "compared to",
-        "vs.", "PTX.No", "___", "XXXX", "[**2012**]", "<br>", "<b", "\x00", "\ud800", "\u202e", "é", "肺", "😀",
-        "a" * 300,
+        "vs.", "PTX.No", "no evid.", "on the rt.", "L.", "3 CM.", "Indication -", "HISTORY Cough", "Findings\n",
+        "Exam: limited.", "Technique: supine.", "Age:", "IMPRESSION #1:", "5 May", "14-Mar-2013", "5/12",
+        "(discussed with Dr. Miller)", ", as noted by Dr. Miller.", "___", "XXXX", "[**2012**]", "<br>",
+        "<b", "\x00", "\ud800", "\u202e", "é", "肺", "😀", "a" * 300,
     ]
 )  # fmt: skip
 REPORTS = st.one_of(
@@ -80,6 +82,13 @@ MONSTERS = [
     "(",
     ". ",
     "1. ",
+    "on the rt. ",
+    "Exam: limited. ",
+    "Technique: a\n",
+    "Findings\n",
+    "HISTORY Cough\n",
+    "5 May ",
+    "ribs 1-2-3-",
     "XXXX ",
     ":",
     "A: ",

@@ -1,0 +1,47 @@
+"""A file that a command writes for a person: never one of its inputs, and never half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medcutmix_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def refuse_inputs(out: Path | str, *inputs: Path | str | None) -> None:
+    """Make sure that an output is none of the files that are read; links are followed.
+
+    Raises:
+        UsageError: it is one, and would be lost.
+    """
+    for source in inputs:
+        with contextlib.suppress(OSError):  # one that is not there is told by whoever reads it
+            if source is not None and Path(source).samefile(out):
+                raise UsageError(f"{out} is the input {source}, which would be lost: name another file with --out")
+
+
+@contextlib.contextmanager
+def whole_file(out: Path | str) -> Iterator[Path]:
+    """A path to write to, which becomes `out` when the block ends without an exception.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    target = Path(os.path.realpath(out))
+    if target.exists() and not target.is_file():  # a device or a pipe, which takes what comes and cannot be replaced
+        part = target
+    else:
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(target)
+    except OSError as why:
+        raise UsageError(f"{out}: cannot be written ({why.strerror or why})") from why
+    finally:
+        if part != target:
+            part.unlink(missing_ok=True)
