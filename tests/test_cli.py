@@ -1,6 +1,7 @@
 """The command line: every mistake of a user is one clear line and the right exit code, never a traceback."""
 
 import json
+import shlex
 import shutil
 
 import pytest
@@ -167,3 +168,11 @@ def test_a_damaged_dataset_fails_validation(built, tmp_path):
     assert result.returncode == 1
     assert shard.name in result.stdout
     assert "sha256" in result.stdout
+
+
+def test_a_command_that_is_suggested_can_be_pasted_whatever_the_folder_is_called(tmp_path):
+    folder = tmp_path / "my studies (1)"
+    told = run_cli("phantom", folder, "--studies", "3").stdout
+    assert str(folder) in shlex.split(told.split("build a dataset with: ")[1])
+    told = run_cli("init", tmp_path / "my settings.yaml").stdout
+    assert str(tmp_path / "my settings.yaml") in shlex.split(told.split("use it with: ")[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,9 @@ def odd_plans(dataset: Dataset, count: int, by: str, disease: str | None) -> Tol
     """The oddest plans."""
     rows = worst_plans(dataset, count, by, disease)
     title = f"{len(rows):,} plans with {ODDITIES[by].told}"
-    hint = telling.text(f"Look at one: medcutmix-pipeline inspect {dataset.where} --plan {rows[0]['plan_id']}")
+    hint = telling.text(
+        f"Look at one: medcutmix-pipeline inspect {shlex.quote(str(dataset.where))} --plan {rows[0]['plan_id']}"
+    )
     return {"kind": "plans", "by": by, "plans": rows}, lambda: Group(telling.tell_plans(title, rows), hint)
 
 

@@ -1,5 +1,6 @@
 """`build` and `init`: from settings to a dataset."""
 
+import shlex
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -98,7 +99,7 @@ def _run_build(config: "Config", out: str, fresh: bool, retry_rejects: bool, qui
     console.print(
         f"[bold]{counts.samples:,} samples and {counts.plans:,} plans[/bold] over {len(counts.plans_by_disease)} "
         f"findings in {escape(str(out))}; {sum(counts.rejects.values()):,} rejects. "
-        f"Look at it: medcutmix-pipeline inspect {escape(str(out))}",
+        f"Look at it: medcutmix-pipeline inspect {escape(shlex.quote(str(out)))}",
         highlight=False,
         soft_wrap=True,
     )
@@ -131,4 +132,4 @@ def init(
     except OSError as why:
         raise UsageError(f"cannot write {file}: {why.strerror}") from None
     if not quiet:
-        typer.echo(f"wrote {file}; use it with: medcutmix-pipeline build {file} --out dataset")
+        typer.echo(f"wrote {file}; use it with: medcutmix-pipeline build {shlex.quote(str(file))} --out dataset")

@@ -1,5 +1,6 @@
 """`phantom` and `sources`: where studies come from."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -36,9 +37,10 @@ def phantom(
     summary = generate(folder, studies, seed, image_format=image_format, size=size, contrast=contrast, workers=workers)
     if quiet:
         return
+    root = shlex.quote(str(folder))
     typer.echo(
         f"{summary.studies:,} studies of {summary.patients:,} patients with {summary.images:,} images in {folder}; "
-        f"build a dataset with: medcutmix-pipeline build --source phantom --root {folder} --out dataset"
+        f"build a dataset with: medcutmix-pipeline build --source phantom --root {root} --out dataset"
     )
 
 

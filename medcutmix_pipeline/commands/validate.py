@@ -32,12 +32,17 @@ def validate(
     if as_json:
         tell_json({"kind": "validate", "valid": valid, "problems": problems, "warnings": warnings})
     else:
-        _tell(dataset, problems[:most], warnings, quiet)
+        _tell(dataset, problems[:most], warnings if strict or not quiet else [], quiet)
     if problems:
         more = f" (the first {most} are shown)" if len(problems) > most and not as_json else ""
         tell_error(f"{len(problems):,} problems in {out}{more}: build it again with --fresh")
     elif not valid:
-        tell_error(f"{len(warnings)} warnings, and --strict treats them as problems")
+        those = (
+            "a warning, and --strict treats it as a problem"
+            if len(warnings) == 1
+            else (f"{len(warnings)} warnings, and --strict treats them as problems")
+        )
+        tell_error(those)
     if not valid:
         raise typer.Exit(ExitCode.DATA)
 
@@ -45,9 +50,10 @@ def validate(
 def _tell(dataset: Any, problems: list[str], warnings: list[str], quiet: bool) -> None:
     for problem in problems:
         typer.echo(problem)
-    if problems or quiet:
-        return
     counts, shards = dataset.manifest.counts, dataset.manifest.shards
-    typer.echo(f"{dataset.where} is valid: {len(shards)} shards, {counts.samples:,} samples, {counts.plans:,} plans")
+    if not (problems or quiet):
+        typer.echo(
+            f"{dataset.where} is valid: {len(shards)} shards, {counts.samples:,} samples, {counts.plans:,} plans"
+        )
     for warning in warnings:
         typer.echo(f"warning: {warning}")

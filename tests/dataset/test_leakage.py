@@ -97,5 +97,8 @@ def test_the_command_warns_and_strictly_fails(built, tmp_path, monkeypatch, caps
     run_build(tmp_path / "studies", tmp_path / "out", source={"kind": "manifest"}, **changes)
     assert run(["validate", str(tmp_path / "out")]) == 0
     assert "warning: 3 of 3 studies of validate have the very report of a study of train" in capsys.readouterr().out
-    assert run(["validate", str(tmp_path / "out"), "--strict"]) == 1
-    assert "--strict" in capsys.readouterr().err
+    for quiet in ([], ["--quiet"]):
+        assert run(["validate", str(tmp_path / "out"), "--strict", *quiet]) == 1
+        told = capsys.readouterr()
+        assert told.err.startswith("error: a warning, and --strict treats it as a problem")
+        assert "warning: 3 of 3 studies of validate" in told.out
