@@ -75,10 +75,17 @@ class Handler(SimpleHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    """Says nothing of clients that hang up: the tests make them do so."""
+
+    def handle_error(self, *_):
+        pass
+
+
 @contextlib.contextmanager
 def serving(folder):
     """A server of a folder: its `url`, the paths that were `asked` for, and `troubles` by path."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as served:
+    with Server(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as served:
         served.troubles, served.asked, served.stopped = {}, [], threading.Event()
         served.url = f"http://127.0.0.1:{served.server_port}"
         thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
