@@ -1,13 +1,9 @@
 """A build keeps its promises, gives the same bytes however it is run, and goes on where it was cut off."""
 
 import errno
-import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,7 +12,7 @@ import pytest
 from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.dataset.validate import validate
 from medcutmix_pipeline.errors import DataError, UsageError
-from tests.builds import SETTINGS, digests, merged, run_build
+from tests.builds import SETTINGS, digests, run_build
 
 
 def test_a_build_of_generated_studies_is_valid_and_has_plans(built):
@@ -79,87 +75,6 @@ def test_parts_larger_than_the_corpus_are_the_same_part_at_any_size(studies, tmp
     run_build(studies, tmp_path / "out", ingest={"studies_per_part": 100})
     _, told = run_build(studies, tmp_path / "out", ingest={"studies_per_part": 200})
     assert "read: 90 studies, 90 already done" in told
-
-
-def build_with_signal(studies, out, settings, stage: str, number: signal.Signals) -> subprocess.CompletedProcess[str]:
-    """Run `build` in a process that sends itself a signal when a stage first moves on."""
-    script = f"""
-import os, signal, sys
-from medcutmix_pipeline.pipeline.stage_progress import Stage
-from medcutmix_pipeline.cli import run
-
-move = Stage._move
-
-def move_and_die(stage):
-    move(stage)
-    if stage.name == {stage!r} and stage.done > stage.skipped:
-        os.kill(os.getpid(), {int(number)})
-
-Stage._move = move_and_die
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs tests in its background ignores it
-sys.exit(run(sys.argv[1:]))
-"""
-    file = out.with_suffix(".yaml")
-    file.write_text(json.dumps(settings))
-    command = ["build", str(file), "--source", "phantom", "--root", str(studies), "--out", str(out)]
-    return subprocess.run([sys.executable, "-c", script, *command], capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize(
-    ("engine", "stage"),
-    [
-        ("serial", "fit"),
-        ("ray", "shards"),
-        # Dying at any flush of these is tried in test_resume.py, without a process for each.
-        *(
-            pytest.param(*c, marks=pytest.mark.slow)
-            for c in [("serial", "read"), ("serial", "shards"), ("ray", "read")]
-        ),
-    ],
-)
-def test_a_build_killed_in_the_middle_goes_on_to_the_same_bytes(studies, built, tmp_path, engine, stage):
-    out = tmp_path / "out"
-    settings = merged(SETTINGS, engine={"kind": engine, "workers": 2})
-    assert build_with_signal(studies, out, settings, stage, signal.SIGKILL).returncode == -signal.SIGKILL
-    assert not (out / "dataset.json").exists()
-    with pytest.raises(DataError, match="unfinished"):
-        Dataset(out)
-    _, told = run_build(studies, out)
-    assert "already done" in told
-    assert digests(out) == digests(built)
-
-
-@pytest.mark.parametrize(
-    ("engine", "number"),
-    [
-        ("serial", signal.SIGINT),
-        ("serial", signal.SIGTERM),
-        ("serial", signal.SIGHUP),
-        ("ray", signal.SIGINT),
-        ("ray", signal.SIGTERM),
-        pytest.param("ray", signal.SIGHUP, marks=pytest.mark.slow),
-    ],
-)
-def test_ctrl_c_a_schedulers_end_or_a_terminals_says_how_to_go_on_and_leaves_no_dataset(
-    studies, tmp_path, engine, number
-):
-    out = tmp_path / "out"
-    settings = merged(SETTINGS, engine={"kind": engine, "workers": 2})
-    ended = build_with_signal(studies, out, settings, "read", number)
-    assert ended.returncode == 130, ended.stderr
-    assert ended.stderr.strip() == "interrupted; run the same command again to go on where it stopped"
-    assert "Traceback" not in ended.stdout
-    assert not (out / "dataset.json").exists()
-
-
-def test_under_nohup_the_end_of_the_terminal_does_not_end_a_build(studies, built, tmp_path):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which a process that is started inherits
-    try:
-        ended = build_with_signal(studies, tmp_path / "out", SETTINGS, "read", signal.SIGHUP)
-    finally:
-        signal.signal(signal.SIGHUP, before)
-    assert ended.returncode == 0, ended.stderr
-    assert digests(tmp_path / "out") == digests(built)
 
 
 @pytest.mark.slow  # each try costs a new worker; the halving itself is tried in test_recovery.py
