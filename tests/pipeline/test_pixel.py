@@ -17,7 +17,7 @@ from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.dataset.validate import validate
 from medcutmix_pipeline.stages.shards.tar import read_tar, write_tar
 from tests.builds import SETTINGS, digests, merged, run_build
-from tests.pipeline.test_build import build_with_signal
+from tests.pipeline.test_ending import build_with_signal
 
 PIXEL = {"shards": {"pixel": True}}
 
