@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
 from medcutmix_pipeline.loader.mixing.mix import AttentiveManifoldMix
+from medcutmix_pipeline.loader.mixing.passes import KEPT
 from tests.loader.mixing import assert_same, gradients, random_plan, small_cnn
 
 ROWS = 6
@@ -140,10 +143,33 @@ def test_another_mix_of_the_same_layer_that_lies_idle_does_not_mix_again(reentra
     assert_as_without_checkpointing(1, reentrant, train)
 
 
+def backward_here(loss):
+    loss.backward()
+
+
+def backward_in_a_thread_of_its_own(loss):
+    """As on a GPU: there autograd has a thread of its own, which numbers nodes for itself."""
+    failed = []
+
+    def run():
+        try:
+            loss.backward()
+        except RuntimeError as why:
+            failed.append(why)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+
+
 @KINDS
 @pytest.mark.parametrize("inner", [True, False])
-def test_checkpoints_within_checkpoints_run_the_layer_again_under_the_plan(reentrant, inner):
-    (plan,), collected = plans(1), []
+@pytest.mark.parametrize("seeds", [(1,), (1, 2)])
+@pytest.mark.parametrize("backward", [backward_here, backward_in_a_thread_of_its_own])
+def test_checkpoints_within_checkpoints_run_the_layer_again_under_the_plan(reentrant, inner, seeds, backward):
+    collected = []
     for nested in (False, True):
         model = small_cnn()
         mix = AttentiveManifoldMix(model, "0")
@@ -151,12 +177,25 @@ def test_checkpoints_within_checkpoints_run_the_layer_again_under_the_plan(reent
         def within(x, model=model):
             return model[1](checkpoint(model[0], x, use_reentrant=inner))
 
-        with mix(plan):
-            features = checkpoint(within, images_of(), use_reentrant=reentrant) if nested else model[:2](images_of())
-            loss = model[2:](features).square().sum()
-        loss.backward()
+        loss = 0
+        for weight, plan in enumerate(plans(*seeds), 1):
+            with mix(plan):
+                images = images_of()
+                features = checkpoint(within, images, use_reentrant=reentrant) if nested else model[:2](images)
+                loss = loss + weight * model[2:](features).square().sum()
+        backward(loss)
         collected.append(gradients(model))
-    assert_same(*collected)
+    assert_same(*collected, within=1e-6 * max(float(g.abs().max()) for g in collected[0]))
+
+
+@KINDS
+@pytest.mark.parametrize("backward", [backward_here, backward_in_a_thread_of_its_own])
+def test_a_pass_whose_plan_is_not_kept_any_more_is_not_run_again_under_another(reentrant, backward):
+    taken = plans(*range(KEPT))
+    assert_as_without_checkpointing(1, reentrant, lambda net: backward(sum(net.loss(plan) for plan in taken)))
+    net = Net(1, reentrant)
+    with pytest.raises(RuntimeError, match=f"more than {KEPT} contexts back, whose plan is not kept"):
+        backward(sum(net.loss(plan) for plan in [*taken, *taken[:1]]))
 
 
 @KINDS

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch._compile import _disable_dynamo  # what torch.compiler.disable is, but for importing the compiler here
 
-from medcutmix_pipeline.loader.mixing.passes import FORWARD, Passes, backward_pass, next_node
+from medcutmix_pipeline.loader.mixing.autograd import FORWARD, backward_pass, next_node, uncompiled
+from medcutmix_pipeline.loader.mixing.passes import Passes
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.loader.batch import MixPlan
@@ -51,29 +51,28 @@ class Course:
         self._passes = Passes()
 
     # Never compiled, though a whole training step may be: else its graphs would hang on the numbers of nodes.
-    @_disable_dynamo
+    @uncompiled
     def enter(self, plan: MixPlan | None, layer: str | None, step: Step | None) -> Context:
         """Open a context; the one that was there before is returned, for `leave`."""
         before, self.now = self.now, Context(plan, layer, step, True, None, backward_pass(), next_node())
         self._passes.turn_to(layer, step)
         return before
 
-    @_disable_dynamo
+    @uncompiled
     def leave(self, before: Context) -> None:
         """Close the context; one that is around it goes on."""
         self.now.open = False
         if before.open:
             self.now, before.since = before, next_node()
-        self._passes.turn_to(self.now.layer, self.now.step)
+            self._passes.turn_to(before.layer, before.step)
+        else:
+            self._passes.turn_to(None, None)
 
     def step_of(self, layer: str) -> Step | None:
         """What to mix at this layer now; None where nothing is."""
         now = self.now
-        if not torch.compiler.is_compiling():
-            if backward_pass() != (now.entered if now.open else FORWARD):
-                return self._passes.step_again(layer)
-            if not now.open:
-                self._passes.ran_outside()
+        if not torch.compiler.is_compiling() and backward_pass() != (now.entered if now.open else FORWARD):
+            return self._passes.step_again(layer)
         # In this order, a compiled model has one graph for all that is not mixed.
         return now.step if now.step is not None and now.layer == layer and now.open else None
 

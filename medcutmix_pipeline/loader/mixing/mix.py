@@ -18,6 +18,7 @@ import torch
 
 from medcutmix_pipeline.hashing import keyed_hash
 from medcutmix_pipeline.loader.batch import MixBatch, MixPlan
+from medcutmix_pipeline.loader.mixing.autograd import check_torch
 from medcutmix_pipeline.loader.mixing.context import Course
 from medcutmix_pipeline.loader.mixing.features import Expected
 from medcutmix_pipeline.loader.mixing.hook import LayerHook, Step, device_of, find_layers, within_wrappers
@@ -53,7 +54,8 @@ class AttentiveManifoldMix:
     class token, mix before the last block: only a block after the mix carries it from patch tokens to the class token.
 
     With gradient checkpointing, a layer that is run again in the backward pass is mixed as it was in the forward pass,
-    whether other passes share the loss, with the mix or without; the plans of the last 16 contexts are kept for it.
+    whether other passes share the loss, with the mix or without, and with checkpoints within checkpoints. The plans of
+    the last 16 contexts are kept for it; a pass that lies further back raises.
     With `torch.compile`, create the mix before the first call of the compiled model; there is one graph for each layer
     and one without the mix, whatever the plans. In mode `append` the number of rows differs from step to step: set
     `torch._dynamo.config.force_nn_module_property_static_shapes` to False, or every number is compiled anew. A layer
@@ -78,7 +80,8 @@ class AttentiveManifoldMix:
 
     Raises:
         ValueError: no such layer or choice; and, in the forward pass, features that do not fit the plan.
-        RuntimeError: on entry, the mix is a copy that has no model.
+        RuntimeError: this torch does not tell passes apart; on entry, the mix is a copy that has no model; in the
+            backward pass, a checkpointed layer is run again for a pass of which the plan is not kept any more.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class AttentiveManifoldMix:
         prefix_tokens: int | str = "auto",
         grid: tuple[int, int] | None = None,
     ) -> None:
+        check_torch()
         check_choices(weights, share, map)
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
+from medcutmix_pipeline.loader.mixing.autograd import FORWARD, asking_node, backward_pass, next_node
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.loader.mixing.hook import Step
 
-# Beginnings and ends of contexts that are kept: those of 16. Each holds the maps of its batch.
-KEPT = 32
-
-# The number of the backward pass outside of any.
-FORWARD = -1
+KEPT = 16
+"""Contexts of which the steps are kept. Each holds the maps of its batch."""
 
 
-def backward_pass() -> int:
-    """The number of the backward pass that runs in this thread; torch.utils.checkpoint tells them in the same way."""
-    return torch._C._current_graph_task_id()
-
-
-def next_node() -> int:
-    """The number that autograd gives to the next node that this thread puts into a graph."""
-    return torch._C._autograd._get_sequence_nr()
-
-
-@dataclass
-class _Stretch:
-    """Nodes that were made in one context, from one number on, or outside of contexts, after the one of this step."""
+class _Stretch(NamedTuple):
+    """Nodes that were made in one context, or outside of any, from one number on."""
 
     start: int
     layer: str | None = None
     step: Step | None = None
-    ran_outside: bool = False
 
 
 class Passes:
@@ -47,23 +31,24 @@ class Passes:
     """
 
     def __init__(self) -> None:
-        self._stretches = deque([_Stretch(0)], maxlen=KEPT)
+        self._stretches = deque([_Stretch(0)], maxlen=2 * KEPT)
 
     def turn_to(self, layer: str | None, step: Step | None) -> None:
-        """A context of this step begins or ends here."""
+        """A context of this step begins here, or goes on; or, with nothing, none is open from here on."""
         if backward_pass() == FORWARD:
             self._stretches.append(_Stretch(next_node(), layer, step))
 
-    def ran_outside(self) -> None:
-        """A layer ran outside of the context: from there it may be run again."""
-        self._stretches[-1].ran_outside = True
-
     def step_again(self, layer: str) -> Step | None:
-        """What was mixed at this layer in the pass that is run again here; None where nothing was."""
-        node = torch._C._current_autograd_node()
-        number = next_node() if node is None else node._sequence_nr()
-        latest_first = reversed(self._stretches)
-        # Of a reentrant checkpoint within another one the node is made in the backward pass, and lies in no pass that
-        # was seen. If the layer never ran outside of the context, it is one of the last step.
-        stretch = next((s for s in latest_first if s.start <= number), self._stretches[-1])
-        return stretch.step if stretch.layer == layer and not stretch.ran_outside else None
+        """What was mixed at this layer in the pass that is run again here; None where nothing was.
+
+        Raises:
+            RuntimeError: the pass was in a context that is not kept any more, or before it.
+        """
+        number = asking_node()
+        for stretch in reversed(self._stretches):
+            if stretch.start <= number:
+                return stretch.step if stretch.layer == layer else None
+        raise RuntimeError(
+            f"layer {layer!r} is run again for a pass more than {KEPT} contexts back, whose plan is not kept: with "
+            "gradient checkpointing, call backward() sooner"
+        )

@@ -6,10 +6,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch._compile import _disable_dynamo
 
+from medcutmix_pipeline.loader.mixing.autograd import next_node, uncompiled
 from medcutmix_pipeline.loader.mixing.features import first_tensor
-from medcutmix_pipeline.loader.mixing.passes import next_node
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +61,6 @@ class Unmixed:
         warnings.warn(f"the reports are mixed, but not the features: layer {layer!r} {why}", stacklevel=stacklevel)
 
 
-@_disable_dynamo
+@uncompiled
 def _made_nodes(context: Context) -> bool:
     return next_node() > context.since
