@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 
 import fsspec
@@ -99,6 +100,15 @@ def test_shards_that_are_named_take_their_facts_from_the_manifest_beside_them(fo
     )
     monkeypatch.chdir(folder / "shards")
     assert names(find_shards(ways(".")[way], None)) == NAMES
+
+
+def test_a_folder_may_have_a_question_mark_in_its_name(folder, tmp_path):
+    odd = tmp_path / "why?" / "dataset"
+    shutil.copytree(folder, odd)
+    for where in (odd, odd / "shards" / "*.tar"):
+        shards = find_shards(where, None)
+        assert names(shards) == NAMES
+        assert all(ref.sha256 for ref in shards.refs)
 
 
 @pytest.mark.parametrize("way", ways(""))

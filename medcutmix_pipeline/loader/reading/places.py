@@ -21,7 +21,7 @@ _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 def names_shards(place: str) -> bool:
     """Whether a place is that of shards; if not, it is a dataset's folder."""
-    return place.split("?")[0].endswith(".tar") or (glob.has_magic(place) and not Path(place).is_dir())
+    return shown(place).endswith(".tar") or (glob.has_magic(place) and not Path(place).is_dir())
 
 
 def shards_at(place: str) -> Iterable[str]:

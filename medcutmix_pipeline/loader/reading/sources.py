@@ -112,7 +112,7 @@ def _contents_beside(url: str, datasets: dict[str, Contents]) -> Contents:
     """What is known of the dataset in whose `shards/` a shard lies, looked up once; empty where there is none."""
     folder = _folder(url)
     root, _, last = folder.rpartition("/")
-    if last != "shards" or "?" in url:
+    if last != "shards" or shown(url) != url:
         return Contents()
     if folder not in datasets:
         datasets[folder] = read_contents(root if root or folder.startswith("/") else ".") or Contents()
@@ -172,8 +172,8 @@ def _split(ref: ShardRef) -> str:
 
 
 def _folder(url: str) -> str:
-    return url.split("?")[0].rpartition("/")[0]
+    return shown(url).rpartition("/")[0]
 
 
 def _stem(url: str) -> str:
-    return url.split("?")[0].rpartition("/")[2].removesuffix(".tar")
+    return shown(url).rpartition("/")[2].removesuffix(".tar")
