@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
+import os
 import pickle
+import threading
 
 import pytest
 
 from medcutmix_pipeline.loader import MixLoader, ShardError
+from medcutmix_pipeline.loader.epochs.stream import EpochRun
 from medcutmix_pipeline.loader.reading import reader as reading
 from tests.loader.batches import same
 from tests.loader.made import write_dataset
@@ -89,6 +93,30 @@ def test_damage_met_while_reading_ahead_is_told_in_the_epoch_that_it_belongs_to(
     assert len(first) == len(loader)
     with pytest.raises(ShardError, match="is damaged"):
         list(epochs(loader, [1]))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork here")
+def test_a_fork_does_not_wait_for_what_its_parent_reads_ahead(folder, monkeypatch):
+    loader, parent, free = MixLoader(folder, 2, pool_shards=2), os.getpid(), threading.Event()
+    made = EpochRun.pool
+
+    def held_in_the_parent(run, *rest):
+        if run.chance.epoch == 1 and os.getpid() == parent:
+            free.wait()
+        return made(run, *rest)
+
+    monkeypatch.setattr(EpochRun, "pool", held_in_the_parent)
+    list(epochs(loader, [0]))
+    context = multiprocessing.get_context("fork")
+    told = context.SimpleQueue()
+    child = context.Process(target=lambda: told.put([batch.keys for batch in next(epochs(loader, [1]))]), daemon=True)
+    child.start()
+    child.join(30)
+    ended = not child.is_alive()
+    child.kill()
+    free.set()
+    assert ended
+    assert told.get() == [batch.keys for batch in next(epochs(loader, [1]))]
 
 
 def test_a_loader_with_an_epoch_read_ahead_can_be_copied_and_pickled(folder):

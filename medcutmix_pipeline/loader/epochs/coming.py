@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,10 +28,11 @@ class Opened:
 
 
 class ComingEpoch:
-    """Holds at most one epoch that was opened before it is asked for. Copied or pickled it is empty."""
+    """Holds at most one epoch that was opened before it is asked for. Copied, pickled or in a fork it is empty."""
 
     def __init__(self) -> None:
         self._kept: tuple[Hashable, Opened] | None = None
+        self._process = os.getpid()
 
     def __reduce__(self) -> tuple[type[ComingEpoch], tuple[()]]:
         return ComingEpoch, ()
@@ -40,9 +42,11 @@ class ComingEpoch:
         self.close()
         make = partial(run.pool, reader, wishes, 0, Courtesy())
         self._kept = key, Opened(reader, Background(1, "coming").submit(make))
+        self._process = os.getpid()
 
     def take(self, key: Hashable) -> Opened | None:
         """The epoch that was opened under this key, for the caller to use and close; any other is let go."""
+        self._leave_to_parent()
         if self._kept is not None and self._kept[0] == key:
             opened, self._kept = self._kept[1], None
             return opened
@@ -51,6 +55,12 @@ class ComingEpoch:
 
     def close(self) -> None:
         """Stop reading, and let go of what was read."""
+        self._leave_to_parent()
         if self._kept is not None:
             self._kept[1].reader.stop()
+            self._kept = None
+
+    def _leave_to_parent(self) -> None:
+        """Forget what a process opened from which this one was forked: its threads are not here, nor will it come."""
+        if self._process != os.getpid():
             self._kept = None
