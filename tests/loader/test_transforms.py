@@ -152,6 +152,8 @@ def test_partners_are_cropped_alike_and_their_maps_with_them(built):
         (lambda image, maps, _: (image, maps.float() / 255), r"torch.float32 of maps \[\d, \d+, \d+\] torch.uint8"),
         (lambda image, maps, _: (image, maps[:0]), r"makes \[0, \d+, \d+\] torch.uint8 of maps"),
         (lambda image, maps, _: (image, maps[:, 1:]), "must leave their number, shape and type as they came"),
+        (lambda image, maps, _: image, "the transform gives Tensor: it must give two tensors"),
+        (lambda image, maps, _: (image.numpy(), maps), r"the transform gives \['ndarray', 'Tensor'\]"),
         (lambda image, maps, rng: (image[:, rng.integers(9) :], maps), "images of unlike size or type"),
     ],
 )

@@ -68,7 +68,7 @@ def decode_row(
 def _change(made: Decoded, pixels: NDArray[np.uint8], transform: Transform, rng: np.random.Generator) -> None:
     asked = [m for m in (made.host_map, made.lent_map) if m is not None]
     maps = torch.from_numpy(np.stack(asked)) if asked else torch.zeros((0, 1, 1), dtype=torch.uint8)
-    made.image, moved = transform(torch.from_numpy(pixels.copy())[None], maps, rng)
+    made.image, moved = _two_tensors(transform(torch.from_numpy(pixels.copy())[None], maps, rng))
     if asked and (moved.dtype != torch.uint8 or moved.shape != maps.shape):
         raise UsageError(
             f"the transform makes {list(moved.shape)} {moved.dtype} of maps {list(maps.shape)} torch.uint8: it must "
@@ -77,6 +77,13 @@ def _change(made: Decoded, pixels: NDArray[np.uint8], transform: Transform, rng:
     left = list(moved.numpy())
     made.host_map = left.pop(0) if made.host_map is not None else None
     made.lent_map = left.pop(0) if made.lent_map is not None else None
+
+
+def _two_tensors(given: object) -> tuple[Tensor, Tensor]:
+    if isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(one, torch.Tensor) for one in given):
+        return given[0], given[1]
+    told = [type(one).__name__ for one in given] if isinstance(given, tuple | list) else type(given).__name__
+    raise UsageError(f"the transform gives {told}: it must give two tensors, (image, maps)")
 
 
 def images_of(pixels: Tensor, decoded: Sequence[Decoded]) -> Tensor:
