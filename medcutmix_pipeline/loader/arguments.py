@@ -6,10 +6,14 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from medcutmix_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from medcutmix_pipeline.loader.epochs.wishes import Normalize
 
 
 def alpha_of(given: float | None, manifest: Mapping[str, Any]) -> float:
@@ -46,3 +50,18 @@ def whole(name: str, value: Any, least: int | None = 1) -> int:
     if least is not None and number < least:
         raise UsageError(f"{name} must be at least {least}, not {number}")
     return number
+
+
+def check_normalize(normalize: Normalize | None) -> None:
+    """UsageError unless it is None, or a mean and a deviation that images can be normalised with."""
+    if normalize is None:
+        return
+    try:
+        mean, std = (np.asarray(told, np.float64) for told in normalize)
+        fits = len(np.broadcast_shapes(mean.shape, std.shape)) <= 1 and np.isfinite(mean).all() and (std > 0).all()
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise UsageError(
+            f"normalize must be (mean, std), each a number or one for each channel, std above 0, not {normalize!r}"
+        )

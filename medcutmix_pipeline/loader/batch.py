@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -187,8 +189,16 @@ class MixBatch:
     def _moved(self, change: Callable[[Tensor], Tensor], plan: MixPlan) -> MixBatch:
         tokens = self.tokens
         if tokens is not None:
-            tokens = {name: change(v) if isinstance(v, Tensor) else v for name, v in tokens.items()}
+            # What a tokenizer of transformers gives is asked by attribute, too: it stays what it is.
+            kept = copy.copy(tokens) if isinstance(tokens, MutableMapping) else dict(tokens)
+            kept.update({name: change(v) for name, v in tokens.items() if isinstance(v, Tensor)})
+            tokens = kept
         return replace(self, images=change(self.images), repeated=change(self.repeated), plan=plan, tokens=tokens)
+
+
+def can_pin() -> bool:
+    """Whether there is a GPU that memory could be page-locked for."""
+    return torch.cuda.is_available() or torch.xpu.is_available()
 
 
 def _tensor_fields(plan: MixPlan) -> list[str]:
@@ -215,7 +225,7 @@ def _in_order(name: str, told: Any, rows: Tensor) -> Any:
 
 
 def _permutation(order: Sequence[int] | Tensor, rows: int) -> Tensor:
-    given = torch.as_tensor(order, dtype=torch.int64).cpu()
-    if given.shape != (rows,) or not torch.equal(given.sort().values, torch.arange(rows)):
+    given = torch.as_tensor(order, dtype=torch.int64, device="cpu")
+    if given.shape != (rows,) or not torch.equal(given.sort().values, torch.arange(rows, device="cpu")):
         raise ValueError(f"order must be a permutation of 0 to {rows - 1}")
     return given

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from torch.utils.data import IterableDataset, get_worker_info
 
 from medcutmix_pipeline.errors import UsageError
-from medcutmix_pipeline.loader.arguments import alpha_of, check_choices, whole
+from medcutmix_pipeline.loader.arguments import alpha_of, check_choices, check_normalize, whole
+from medcutmix_pipeline.loader.batch import can_pin
 from medcutmix_pipeline.loader.epochs.ahead import ahead
 from medcutmix_pipeline.loader.epochs.clock import Clock
 from medcutmix_pipeline.loader.epochs.coming import ComingEpoch
-from medcutmix_pipeline.loader.epochs.ranks import rank_and_world, threads_for
+from medcutmix_pipeline.loader.epochs.ranks import check_rank, rank_and_world, threads_for
 from medcutmix_pipeline.loader.epochs.series import EpochSeries, batches_in_pool
-from medcutmix_pipeline.loader.epochs.wishes import Texts, Transform, Wishes
+from medcutmix_pipeline.loader.epochs.wishes import Normalize, Texts, Transform, Wishes
 from medcutmix_pipeline.loader.reading.buffers import Buffers
 from medcutmix_pipeline.loader.reading.reader import ShardReader
 from medcutmix_pipeline.loader.reading.remembered import Remembered
@@ -70,7 +72,8 @@ class MixLoader(IterableDataset["MixBatch"]):
         tokenizer: makes `batch.tokens` of the list of texts.
         normalize: (mean, std), each a number or one for each channel: images leave as float32 with as many channels;
             None: uint8 with one channel (`batch.normalised` does it on the GPU).
-        pin_memory: batches leave in page-locked memory.
+        pin_memory: batches leave in page-locked memory; not where there is no GPU, nor from workers of a DataLoader,
+            which can do it itself.
         verify: compare each shard's sha256 with the manifest when it is first read.
         on_error: "raise" at a damaged or hostile shard or sample; "skip" fills its rows with others of the batch,
             marked in `batch.repeated` and named in `batch.skipped`.
@@ -104,7 +107,7 @@ class MixLoader(IterableDataset["MixBatch"]):
         prefetch: int = 2,
         transform: Transform | None = None,
         tokenizer: Callable[[list[str]], Mapping[str, Any]] | None = None,
-        normalize: tuple[Sequence[float] | float, Sequence[float] | float] | None = None,
+        normalize: Normalize | None = None,
         pin_memory: bool = False,
         verify: bool = True,
         on_error: Literal["raise", "skip"] = "raise",
@@ -117,6 +120,7 @@ class MixLoader(IterableDataset["MixBatch"]):
         threads = None if threads is None else whole("threads", threads)
         self.batch_size, self.seed, self.shuffle, self.last = batch_size, whole("seed", seed, None), shuffle, last
         self.rank, self.world_size = rank_and_world(rank, world_size)
+        self._rank_is_told = rank is not None
         self._threads, self._prefetch = threads, whole("prefetch", prefetch)
         self._skip, self._largest = on_error == "skip", max_shard_bytes
         check_choices(
@@ -125,6 +129,7 @@ class MixLoader(IterableDataset["MixBatch"]):
             last=(last, ("drop", "pad")),
             on_error=(on_error, ("raise", "skip")),
         )
+        check_normalize(normalize)
         shards = find_shards(where, split, max_shard_bytes)
         self._refs = shards.refs
         self._unverified = set(range(len(self._refs))) if verify else set()
@@ -171,7 +176,7 @@ class MixLoader(IterableDataset["MixBatch"]):
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next: other pairs, other λ, another order."""
-        self._clock.epoch = epoch
+        self._clock.epoch = whole("epoch", epoch, 0)
         self._epochs_are_told = True
 
     def close(self) -> None:
@@ -205,8 +210,9 @@ class MixLoader(IterableDataset["MixBatch"]):
             UsageError: the state is that of other shards, or of another seed, batch size or number of ranks.
         """
         try:
-            epoch, number, fingerprint = int(state["epoch"]), int(state["batch"]), state["fingerprint"]
-        except (KeyError, TypeError, ValueError):
+            epoch, number = whole("epoch", state["epoch"], 0), whole("batch", state["batch"], 0)
+            fingerprint = state["fingerprint"]
+        except (KeyError, TypeError, UsageError):
             raise UsageError("this is no state of a loader: give it what state_dict() or batch.state gave") from None
         if fingerprint != self._epochs.fingerprint(epoch):
             raise UsageError(
@@ -216,6 +222,8 @@ class MixLoader(IterableDataset["MixBatch"]):
         self._clock.resume(epoch, number)
 
     def __iter__(self) -> Iterator[MixBatch]:
+        if not self._rank_is_told:
+            check_rank(self.rank, self.world_size)
         worker = get_worker_info()
         offset, step = (worker.id, worker.num_workers) if worker else (0, 1)
         epoch, start = self.epoch, self._clock.begin(offset, step)
@@ -229,12 +237,15 @@ class MixLoader(IterableDataset["MixBatch"]):
         """Every `step`-th batch of the epoch from number `start + offset` on; `alone`: in no worker of a DataLoader."""
         run, fingerprint = self._epochs.run(epoch), self._epochs.fingerprint(epoch)
         opened = self._coming.take((epoch, fingerprint)) if alone and start == 0 else None
+        wishes = self._wishes
+        if wishes.pin_memory and not (alone and can_pin()):  # a worker's batches are copied on their way
+            wishes = replace(wishes, pin_memory=False)
         reader = opened.reader if opened else self._reader()
         numbers = range(start + offset, run.layout.batches, step)
         made = run.batches(
             numbers,
             reader,
-            self._wishes,
+            wishes,
             self._image_memory,
             threads_for(self._threads, step),
             opened.pool if opened else None,

@@ -4,11 +4,12 @@ import io
 import json
 import tarfile
 import threading
-from collections import Counter
+from collections import Counter, UserDict
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from PIL import Image
 from torch.utils.data import DataLoader
 
@@ -249,6 +250,62 @@ def test_what_a_tokenizer_gives_for_no_row_is_not_left_in_the_old_order(odd, odd
         batch.reorder([3, 1, 0, 2])
 
 
+class Encoded(UserDict):
+    """Gives what it holds as attributes as well, as what tokenizers of transformers give does."""
+
+    def __getattr__(self, name):
+        try:
+            return self.__dict__["data"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def test_what_a_tokenizer_gives_stays_of_its_kind_when_the_batch_moves(odd):
+    (loader,) = loaders(odd, 1, tokenizer=lambda texts: Encoded(ids=torch.ones(len(texts)), names=texts))
+    batch = next(iter(loader))
+    moved = batch.to("meta")
+    assert moved.tokens.ids.device.type == moved.images.device.type == "meta"
+    assert moved.tokens.names == batch.texts
+    assert batch.tokens.ids.device.type == "cpu"
+
+
+def test_another_default_device_leaves_batches_on_the_cpu(odd):
+    (plain,) = loaders(odd, 1)
+    with torch.device("meta"):
+        (other,) = loaders(odd, 1)
+        other.set_epoch(3)
+        batches = [batch.reorder([3, 1, 0, 2]) for batch in other]
+    plain.set_epoch(3)
+    expected = list(plain)
+    assert all_same(batches, [batch.reorder([3, 1, 0, 2]) for batch in expected])
+    assert all_same(DataLoader(other, batch_size=None, num_workers=1), expected)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_where_nothing_can_be_pinned_batches_come_all_the_same(odd, monkeypatch, workers):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.xpu, "is_available", lambda: False)
+    (loader,), (plain,) = loaders(odd, 1, pin_memory=True), loaders(odd, 1)
+    assert all_same(DataLoader(loader, batch_size=None, num_workers=workers), plain)
+
+
+def test_workers_pin_nothing(odd, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    (loader,), (plain,) = loaders(odd, 1, pin_memory=True), loaders(odd, 1)
+    assert all_same(DataLoader(loader, batch_size=None, num_workers=1, multiprocessing_context="fork"), plain)
+
+
+def test_a_loader_that_was_made_before_its_process_had_a_rank_is_told(odd, monkeypatch):
+    early, (told,) = MixLoader(odd, 4), loaders(odd, 1)
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    with pytest.raises(UsageError, match=r"made for rank 0 of 1, .* this is rank 1 of 2: make the loader after init"):
+        iter(early)
+    assert len(list(told)) == len(told)
+    assert len(list(MixLoader(odd, 4))) == len(early) // 2
+
+
 def test_leaving_an_epoch_early_ends_the_loader_s_threads(odd):
     before = set(threading.enumerate())
     for _ in range(5):
@@ -279,7 +336,14 @@ def test_too_few_samples_for_a_batch_on_every_rank_are_told(tmp_path):
         ({"mix": 1.5}, r"mix must be in \[0, 1\]"),
         ({"alpha": -1}, "alpha must be positive"),
         ({"alpha": [0.4]}, "alpha must be positive"),
+        ({"mix": "half"}, r"mix must be in \[0, 1\], not 'half'"),
+        ({"mix": lambda epoch: None}, r"mix must be in \[0, 1\], not None"),
+        ({"normalize": 0.5}, "normalize must be"),
+        ({"normalize": (0.5,)}, "normalize must be"),
+        ({"normalize": ([0.5, 0.5, 0.5], [0.5, 0.5])}, "normalize must be"),
+        ({"normalize": (0.5, 0)}, "normalize must be .* std above 0"),
         ({"rank": 0}, "give both rank and world_size"),
+        ({"rank": "0", "world_size": 2}, "rank must be a whole number"),
         ({"rank": 2, "world_size": 2}, "rank 2 is not one of 2"),
     ],
 )

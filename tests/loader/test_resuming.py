@@ -49,6 +49,15 @@ def test_a_state_of_another_loader_is_refused(odd):
             other.load_state_dict(loader.state_dict())
     with pytest.raises(UsageError, match="no state of a loader"):
         loader.load_state_dict({"epoch": 1})
+    with pytest.raises(UsageError, match="no state of a loader"):
+        loader.load_state_dict(loader.state_dict() | {"batch": -1})
+
+
+@pytest.mark.parametrize("epoch", [-1, 1.5, "2", None])
+def test_what_is_no_epoch_is_refused(odd, epoch):
+    (loader,) = loaders(odd, 1)
+    with pytest.raises(UsageError, match="epoch must be"):
+        loader.set_epoch(epoch)
 
 
 def some(loader, count):

@@ -19,8 +19,10 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self._told = torch.tensor([0, -1, 0, 0, 0])
-        self._begun = torch.zeros(_WORKERS, dtype=torch.int64)  # the last resumption at which each worker has begun
+        # On the CPU also where a script has made another device the default: workers are to see them.
+        self._told = torch.tensor([0, -1, 0, 0, 0], device="cpu")
+        # The last resumption at which each worker has begun.
+        self._begun = torch.zeros(_WORKERS, dtype=torch.int64, device="cpu")
         self._reached = -1, 0  # the epoch and batch that this process has come to
         self._share()
 
@@ -51,7 +53,7 @@ class Clock:
 
     def resume(self, epoch: int, batch: int) -> None:
         """Let the next iteration begin at this batch of this epoch."""
-        self._told.copy_(torch.tensor([epoch, epoch, batch, int(self._told[_RESUMPTIONS]) + 1, 0]))
+        self._told.copy_(torch.tensor([epoch, epoch, batch, int(self._told[_RESUMPTIONS]) + 1, 0], device="cpu"))
         self._reached = -1, 0
 
     def begin(self, worker: int, workers: int) -> int:

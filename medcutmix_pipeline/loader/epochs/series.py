@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -48,9 +49,13 @@ class EpochSeries:
 
     def share(self, epoch: int) -> float:
         """The share of matched hosts that are mixed. UsageError where `mix` gives none in [0, 1]."""
-        share = float(self.mix(epoch) if callable(self.mix) else self.mix)
+        told = self.mix(epoch) if callable(self.mix) else self.mix
+        try:
+            share = float(told)
+        except (TypeError, ValueError):
+            share = math.nan
         if not 0 <= share <= 1:
-            raise UsageError(f"mix must be in [0, 1], not {share}")
+            raise UsageError(f"mix must be in [0, 1], not {told!r}")
         return share
 
     def layout(self, epoch: int) -> EpochLayout:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Texts = Literal["mixed", "original", "appended"]
+Normalize = tuple["Sequence[float] | float", "Sequence[float] | float"]
+"""(mean, std), each a number or one for each channel."""
 
 
 class Transform(Protocol):
@@ -36,5 +38,5 @@ class Wishes:
     skip: bool
     transform: Transform | None = None
     tokenizer: Callable[[list[str]], Mapping[str, Any]] | None = None
-    normalize: tuple[Sequence[float] | float, Sequence[float] | float] | None = None
+    normalize: Normalize | None = None
     pin_memory: bool = False
