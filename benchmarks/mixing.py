@@ -18,9 +18,9 @@ import torch
 import transformers
 
 from benchmarks.suite import run, side_by_side
-from medcutmix_pipeline.loader.batch import MixPlan
 from medcutmix_pipeline.loader.mixing.mix import AttentiveManifoldMix
 from medcutmix_pipeline.loader.mixing.weights import mix_weights
+from medcutmix_pipeline.loader.plan import MixPlan
 
 if TYPE_CHECKING:
     import argparse

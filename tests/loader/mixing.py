@@ -12,7 +12,7 @@ import torch.distributed as dist
 from PIL import Image
 from torch import nn
 
-from medcutmix_pipeline.loader.batch import MixPlan
+from medcutmix_pipeline.loader.plan import MixPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

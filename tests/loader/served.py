@@ -93,3 +93,11 @@ def serving(folder):
         yield served
         served.shutdown()
         thread.join()
+
+
+def one_line(caught) -> str:
+    """What an error says, which must be a line that can be read."""
+    message = str(caught.value)
+    assert "\n" not in message
+    assert 10 < len(message) < 300
+    return message

@@ -17,37 +17,17 @@ from medcutmix_pipeline.loader import MixLoader, ShardError
 from medcutmix_pipeline.loader.reading import remote, whole
 from medcutmix_pipeline.loader.reading.sources import find_shards, read_shard_bytes
 from tests.loader.made import write_dataset
-from tests.loader.served import serving
+from tests.loader.served import one_line
 
 COUNTS = [5, 3, 4]
 LARGEST = 1 << 30
+pytestmark = pytest.mark.usefixtures("waited")
 PAUSE = remote._pause
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return write_dataset(tmp_path_factory.mktemp("fetch") / "dataset", COUNTS)
-
-
-@pytest.fixture
-def server(folder):
-    with serving(folder) as served:
-        yield served
-
-
-@pytest.fixture(autouse=True)
-def waited(monkeypatch):
-    """The seconds that are waited between attempts; nobody waits."""
-    told = []
-    monkeypatch.setattr(remote, "_pause", lambda seconds, stopped: told.append(seconds))
-    return told
-
-
-def one_line(caught) -> str:
-    message = str(caught.value)
-    assert "\n" not in message
-    assert 10 < len(message) < 300
-    return message
 
 
 @pytest.mark.parametrize("trouble", ["busy", "cut", "cut_in_a_chunk", "nonsense", "hang_up"])

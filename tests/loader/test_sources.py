@@ -12,17 +12,18 @@ import pytest
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.loader import MixLoader, ShardError
-from medcutmix_pipeline.loader.reading import remote, sources
+from medcutmix_pipeline.loader.reading import sources
 from medcutmix_pipeline.loader.reading.sources import find_shards, read_shard_bytes
 from medcutmix_pipeline.schemas.config import ShardsConfig
 from medcutmix_pipeline.stages.pixel.bake import pixel_mixes
 from medcutmix_pipeline.stages.shards.tar import write_tar
 from tests.loader.made import DISEASES, samples_of, write_dataset, write_shard
-from tests.loader.served import serving
+from tests.loader.served import one_line
 
 COUNTS = [5, 3, 4]
 NAMES = [f"train-{n:06}" for n in range(3)]
 LARGEST = 1 << 30
+pytestmark = pytest.mark.usefixtures("waited")
 
 
 @pytest.fixture(scope="module")
@@ -38,29 +39,8 @@ def bare(folder, tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def server(folder):
-    with serving(folder) as served:
-        yield served
-
-
-@pytest.fixture(autouse=True)
-def waited(monkeypatch):
-    """The seconds that are waited between attempts; nobody waits."""
-    told = []
-    monkeypatch.setattr(remote, "_pause", lambda seconds, stopped: told.append(seconds))
-    return told
-
-
 def names(shards):
     return [ref.name for ref in shards.refs]
-
-
-def one_line(caught) -> str:
-    message = str(caught.value)
-    assert "\n" not in message
-    assert 10 < len(message) < 300
-    return message
 
 
 @pytest.fixture

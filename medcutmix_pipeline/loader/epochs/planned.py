@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from medcutmix_pipeline.hashing import keyed_hash
-from medcutmix_pipeline.loader.batch import MixPlan
+from medcutmix_pipeline.loader.plan import MixPlan
 from medcutmix_pipeline.loader.reading.courtesy import at_full_speed
 
 if TYPE_CHECKING:

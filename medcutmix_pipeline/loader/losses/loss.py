@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from medcutmix_pipeline.loader.losses.gather import Rows, gather_rows, local_rows
 
 if TYPE_CHECKING:
-    from medcutmix_pipeline.loader.batch import MixPlan
+    from medcutmix_pipeline.loader.plan import MixPlan
 
 NEIGHBOURS = ("none", "study", "partner", "finding")
 

@@ -11,8 +11,8 @@ from medcutmix_pipeline.loader.mixing.autograd import FORWARD, backward_pass, ne
 from medcutmix_pipeline.loader.mixing.passes import Passes
 
 if TYPE_CHECKING:
-    from medcutmix_pipeline.loader.batch import MixPlan
     from medcutmix_pipeline.loader.mixing.hook import Step
+    from medcutmix_pipeline.loader.plan import MixPlan
 
 
 @dataclass

@@ -14,9 +14,9 @@ from medcutmix_pipeline.loader.mixing.features import first_tensor, with_first_t
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from medcutmix_pipeline.loader.batch import MixPlan
     from medcutmix_pipeline.loader.mixing.features import Expected
     from medcutmix_pipeline.loader.mixing.mix import AttentiveManifoldMix
+    from medcutmix_pipeline.loader.plan import MixPlan
 
 # Names that wrappers of torch put between a model and its layers.
 WRAPPERS = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})

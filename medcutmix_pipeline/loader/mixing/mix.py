@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from medcutmix_pipeline.hashing import keyed_hash
-from medcutmix_pipeline.loader.batch import MixBatch, MixPlan
+from medcutmix_pipeline.loader.batch import MixBatch
 from medcutmix_pipeline.loader.mixing.autograd import check_torch
 from medcutmix_pipeline.loader.mixing.context import Course
 from medcutmix_pipeline.loader.mixing.features import Expected
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from torch import Tensor, nn
+
+    from medcutmix_pipeline.loader.plan import MixPlan
 
 MODES = ("replace", "append")
 
