@@ -269,3 +269,22 @@ def test_a_finding_in_front_of_a_note_is_kept(said: str, left: str, reader: Repo
 )
 def test_a_note_that_says_nothing_for_certain_goes_as_a_whole(said: str, reader: ReportReader) -> None:
     assert reader.clean(f"Edema. {said}") == "Edema."
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("I called Dr. ___ to inform her of a large left pneumothorax.", "A large left pneumothorax."),
+        ("Dr. Miller was notified of new effusions by telephone.", "New effusions."),
+        ("Dr. Miller was informed that there is no pneumothorax.", "No pneumothorax."),
+        ("Results were called to Dr. ___: right pneumothorax, ETT too low.", "Right pneumothorax, ETT too low."),
+        ("DR. MILLER NOTIFIED OF LARGE PNEUMOTHORAX WITH JANE PRESENT.", "LARGE PNEUMOTHORAX."),
+        ("Dr. Miller was told of the pneumothorax.", ""),
+        ("Dr. ___ was paged about a pneumothorax of Mr. Brown.", ""),
+        ("If Dr. ___ is aware of a pneumothorax, no action is needed.", ""),
+    ],
+)
+def test_a_finding_that_somebody_was_told_of_is_kept_unless_it_is_known(
+    said: str, left: str, reader: ReportReader
+) -> None:
+    assert reader.clean(said) == left
