@@ -546,6 +546,8 @@ FORMS: dict[str, list[tuple[str, str, str | None]]] = {
         ("Fractured sternotomy wires.", "Fracture", None),
         ("Fractured sternotomy wires.", "Support Devices", "present"),
         ("No displacement of the rib fracture.", "Fracture", "present"),
+        ("The lowest sternotomy wire is fractured.", "Fracture", None),
+        ("The lowest sternotomy wire is fractured.", "Support Devices", "present"),
     ],
     "several contours at once": [
         ("The mediastinal and hilar contours are unremarkable.", "Enlarged Cardiomediastinum", "absent"),

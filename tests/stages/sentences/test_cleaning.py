@@ -288,3 +288,25 @@ def test_a_finding_that_somebody_was_told_of_is_kept_unless_it_is_known(
     said: str, left: str, reader: ReportReader
 ) -> None:
     assert reader.clean(said) == left
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("LUNGS/PLEURA: There is a right effusion.", "There is a right effusion."),
+        ("2. Lungs and pleural spaces : small effusion.", "Small effusion."),
+        ("Support devices: Left PICC.", "Left PICC."),
+        ("Support devices: None.", "Support devices: None."),
+        ("Heart: Enlarged.", "Heart: Enlarged."),
+        ("Pleural effusion: Small.", "Pleural effusion: Small."),
+        ("Right lung: Small effusion.", "Right lung: Small effusion."),
+        ("Lungs: Clear without effusion.", "Lungs: Clear without effusion."),
+    ],
+)
+def test_a_label_is_part_of_the_sentence_only_where_it_says_something(
+    said: str, text: str, reader: ReportReader
+) -> None:
+    report = reader.read(reader.clean(said))
+    (sentence,) = report.sentences
+    assert sentence.text == text
+    assert all(sentence.start <= m.start < m.end <= sentence.end for m in sentence.mentions)

@@ -94,7 +94,7 @@ def test_an_addendum_with_a_number_is_kept(reader: ReportReader) -> None:
         ("Edema. Age: 55 years. Small effusion.", "Edema. Small effusion."),
         ("EXAM: LIMITED. SMALL EFFUSION. FRACTURE AGE: INDETERMINATE.", None),
         ("HEART ENLARGED. TECHNIQUE: AP. SMALL EFFUSION.", "HEART ENLARGED. SMALL EFFUSION."),
-        ("\nTechnique: PA\nLungs: clear.\nExam: limited\nEffusion.", "Lungs: clear. Exam: limited. Effusion."),
+        ("\nTechnique: PA\nLungs: clear.\nExam: limited\nEffusion.", "Lungs: Clear. Exam: limited. Effusion."),
     ],
 )
 def test_a_label_amid_findings_swallows_no_finding(body: str, kept: str | None, reader: ReportReader) -> None:
