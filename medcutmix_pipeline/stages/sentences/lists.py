@@ -81,7 +81,7 @@ def backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue],
         over = structure.clause[hits[nearest].end - 1] != structure.clause[start]
         if over and cue.after == "uncertain" and any(word in cue.phrase for word in _REOPENS):
             taken_back.add(nearest)
-        for number in [nearest] if over else _coordinated(structure, hits, nearest, cue):
+        for number in [nearest] if over else _coordinated(structure, hits, nearest, start):
             if over or number not in target or _outdoes(cue, target[number]):
                 target[number] = cue
     return after, between, taken_back
@@ -114,8 +114,10 @@ def _reaches(structure: Structure, hit: Hit, start: int, cue: Cue) -> bool:
     first = start
     while first > 0 and part[first - 1] == part[start] and _carries_on(structure, first - 1):
         first -= 1
-    if part[start] - part[last] == 1:
-        joint = words[_joint(part, start)]
+    opening = _joint(part, start)
+    commas = words[opening - 1] == "," and part[opening - 1] > part[last]  # ", or" opens two parts
+    if part[start] - part[last] == 1 + commas:
+        joint = words[opening]
         if joint in ("or", "nor") or (joint == "and" and (words[start] in _PLURAL or words[start] in _LABEL)):
             return True
     opens = words[first] in JOINING or words[first - 1] in JOINING
@@ -164,11 +166,13 @@ def _joint(part: list[int], at: int) -> int:
     return first
 
 
-def _coordinated(structure: Structure, hits: Sequence[Hit], nearest: int, cue: Cue) -> list[int]:
-    """The hit and those joined to it in a list: "A, B and C are not seen", "A, B, C: none"."""
+def _coordinated(structure: Structure, hits: Sequence[Hit], nearest: int, at: int) -> list[int]:
+    """The hit and those joined to it in a list that the phrase `at` ends: "A, B and C are not seen", "A, B: none"."""
     busy = {start for start, _, cue in structure.cues if cue.before or cue.after or cue.ends}
     found, number = [nearest], nearest
-    chained = cue.phrase[0] in _LABEL and _bare_list(structure, hits, nearest)
+    behind = structure.words[hits[nearest].end : min(at, hits[nearest].end + MAX_GAP)]
+    chained = not ALTERNATIVE.isdisjoint(behind)  # "A, B, or something else may be considered"
+    chained = chained or (structure.words[at] in _LABEL and _bare_list(structure, hits, nearest))
     while number > 0:
         left, right = hits[number - 1], hits[number]
         if left.start == right.start:

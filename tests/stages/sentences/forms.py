@@ -589,6 +589,14 @@ FORMS: dict[str, list[tuple[str, str, str | None]]] = {
         ("The chest tube has been withdrawn.", "Support Devices", "absent"),
         ("The line should be removed and the PICC could be advanced.", "Support Devices", "present"),
     ],
+    "nil": [
+        ("Nil effusion or pneumothorax.", "Pneumothorax", "absent"),
+        ("Effusion: nil.", "Pleural Effusion", "absent"),
+    ],
+    "a list whose last is no finding": [
+        ("Edema, infection, or hemorrhage could be considered.", "Edema", "uncertain"),
+        ("Edema, infection, or hemorrhage could be considered.", "Pneumonia", "uncertain"),
+    ],
     "with or without": [
         ("Effusions with or without atelectasis.", "Atelectasis", "uncertain"),
         ("Effusions with or without atelectasis.", "Pleural Effusion", "present"),
