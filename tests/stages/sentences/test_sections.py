@@ -110,6 +110,8 @@ def test_a_label_amid_findings_swallows_no_finding(body: str, kept: str | None, 
         "Exam: CHEST 2V Date: 3/4 PM History: cough.",
         "\n\nComparison: Chest of May.\nPneumonia was seen.",
         "\nSigned by: A. Miller\n12 Elm Street",
+        "\nDD: 01/02/2015\nDT: 01/02/2015 10:00",
+        "Reviewed by: A. Miller. Job number: 1234.",
     ],
 )
 def test_a_section_behind_the_findings_is_left_out_to_its_end(rest: str, reader: ReportReader) -> None:
