@@ -43,7 +43,7 @@ _OPEN_AGE = re.compile(r"\bsome of which\b|\bacute\b", re.I)
 
 _CLEAR = re.compile(
     r"\bclear (?:\w+ )?lungs?\b|\blungs?\b[^.;]{0,60}?"
-    r"\b(?:are|is|appears?|remains?|and|but|grossly|well)\s+(?:\w+ )?clear\b(?! of\b)|\blungs clear\b(?! of\b)",
+    r"\b(?:are|is|appears?|remains?|and|but|grossly|well)\s+(?:\w+ )?clear\b(?! of\b)|\blungs:? clear\b(?! of\b)",
     re.I,
 )
 _PART_CLEAR = re.compile(

@@ -38,6 +38,7 @@ _SPEAKS_ON = re.compile(
     r"|alternatively|also|additionally|furthermore|in addition|but)\b"
     r"|(?:there (?:is|are) )?(?:associated|adjacent|accompanying|corresponding)\b"
     r"|(?:there (?:is|are) )?(?:raises?|suggests?|concerning|suspicious)\b"
+    r"|.*\b(?:is|are) (?:also|less|more|equally) (?:possible|likely|considered|considerations?|in the differential)\b"
     r"|(?:\w+ ){0,3}(?:smaller|larger|better|increased|decreased) (?:than|since|compared|from)\b"
     r"|.*\ban? (?:more|less|larger|smaller|similar) \w+"
     r"|.*\b(?:however|extension|(?:this|that) (?:region|area|location|lesion|finding|opacity|nodule))\b"

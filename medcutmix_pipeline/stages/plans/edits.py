@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.schemas.records import Edit
+from medcutmix_pipeline.stages.sentences.labels import label_end, label_start
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.records import Report
@@ -23,9 +24,13 @@ def apply_edits(text: str, edits: tuple[Edit, ...]) -> str:
 
 
 def swap(host: Report, replaced: int, dropped: set[int], text: str) -> tuple[Edit, ...]:
-    """The edits that put `text` in the place of sentence `replaced` and cut the sentences `dropped`, by number."""
+    """The edits that put `text` in the place of sentence `replaced` and cut the sentences `dropped`, by number.
+
+    Numbers of list items and labels ("LUNGS:") stay for what stands behind them.
+    """
     first = host.sentences[replaced]
-    edits = [Edit(first.start, first.end, text)]
+    start = first.start if label_end(text, 0, len(text)) else label_end(host.text, first.start, first.end)
+    edits = [Edit(start, first.end, text)]
     sections = _sections(host)
     kept_before: int | None = None
     opening: list[Edit] = []
@@ -72,8 +77,10 @@ def _drops(host: Report, section: list[int], dropped: set[int], last_kept: int) 
         while behind in dropped and _marker(host, behind) is None:
             behind += 1
         goes_on = _marker(host, behind) is None
-        start = host.sentences[i].start if goes_on else _block_start(host, i)
-        edits.append(Edit(start, _block_start(host, behind), ""))
+        start = _label_start(host, i) if goes_on else _block_start(host, i)
+        end = _block_start(host, behind)
+        label = _last_label(host, range(i, behind)) if goes_on and end == host.sentences[behind].start else ""
+        edits.append(Edit(start, end, label))
         i = behind
     if last_kept < section[-1]:
         edits.append(Edit(host.sentences[last_kept].end, host.sentences[section[-1]].end, ""))
@@ -105,10 +112,29 @@ def _renumbered(host: Report, section: list[int], dropped: set[int]) -> list[Edi
 
 def _marker(host: Report, i: int) -> re.Match[str] | None:
     """The number that stands before sentence `i`."""
-    floor = host.sentences[i - 1].end if i else 0
-    return _MARKER.search(host.text, max(floor, host.sentences[i].start - 8), host.sentences[i].start)
+    floor, start = _floor(host, i), _label_start(host, i)
+    return _MARKER.search(host.text, max(floor, start - 8), start)
 
 
 def _block_start(host: Report, i: int) -> int:
     marker = _marker(host, i)
-    return marker.start() if marker else host.sentences[i].start
+    return marker.start() if marker else _label_start(host, i)
+
+
+def _label_start(host: Report, i: int) -> int:
+    """Where sentence `i` begins with the label that stands before it."""
+    return label_start(host.text, _floor(host, i), host.sentences[i].start)
+
+
+def _last_label(host: Report, cut: range) -> str:
+    """The label under which what stands behind the sentences `cut` was written; "" where theirs have none."""
+    for i in reversed(cut):
+        start, end = _label_start(host, i), label_end(host.text, host.sentences[i].start, host.sentences[i].end)
+        if start < end:
+            return host.text[start:end]
+    return ""
+
+
+def _floor(host: Report, i: int) -> int:
+    """Where the sentence before `i` ends."""
+    return host.sentences[i - 1].end if i else 0

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 STATED = "stated"
 NOT = ("not", "no longer")
 PREFERENCE = "favor"
+_NO_CHANGE = ("no ", "not ", "without ", "lack ")
 _SECOND_CHOICE = Cue("favored over", before="uncertain")
 """What "over" means behind a preference: "favor atelectasis over pneumonia"."""
 
@@ -57,18 +58,27 @@ def decide(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, str]) 
     `wider`: finding → the finding that it is part of.
     """
     before = _forward(structure, hits)
-    after, between = backward(structure, hits)
-    verdicts = [_verdict(hit, before[i], after.get(i), between.get(i)) for i, hit in enumerate(hits)]
+    after, between, taken_back = backward(structure, hits)
+    verdicts = [
+        _verdict(hit, None if i in taken_back else before[i], after.get(i), between.get(i))
+        for i, hit in enumerate(hits)
+    ]
     for i, hit in enumerate(hits):
         if _turns(structure, before[i], hit):
             verdicts[i] = Verdict("uncertain", f"uncertain look: not {hit.rule.removeprefix('absent look: ')}")
     for i in alternatives(structure, hits, wider):
-        if verdicts[i].assertion == "present" and not verdicts[i].ignored and hits[i].look is None:
+        doubted = verdicts[i].assertion == "present" and not verdicts[i].ignored and hits[i].look is None
+        if doubted and not _both(before[i]):
             verdicts[i] = Verdict("uncertain", "uncertain between: or")
     for i in told_of_before(structure, hits):
         if i not in after:
             verdicts[i] = Verdict("absent", "ignored: prior study", ignored=True)
     return verdicts
+
+
+def _both(reach: _Reach | None) -> bool:
+    """Whether an "or" joins two findings that are there: "no change in A or B"."""
+    return reach is not None and reach.cue.before == "present" and reach.cue.phrase.startswith(_NO_CHANGE)
 
 
 def _turns(structure: Structure, reach: _Reach | None, hit: Hit) -> bool:

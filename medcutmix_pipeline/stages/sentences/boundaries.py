@@ -13,7 +13,8 @@ _MARKER = re.compile(r"\s*(?:\(?(\d{1,2})[.)]|[-*•·])\s+")
 _NEVER = frozenset(
     (
         "vs", "dr", "drs", "mr", "mrs", "ms", "prof", "st", "approx", "ca", "cf", "fig", "figs", "e.g", "i.e", "eg",
-        "ie", "resp", "nos", "incl", "dept", "esp", "evid", "sig", "poss", "prob", "susp", "ques", "sm", "lg", "assoc",
+        "ie", "resp", "nos", "incl", "dept", "esp", "evid", "sig", "poss", "prob", "susp", "ques", "quest", "sm", "lg",
+        "assoc",
     )
 )  # fmt: skip
 _ATTRIBUTES = frozenset(
@@ -46,7 +47,7 @@ _GO_ON = frozenset(
     )
 )
 _BEFORE_SIDE = re.compile(r"\b(?:(?:on|at|in)(?: the)?|is|are|and|to) \w+$", re.I)
-_TOLD_APART = {"evid", "sig", "poss", "prob", "susp", "ques", "sm", "lg", "assoc"} | _ATTRIBUTES | _NOUNS
+_TOLD_APART = {"evid", "sig", "poss", "prob", "susp", "ques", "quest", "sm", "lg", "assoc"} | _ATTRIBUTES | _NOUNS
 _POINT = re.compile(rf"(?:\b(?i:{'|'.join(sorted(_TOLD_APART))})(?=\. +\S)|\b[LR](?=\. +[a-z]))\.")
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]$|^[A-Z]$")
 _TAIL = 4

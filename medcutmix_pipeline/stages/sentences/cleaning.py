@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.boundaries import marker_end, split_sentences, without_points
 from medcutmix_pipeline.stages.sentences.dates import without_dates
+from medcutmix_pipeline.stages.sentences.labels import label_end
 from medcutmix_pipeline.stages.sentences.notes import NoteFilter
 from medcutmix_pipeline.stages.sentences.sections import SectionSpan, shared_finder
 
@@ -123,6 +124,8 @@ class ReportCleaner:
             if not sentence or _nameless(body, start, end):
                 continue
             sentence = without_points(sentence)
+            if ":" in sentence:
+                sentence = _opened_behind_label(sentence)
             if sentence.endswith((" .", "..")):
                 sentence = sentence.rstrip(" .") + "."
             kept.append(
@@ -134,6 +137,13 @@ class ReportCleaner:
 def _final(spans: Iterable[SectionSpan]) -> bool:
     """Whether a header such as FINAL REPORT says that what stands before it is preliminary."""
     return any(span.kind == "report" and span.start > span.header for span in spans)
+
+
+def _opened_behind_label(sentence: str) -> str:
+    """The sentence with a capital behind its label, as where it stands without one: "Lungs: Small effusion."."""
+    start = marker_end(sentence, 0, len(sentence))
+    behind = label_end(sentence, start, len(sentence))
+    return sentence if behind == start else sentence[:behind] + sentence[behind].upper() + sentence[behind + 1 :]
 
 
 def _nameless(body: str, start: int, end: int) -> bool:

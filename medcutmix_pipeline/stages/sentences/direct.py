@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from medcutmix_pipeline.schemas.records import Mention, Sentence
 from medcutmix_pipeline.stages.sentences.boundaries import marker_end, split_sentences
 from medcutmix_pipeline.stages.sentences.engine import CACHED_SENTENCES
+from medcutmix_pipeline.stages.sentences.labels import behind_label
 from medcutmix_pipeline.stages.sentences.phrases import split_words, split_words_of
 from medcutmix_pipeline.stages.sentences.tokens import LONGEST_RUN
 
@@ -38,7 +39,7 @@ class _Said(NamedTuple):
     """What a sentence says; offsets count from its first character."""
 
     begin: int
-    """Where the sentence proper begins behind a list marker."""
+    """Where the sentence proper begins behind a list marker or a label."""
     mentions: tuple[tuple[str, Assertion, int, int, str], ...]
     diagnostic: bool
     comparison: bool
@@ -108,6 +109,10 @@ class DirectReader:
                 for hit, verdict in pairs
             ]
         )
+        begin = behind_label(sentence, begin, len(sentence), [mention[:3] for mention in mentions])
+        if mentions[0][2] < begin:
+            mentions = tuple([mention for mention in mentions if mention[2] >= begin])
+            kept = tuple([hit for hit in kept if places[hit.start][0] >= begin])
         skipped = len(list(split_words_of(sentence[:begin]))) if begin else 0
         alone, comparison = self._wording.judge(sentence[begin:], words, kept, skipped)
         asserted = any(assertion == "present" for _, assertion, _, _, _ in mentions)

@@ -49,6 +49,10 @@ _STUDY_SAID = re.compile(
     r"(?:had|was|were|demonstrated|showed|shown|revealed|documented|described)\b"
 )
 
+_WHICH_SAID = re.compile(r"^which (?:\w+ )?(?:had|demonstrated|showed|revealed|documented|described)\b")
+_NAMES_STUDY = re.compile(rf"\b{_PRIOR}[^,;]*,? ?$")
+"""What the two are said of: "compared with the prior study, which showed a right effusion"."""
+
 
 def told_of_before(structure: Structure, hits: Sequence[Hit]) -> set[int]:
     """The numbers of the hits that are said of a prior study only; time linear in the words."""
@@ -72,7 +76,11 @@ def _is_before(structure: Structure, number: int, *, leads: bool) -> bool:
         lead = range(0)
     if any(i in structure.verbs and words[i] not in _PAST for i in own):
         return False
-    if any(words[i] in _TODAY for part in (lead, own) for i in part):
+    if not _TODAY.isdisjoint(words[i] for i in own):
+        return False
+    if own[0] > 0 and _WHICH_SAID.search(" ".join(words[i] for i in own)):
+        return bool(_NAMES_STUDY.search(" ".join(words[i] for i in _place(structure, number - 1))))
+    if any(words[i] in _TODAY for i in lead):
         return False
     said = " ".join(words[i] for part in (lead, own) for i in part)
     there = _THERE.search(said) and _THEN.search(said)

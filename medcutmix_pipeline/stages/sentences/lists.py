@@ -20,6 +20,7 @@ _OPENERS = frozenset(
         "which", "that", "but", "although", "though", "however", "yet", "it", "they", "this", ",", "these", "while",
         "is", "are", "was", "were", "has", "have", "had", "can", "could",
         "on", "today", "s", "present", "study", "exam", "examination", "radiograph", "film", "image", "images",
+        "a", "an", "small", "tiny", "trace", "subtle", "nondisplaced", "one",
     )
 )  # fmt: skip
 """Words that may stand before a phrase whose subject is in the clause before: "but on today's film it is not seen"."""
@@ -29,6 +30,7 @@ _BACK_THEN = [(who, was) for who in ("which", "that") for was in ("was", "were",
 """Before a "not": what was not seen at some other time is there now, "a nodule that was not seen at that time"."""
 _GONE = ("no longer", "resolved", "cleared", "removed", "gone", "disappeared", "vanished")
 _LABEL = frozenset((":", "-", "="))
+_REOPENS = ("exclude", "ruled out", "rule out", "discounted", "possible")
 _PRONOUNS = frozenset(("it", "they", "this", "these"))
 _PLURAL = frozenset(("are", "were", "have", "may", "might", "could", "can", "would"))
 """Verbs that may speak for all of "A and B", though B may be no finding of the lexicon."""
@@ -54,10 +56,15 @@ def alternatives(structure: Structure, hits: Sequence[Hit], wider: Mapping[str, 
     return found
 
 
-def backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue], dict[int, Cue]]:
-    """The phrases behind (or between) findings that reach them, by the hit's number."""
+def backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue], dict[int, Cue], set[int]]:
+    """The phrases behind (or between) findings that reach them, by the hit's number, and hits whose denial they end.
+
+    A clause of its own takes a denial back: "no pneumothorax, although a small one cannot be excluded".
+    """
     after: dict[int, Cue] = {}
     between: dict[int, Cue] = {}
+    taken_back: set[int] = set()
+    busy = {start for start, _, cue in structure.cues if cue.before or cue.after or cue.ends}
     position = 0
     for start, end, cue in structure.cues:
         while position < len(hits) and hits[position].end <= start:
@@ -73,10 +80,12 @@ def backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue],
             continue
         target = between if cue.between and not cue.after else after
         over = structure.clause[hits[nearest].end - 1] != structure.clause[start]
-        for number in [nearest] if over else _coordinated(structure, hits, nearest):
+        if over and cue.after == "uncertain" and any(word in cue.phrase for word in _REOPENS):
+            taken_back.add(nearest)
+        for number in [nearest] if over else _coordinated(structure, hits, nearest, start, busy):
             if over or number not in target or _outdoes(cue, target[number]):
                 target[number] = cue
-    return after, between
+    return after, between, taken_back
 
 
 def _names_next(structure: Structure, hits: Sequence[Hit], position: int, end: int) -> bool:
@@ -106,8 +115,10 @@ def _reaches(structure: Structure, hit: Hit, start: int, cue: Cue) -> bool:
     first = start
     while first > 0 and part[first - 1] == part[start] and _carries_on(structure, first - 1):
         first -= 1
-    if part[start] - part[last] == 1:
-        joint = words[_joint(part, start)]
+    opening = _joint(part, start)
+    commas = words[opening - 1] == "," and part[opening - 1] > part[last]  # ", or" opens two parts
+    if part[start] - part[last] == 1 + commas:
+        joint = words[opening]
         if joint in ("or", "nor") or (joint == "and" and (words[start] in _PLURAL or words[start] in _LABEL)):
             return True
     opens = words[first] in JOINING or words[first - 1] in JOINING
@@ -156,10 +167,15 @@ def _joint(part: list[int], at: int) -> int:
     return first
 
 
-def _coordinated(structure: Structure, hits: Sequence[Hit], nearest: int) -> list[int]:
-    """The hit and those joined to it in a list: "A, B and C are not seen"."""
-    busy = {start for start, _, cue in structure.cues if cue.before or cue.after or cue.ends}
-    found, chained, number = [nearest], False, nearest
+def _coordinated(structure: Structure, hits: Sequence[Hit], nearest: int, at: int, busy: set[int]) -> list[int]:
+    """The hit and those joined to it in a list that the phrase `at` ends: "A, B and C are not seen", "A, B: none".
+
+    `busy`: where phrases begin that end a list.
+    """
+    found, number = [nearest], nearest
+    behind = structure.words[hits[nearest].end : min(at, hits[nearest].end + MAX_GAP)]
+    chained = not ALTERNATIVE.isdisjoint(behind)  # "A, B, or something else may be considered"
+    chained = chained or (structure.words[at] in _LABEL and _bare_list(structure, hits, nearest))
     while number > 0:
         left, right = hits[number - 1], hits[number]
         if left.start == right.start:
@@ -176,3 +192,10 @@ def _coordinated(structure: Structure, hits: Sequence[Hit], nearest: int) -> lis
         number -= 1
         found.append(number)
     return found
+
+
+def _bare_list(structure: Structure, hits: Sequence[Hit], last: int) -> bool:
+    """Whether the sentence begins with findings up to this one and has no other word: "Effusion, edema: none"."""
+    while last > 0 and all(structure.words[i] in JOINING for i in range(hits[last - 1].end, hits[last].start)):
+        last -= 1
+    return hits[last].start == 0

@@ -33,6 +33,22 @@ _ASKS = frozenset(("if", "should", "for", "please", "when", "once", "unless", "i
 """A note that begins so says what to do, not what is seen: "If a pneumothorax is suspected, please call"."""
 _TURNS = frozenset(("but", "however", "although", "though", "no", "not", "resolved", "gone", "cleared", "excluded"))
 """What behind a note may take back what was said before it."""
+# What somebody was told, where the note itself says it: "I called Dr. X to inform her of a large pneumothorax". What is
+# spoken of as known ("of the pneumothorax") is said elsewhere.
+_TOLD = re.compile(
+    r"\b(?:told|inform(?:ed|ing)?|notif(?:y|ied|ying)|alerted|aware|called|paged|contacted)\b[^:;]{0,80}?"
+    r"(?:\b(?:of|about|regarding|with (?:the )?(?:findings?|results?) of|that there (?:is|was|are|were))\s+"
+    r"(?:the (?:presence|finding|development) of\s+)?"
+    r"(?!(?:the|this|these|that|those|all|our|above|findings?|results?)\b)"
+    r"|:\s+(?=\S))",
+    re.I,
+)
+_TOLD_HOW = re.compile(
+    r"(?:[,(] ?| |^)\b(?:by|via|over the|in person|immediately|shortly|\w+ minutes?|at (?:the )?time"
+    r"|on (?:the )?(?:tele)?phone|who|and (?:he|she|they|the|was|were|will|read))\b.*",
+    re.I,
+)
+_NAME = re.compile(r"(?<=\s)[A-Z][a-z]|_")
 
 
 class NoteFilter:
@@ -66,11 +82,9 @@ class NoteFilter:
         first = notes[0][0]
         said = words[:first]
         hits = self._engine.find(said)
-        if (
-            not hits
-            or not _TURNS.isdisjoint(words[notes[-1][1] :])
-            or next((word for word in said if word.isalpha()), "") in _ASKS
-        ):
+        if not hits:
+            return self._told(sentence, words)
+        if not _TURNS.isdisjoint(words[notes[-1][1] :]) or next((word for word in said if word.isalpha()), "") in _ASKS:
             return ""
         note = places[first][0]
         joints = list(_JOINT.finditer(sentence, max(places[hit.end - 1][1] for hit in hits), note))
@@ -84,6 +98,21 @@ class NoteFilter:
         assertions = self._assertions(split_phrase(kept))
         same = len(assertions) >= len(hits) and assertions == self._assertions(words)[: len(assertions)]
         return kept if same else ""
+
+    def _told(self, sentence: str, words: tuple[str, ...]) -> str:
+        """The finding that somebody was told of, as a sentence; "" where there is none or it is named elsewhere."""
+        told = _TOLD.search(sentence)
+        if told is None or words[0] in _ASKS or not self._engine.find(words):
+            return ""
+        kept = _TOLD_HOW.sub("", sentence[told.end() :]).rstrip(" .")
+        if kept.isupper():  # a name would not be told apart
+            own, places = _placed(kept)
+            kept = kept[: max((places[hit.end - 1][1] for hit in self._engine.find(own)), default=0)]
+        own = split_phrase(kept)
+        if not kept or _NAME.search(kept) or self._notes.find(own):
+            return ""
+        same = self._assertions(own) == self._assertions(words)
+        return f"{kept[0].upper()}{kept[1:]}." if same and self._engine.find(own) else ""
 
     def _assertions(self, words: tuple[str, ...]) -> list[tuple[str, str]]:
         hits = self._engine.find(words)

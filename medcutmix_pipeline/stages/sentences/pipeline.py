@@ -29,6 +29,7 @@ from medcutmix_pipeline.stages.sentences.components import (
     SentenceComponent,
 )
 from medcutmix_pipeline.stages.sentences.engine import SentenceEngine, shared_engine
+from medcutmix_pipeline.stages.sentences.labels import behind_label
 from medcutmix_pipeline.stages.sentences.lexicon import finding_names, load_lexicon
 from medcutmix_pipeline.stages.sentences.parsing import reading_of
 from medcutmix_pipeline.stages.sentences.phrases import split_words_of
@@ -124,7 +125,11 @@ def read_sentences(doc: Doc, wording: WordingReader) -> Iterator[Sentence]:
             Mention(hit.finding, verdict.assertion, *reading.characters(parsed, hit), verdict.rule)
             for hit, verdict in zip(parsed.hits, parsed.verdicts, strict=True)
         )
+        start = behind_label(reading.text, start, parsed.end, [(m.disease, m.assertion, m.start) for m in mentions])
+        body = reading.text[start : parsed.end]
+        kept = [i for i, mention in enumerate(mentions) if mention.start >= start]
+        mentions, hits = tuple(mentions[i] for i in kept), tuple(parsed.hits[i] for i in kept)
         skipped = len(list(split_words_of(reading.text[parsed.start : start]))) if start > parsed.start else 0
-        alone, comparison = wording.judge(body, parsed.words, parsed.hits, skipped)
+        alone, comparison = wording.judge(body, parsed.words, hits, skipped)
         asserted = any(mention.assertion == "present" for mention in mentions)
         yield Sentence(parsed.section, start, parsed.end, body, mentions, asserted and alone, comparison)

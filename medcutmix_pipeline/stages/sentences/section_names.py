@@ -17,7 +17,7 @@ LONGEST_HEADER = 80
 MARKS = " *#=_-\t\r"
 """What may stand around a header: blanks, and what is typed to make it stand out."""
 
-_FILMS = frozenset(("chest", "cxr", "radiograph", "radiographs", "film", "x-ray", "x-rays"))
+_FILMS = frozenset(("chest", "thorax", "cxr", "radiograph", "radiographs", "film", "x-ray", "x-rays"))
 _WORDS = re.compile(r"[a-z0-9_]+(?:-[a-z]+)?")
 _SPACE = re.compile(r"\s+")
 _COUNTED = re.compile(r"(?:\s*+\([^()]*+\)|\s*+#?\s*+\d[\d./-]*+|\.)++$")  # ADDENDUM #1, FINDINGS (CHEST), IMP.

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.boundaries import split_sentences
 from medcutmix_pipeline.stages.sentences.headers import Header, HeaderFinder
-from medcutmix_pipeline.stages.sentences.section_names import LONGEST_HEADER, MARKS, SPOKEN, Kind, SectionNames
+from medcutmix_pipeline.stages.sentences.section_names import (
+    LONGEST_HEADER,
+    MARKS,
+    SPOKEN,
+    Kind,
+    SectionNames,
+    plain_name,
+)
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences.lexicon import Layers
@@ -50,6 +57,7 @@ class SectionFinder:
         if not headers or headers[0].start > 0:
             spans.append(SectionSpan("report", 0, 0, headers[0].start if headers else len(text)))
         spoken: SectionSpan | None = None
+        headed = any(header.kind in (*SPOKEN, "views") for header in headers)
         for number, header in enumerate(headers):
             kind, at = header.kind, header.start
             if kind == "views":
@@ -60,14 +68,16 @@ class SectionFinder:
             covered = end
             if kind == "leave_out" and spoken and spans[-1].kind in SPOKEN:
                 covered = self._covered(text, spoken, header, end)
+            elif kind == "leave_out" and (not headed or self._says(text, spans)):
+                covered = self._remark(text, header, end)
             span = SectionSpan(kind, at, min(header.end, covered), covered)
             if covered == header.start:
                 span = replace(spans.pop(), end=end)
             elif kind != "leave_out":
                 spoken = span
             spans.append(span)
-            if spoken and header.start < covered < end:
-                spans.append(SectionSpan(spoken.kind, covered, covered, end))
+            if header.start < covered < end:
+                spans.append(SectionSpan(spoken.kind if spoken else "report", covered, covered, end))
         return tuple(spans)
 
     def _covered(self, text: str, around: SectionSpan, header: Header, end: int) -> int:
@@ -93,8 +103,24 @@ class SectionFinder:
         detail = name.lower() in self._names.details
         if detail and (text[first].islower() or (shouted and text[first].isalpha())):
             return header.start
-        remark = detail or name.lower() in self._names.asides or text[first].islower()
-        return last if remark and not shouted else end
+        if name.lower() in self._names.asides:
+            return last
+        return last if (detail or text[first].islower()) and not shouted else end
+
+    def _says(self, text: str, spans: list[SectionSpan]) -> bool:
+        """Whether a report stands under no header right before, and says more than which views there are."""
+        if not spans or spans[-1].kind != "report":
+            return False
+        said = split_sentences(text, spans[-1].start, spans[-1].end)
+        return any(not self._names.names_views(plain_name(text[start:end])) for start, end in said)
+
+    def _remark(self, text: str, header: Header, end: int) -> int:
+        """How far a remark on the examination reaches in a line that goes on with what is seen."""
+        line = text.rfind("\n", 0, header.start) + 1
+        opens_line = line > 0 and not text[line : header.start].strip(MARKS)
+        sentences = split_sentences(text, header.end, end)
+        name = text[header.start : header.end].rstrip(":" + MARKS).lower()
+        return sentences[0][1] if sentences and name in self._names.asides and not opens_line else end
 
 
 def _inside(text: str, around: SectionSpan, above: str) -> bool:

@@ -81,6 +81,22 @@ CUTS = {
         "Small left effusion. Cardiomegaly, possible right effusion. No edema.",
         "Large right effusion. Cardiomegaly, possible right effusion. No edema.",
     ),
+    "the host's label stays": (
+        "LUNGS: No edema. PLEURA: Small effusion. No pneumothorax. HEART: Normal.",
+        "LUNGS: No edema. PLEURA: Large right effusion. No pneumothorax. HEART: Normal.",
+    ),
+    "a label stays for what was written under it": (
+        "FINDINGS: Small effusion.\n\nIMPRESSION: LUNGS: Normal. PLEURA: Effusion. No pneumothorax.",
+        "FINDINGS: Large right effusion.\n\nIMPRESSION: LUNGS: Normal. PLEURA: No pneumothorax.",
+    ),
+    "a label with nothing under it goes": (
+        "FINDINGS: Small effusion.\n\nIMPRESSION: 1. PLEURA: Effusion. 2. HEART: Normal.",
+        "FINDINGS: Large right effusion.\n\nIMPRESSION: 1. HEART: Normal.",
+    ),
+    "a label that names a side goes with its sentence": (
+        "Left pleura: Small effusion. No edema.",
+        "Large right effusion. No edema.",
+    ),
 }
 
 
@@ -109,6 +125,25 @@ def test_a_mix_that_does_not_hold_is_dropped_for_a_stable_reason(reason: str) ->
     host, donor, disease = DROPS[reason]
     first = mixed(host, donor, disease)
     assert first == ("contradiction" if reason == "denied-finding" else reason)
+
+
+@pytest.mark.parametrize(
+    ("host", "donor", "disease", "text"),
+    [
+        (
+            "Small effusion.",
+            "LUNGS/PLEURA: There is a right effusion.",
+            "Pleural Effusion",
+            "There is a right effusion.",
+        ),
+        ("PICC in place.", "Lines and tubes: Left chest tube.", "Support Devices", "Left chest tube."),
+        ("Mild cardiomegaly.", "Heart: Enlarged.", "Cardiomegaly", "Heart: Enlarged."),
+        ("Heart: Enlarged. No edema.", "Severe cardiomegaly.", "Cardiomegaly", "Heart: Severe cardiomegaly. No edema."),
+        ("Heart: Large.", "Heart: Enlarged.", "Cardiomegaly", "Heart: Enlarged."),
+    ],
+)
+def test_a_label_is_lent_only_where_the_sentence_needs_it(host: str, donor: str, disease: str, text: str) -> None:
+    assert mixed(host, donor, disease) == text
 
 
 def test_a_finding_that_the_host_denied_in_the_cut_sentence_is_not_asserted() -> None:

@@ -269,3 +269,44 @@ def test_a_finding_in_front_of_a_note_is_kept(said: str, left: str, reader: Repo
 )
 def test_a_note_that_says_nothing_for_certain_goes_as_a_whole(said: str, reader: ReportReader) -> None:
     assert reader.clean(f"Edema. {said}") == "Edema."
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("I called Dr. ___ to inform her of a large left pneumothorax.", "A large left pneumothorax."),
+        ("Dr. Miller was notified of new effusions by telephone.", "New effusions."),
+        ("Dr. Miller was informed that there is no pneumothorax.", "No pneumothorax."),
+        ("Results were called to Dr. ___: right pneumothorax, ETT too low.", "Right pneumothorax, ETT too low."),
+        ("DR. MILLER NOTIFIED OF LARGE PNEUMOTHORAX WITH JANE PRESENT.", "LARGE PNEUMOTHORAX."),
+        ("Dr. Miller was told of the pneumothorax.", ""),
+        ("Dr. ___ was paged about a pneumothorax of Mr. Brown.", ""),
+        ("If Dr. ___ is aware of a pneumothorax, no action is needed.", ""),
+    ],
+)
+def test_a_finding_that_somebody_was_told_of_is_kept_unless_it_is_known(
+    said: str, left: str, reader: ReportReader
+) -> None:
+    assert reader.clean(said) == left
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("LUNGS/PLEURA: There is a right effusion.", "There is a right effusion."),
+        ("2. Lungs and pleural spaces : small effusion.", "Small effusion."),
+        ("Support devices: Left PICC.", "Left PICC."),
+        ("Support devices: None.", "Support devices: None."),
+        ("Heart: Enlarged.", "Heart: Enlarged."),
+        ("Pleural effusion: Small.", "Pleural effusion: Small."),
+        ("Right lung: Small effusion.", "Right lung: Small effusion."),
+        ("Lungs: Clear without effusion.", "Lungs: Clear without effusion."),
+    ],
+)
+def test_a_label_is_part_of_the_sentence_only_where_it_says_something(
+    said: str, text: str, reader: ReportReader
+) -> None:
+    report = reader.read(reader.clean(said))
+    (sentence,) = report.sentences
+    assert sentence.text == text
+    assert all(sentence.start <= m.start < m.end <= sentence.end for m in sentence.mentions)

@@ -93,7 +93,8 @@ def test_an_addendum_with_a_number_is_kept(reader: ReportReader) -> None:
         ("Patient: rotated. Small effusion.", "Small effusion."),
         ("Edema. Age: 55 years. Small effusion.", "Edema. Small effusion."),
         ("EXAM: LIMITED. SMALL EFFUSION. FRACTURE AGE: INDETERMINATE.", None),
-        ("\nTechnique: PA\nLungs: clear.\nExam: limited\nEffusion.", "Lungs: clear. Exam: limited. Effusion."),
+        ("HEART ENLARGED. TECHNIQUE: AP. SMALL EFFUSION.", "HEART ENLARGED. SMALL EFFUSION."),
+        ("\nTechnique: PA\nLungs: clear.\nExam: limited\nEffusion.", "Lungs: Clear. Exam: limited. Effusion."),
     ],
 )
 def test_a_label_amid_findings_swallows_no_finding(body: str, kept: str | None, reader: ReportReader) -> None:
@@ -109,10 +110,28 @@ def test_a_label_amid_findings_swallows_no_finding(body: str, kept: str | None, 
         "Exam: CHEST 2V Date: 3/4 PM History: cough.",
         "\n\nComparison: Chest of May.\nPneumonia was seen.",
         "\nSigned by: A. Miller\n12 Elm Street",
+        "\nDD: 01/02/2015\nDT: 01/02/2015 10:00",
+        "Reviewed by: A. Miller. Job number: 1234.",
     ],
 )
 def test_a_section_behind_the_findings_is_left_out_to_its_end(rest: str, reader: ReportReader) -> None:
     assert reader.clean(f"FINDINGS: Small effusion. {rest}") == "FINDINGS: Small effusion."
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        (
+            "Portable chest. The heart is enlarged. Technique: AP portable. Small effusion.",
+            "Portable chest. The heart is enlarged. Small effusion.",
+        ),
+        ("CHEST PA. HISTORY: COUGH. TECHNIQUE: TWO VIEWS. HEART ENLARGED. PTX.", "CHEST PA. HEART ENLARGED. PTX."),
+        ("Chest PA. Technique: Two views. Patient rotated. Findings: Edema.", "FINDINGS: Edema."),
+        ("Chest PA. Technique: Two views. Rotated. Impression: Edema.", "Chest PA.\n\nIMPRESSION: Edema."),
+    ],
+)
+def test_a_report_under_no_header_goes_on_behind_a_remark(raw: str, kept: str, reader: ReportReader) -> None:
+    assert reader.clean(raw) == kept
 
 
 def test_numbers_behind_a_header_stay_in_the_finding(reader: ReportReader) -> None:
