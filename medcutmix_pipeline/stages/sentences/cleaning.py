@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.stages.sentences.boundaries import marker_end, split_sentences, without_points
 from medcutmix_pipeline.stages.sentences.dates import without_dates
+from medcutmix_pipeline.stages.sentences.identifiers import without_identifiers
 from medcutmix_pipeline.stages.sentences.labels import label_end
 from medcutmix_pipeline.stages.sentences.notes import NoteFilter
 from medcutmix_pipeline.stages.sentences.sections import SectionSpan, shared_finder
@@ -111,10 +112,10 @@ class ReportCleaner:
         return [(_AS.get(span.kind, span.kind), text[span.start : span.end]) for span in spans if span.kind in wanted]
 
     def _tidy(self, body: str, text: str) -> str:
-        """One paragraph of whole sentences, without notes, dates and empty items, of a body in `text`."""
+        """One paragraph of whole sentences, without notes, dates, identifiers and empty items, of a body in `text`."""
         if "\n" in body:
             body = reflow(body, max(map(len, text.split("\n"))))
-        body = without_dates(" ".join(body.split()))
+        body = without_identifiers(without_dates(" ".join(body.split())))
         if _GLUED_FIRST.search(body):
             body = _GLUED_MARKER.sub(r"\g<0> ", body)
         notes = self._notes.any_note(body)
@@ -128,9 +129,8 @@ class ReportCleaner:
                 sentence = _opened_behind_label(sentence)
             if sentence.endswith((" .", "..")):
                 sentence = sentence.rstrip(" .") + "."
-            kept.append(
-                sentence if sentence.endswith(_ENDS[:3]) or sentence[-1] in ")\"'”’]" else f"{sentence.rstrip(' ,;-')}."
-            )
+            ended = sentence.endswith(_ENDS[:3]) or sentence[-1] in ")\"'”’]"
+            kept.append(sentence if ended else sentence.rstrip(" ,;-(") + ".")
         return " ".join(kept)
 
 

@@ -280,7 +280,7 @@ def test_a_note_that_says_nothing_for_certain_goes_as_a_whole(said: str, reader:
         ("Results were called to Dr. ___: right pneumothorax, ETT too low.", "Right pneumothorax, ETT too low."),
         ("DR. MILLER NOTIFIED OF LARGE PNEUMOTHORAX WITH JANE PRESENT.", "LARGE PNEUMOTHORAX."),
         ("Dr. Miller was told of the pneumothorax.", ""),
-        ("Dr. ___ was paged about a pneumothorax of Mr. Brown.", ""),
+        ("Dr. ___ was paged about a pneumothorax of Mr. Brown.", "A pneumothorax of the patient."),
         ("If Dr. ___ is aware of a pneumothorax, no action is needed.", ""),
     ],
 )
@@ -310,3 +310,22 @@ def test_a_label_is_part_of_the_sentence_only_where_it_says_something(
     (sentence,) = report.sentences
     assert sentence.text == text
     assert all(sentence.start <= m.start < m.end <= sentence.end for m in sentence.mentions)
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("Small effusion. Accession 123456.", "Small effusion."),
+        ("Small effusion (MRN: 1234567).", "Small effusion."),
+        ("Small effusion, medical record number A123-456.", "Small effusion."),
+        ("Small effusion. Please page 555-123-4567.", "Small effusion."),
+        ("Mr. Example has a large effusion.", "The patient has a large effusion."),
+        ("Effusion in Mrs. Example-Sample's left chest.", "Effusion in the patient's left chest."),
+        ("Findings are compatible with MS. No effusion.", "Findings are compatible with MS. No effusion."),
+        ("MR CHEST is advised. The nodule measures 120 mm.", "MR CHEST is advised. The nodule measures 120 mm."),
+        ("Fractures of ribs 3-4-5 and of T 10.", "Fractures of ribs 3-4-5 and of T 10."),
+    ],
+)
+def test_numbers_and_names_that_say_whose_they_are_are_taken_out(said: str, left: str, reader: ReportReader) -> None:
+    assert reader.clean(said) == left
+    assert reader.clean(left) == left
