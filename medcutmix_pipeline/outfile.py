@@ -25,12 +25,22 @@ def refuse_inputs(out: Path | str, *inputs: Path | str | None) -> None:
                 raise UsageError(f"{out} is the input {source}, which would be lost: name another file with --out")
 
 
+def check_png(out: Path) -> None:
+    """Make sure that a picture gets the name of one: no file of another kind is to be replaced by it.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"{out}: the picture is a PNG, so name a file that ends in .png")
+
+
 @contextlib.contextmanager
 def whole_file(out: Path | str) -> Iterator[Path]:
     """A path to write to, which becomes `out` when the block ends without an exception.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: it cannot be written. An `OSError` of the block that names another file stays what it is.
     """
     target = Path(os.path.realpath(out))
     if target.exists() and not target.is_file():  # a device or a pipe, which takes what comes and cannot be replaced
@@ -41,6 +51,8 @@ def whole_file(out: Path | str) -> Iterator[Path]:
         yield part
         part.replace(target)
     except OSError as why:
+        if why.filename not in (None, str(part), str(target)):
+            raise
         raise UsageError(f"{out}: cannot be written ({why.strerror or why})") from why
     finally:
         if part != target:
