@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from pydicom.pixels import apply_voi_lut
 
-from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.schemas.config import SourceConfig
 from medcutmix_pipeline.sources.phantom import PREVALENCE, PhantomStudy, generate, study
 from medcutmix_pipeline.sources.registry import open_source
@@ -320,7 +320,7 @@ def test_impossible_arguments_are_usage_errors_and_write_nothing(tmp_path, argum
 
 def test_a_folder_with_files_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(DataError, match="not empty"):
+    with pytest.raises(UsageError, match="not empty"):
         generate(tmp_path, 2, 1)
     assert files(tmp_path).keys() == {"notes.txt"}
 

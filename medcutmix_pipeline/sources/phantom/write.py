@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from PIL import Image
 
-from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.errors import UsageError
 
 from .dicom import write_dicom
 from .scene import NORMAL, PREVALENCE
@@ -82,7 +82,7 @@ def generate(
     depend on how many there are. `progress` is called with 1 after each study. With `workers` above 1, so many
     processes draw them, which are started anew: a script that asks for them needs its `if __name__ == "__main__"`.
 
-    Raises UsageError for an argument out of range, DataError where the directory cannot be written or is not empty.
+    Raises UsageError for an argument out of range, or where the directory cannot be written or is not empty.
     """
     shares = dict(PREVALENCE if prevalence is None else prevalence)
     _check(studies, size, contrast, shares, normal)
@@ -152,11 +152,11 @@ def _prepare(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
-            raise DataError(f"{directory} is not empty; phantom studies are written into a new folder")
+            raise UsageError(f"{directory} is not empty; phantom studies are written into a new folder")
         (directory / "images").mkdir()
         (directory / "reports").mkdir()
     except OSError as error:
-        raise DataError(f"cannot write to {directory}: {error.strerror}") from error
+        raise UsageError(f"cannot write to {directory}: {error.strerror}") from error
 
 
 def _table(stack: ExitStack, path: Path) -> Any:
