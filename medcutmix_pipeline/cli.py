@@ -62,7 +62,8 @@ def run(arguments: Sequence[str]) -> int:
             tell_error(f"{told} (try --help)")
         return ExitCode.USAGE
     if code == ExitCode.INTERRUPTED:
-        err_console().print("interrupted; run the same command again to go on where it stopped", highlight=False)
+        more = " to go on where it stopped" if arguments[0] == "build" else ""
+        err_console().print(f"interrupted; run the same command again{more}", highlight=False)
     return int(code)
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.errors import DataError, PipelineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def unwritable(place: Path | str, why: OSError) -> PipelineError:
+    """What to raise where a place cannot be written: another call mends that, unless the disk is full or fails."""
+    no_mistake = why.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+    return (DataError if no_mistake else UsageError)(f"cannot write to {place}: {why.strerror or why}")
 
 
 def refuse_inputs(out: Path | str, *inputs: Path | str | None) -> None:
@@ -41,6 +48,7 @@ def whole_file(out: Path | str) -> Iterator[Path]:
 
     Raises:
         UsageError: it cannot be written. An `OSError` of the block that names another file stays what it is.
+        DataError: the disk is full or fails.
     """
     target = Path(os.path.realpath(out))
     if target.exists() and not target.is_file():  # a device or a pipe, which takes what comes and cannot be replaced
@@ -53,7 +61,7 @@ def whole_file(out: Path | str) -> Iterator[Path]:
     except OSError as why:
         if why.filename not in (None, str(part), str(target)):
             raise
-        raise UsageError(f"{out}: cannot be written ({why.strerror or why})") from why
+        raise unwritable(out, why) from why
     finally:
         if part != target:
             part.unlink(missing_ok=True)

@@ -102,9 +102,7 @@ def test_no_file_is_replaced_and_no_url_written_to(capsys, root, dataset, tmp_pa
     (tmp_path / "kept.csv").write_text("mine")
     refused(call(capsys, *asked(root, "--rejects", dataset, "--out", tmp_path / "kept.csv")), 2, "exists")
     refused(call(capsys, *asked(root, "--rejects", dataset, "--out", "memory://x.csv")), 2, "is a URL")
-    refused(
-        call(capsys, *asked(root, "--rejects", dataset, "--out", tmp_path / "no" / "x.csv")), 2, "cannot be written"
-    )
+    refused(call(capsys, *asked(root, "--rejects", dataset, "--out", tmp_path / "no" / "x.csv")), 2, "cannot write to")
     assert (tmp_path / "kept.csv").read_text() == "mine"
 
 
