@@ -8,6 +8,7 @@ import pytest
 
 from medcutmix_pipeline.version import __version__
 from tests.builds import SETTINGS, run_cli
+from tests.commands.calls import call, refused
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def test_validate_and_inspect_of_what_is_no_dataset(built, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "call",
+    "words",
     [
         ["validate", "nowhere"],
         ["inspect", "nowhere"],
@@ -184,10 +185,10 @@ def test_validate_and_inspect_of_what_is_no_dataset(built, tmp_path):
         ["attend", "nowhere.png", "An effusion.", "--encoder", "./nowhere"],
     ],
 )
-def test_whatever_a_call_names_that_is_not_there_is_a_mistake_in_the_call(built, tmp_path, monkeypatch, call):
+def test_whatever_a_call_names_that_is_not_there_is_a_mistake_in_the_call(capsys, built, tmp_path, monkeypatch, words):
     (tmp_path / "file.csv").write_text("a\n1\n")
     monkeypatch.chdir(tmp_path)
-    one_line(run_cli(*[word.format(built=built) for word in call]), 2)
+    refused(call(capsys, *[word.format(built=built) for word in words]), 2)
 
 
 def test_a_damaged_dataset_fails_validation(built, tmp_path):
