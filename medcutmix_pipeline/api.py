@@ -12,6 +12,7 @@ from rich.console import Console
 
 from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.home import at_home
 from medcutmix_pipeline.schemas.config import Config
 from medcutmix_pipeline.schemas.settings import load_config, validated
 
@@ -71,7 +72,7 @@ def build(
     # Plain lines, also where there is a terminal: bars would be drawn over what a notebook or a script prints itself.
     console = Console(file=io.StringIO() if quiet else sys.stdout, force_terminal=False, force_jupyter=False, width=120)
     with Reporter(console) as reporter:
-        run_build(resolved, str(out), reporter, fresh=fresh, retry_rejects=retry_rejects)
+        run_build(resolved, at_home(out), reporter, fresh=fresh, retry_rejects=retry_rejects)
     return Dataset(out)
 
 
@@ -80,4 +81,4 @@ def _resolved(config: Config | Mapping[str, Any] | str | PathLike[str] | None, n
         config = config.model_dump(by_alias=True)
     if isinstance(config, Mapping):
         return validated(config, named)
-    return load_config(None if config is None else Path(config), named)
+    return load_config(None if config is None else Path(at_home(config)), named)

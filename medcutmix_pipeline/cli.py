@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from medcutmix_pipeline.commands.studies import phantom, sources
 from medcutmix_pipeline.commands.tell import err_console, tell_error
 from medcutmix_pipeline.commands.validate import validate
 from medcutmix_pipeline.errors import ExitCode, PipelineError
+from medcutmix_pipeline.home import at_home
 from medcutmix_pipeline.version import __version__
 
 app = typer.Typer(
@@ -41,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command; returns the exit code. A user's mistake is told in one line, without a traceback."""
     try:
         # Outside of its standalone mode typer returns the code of an exit, and of an interruption, instead of leaving.
-        code = app(args=list(arguments), prog_name="medcutmix-pipeline", standalone_mode=False) or ExitCode.DONE
+        code = app(args=list(map(_at_home, arguments)), prog_name="medcutmix-pipeline", standalone_mode=False) or 0
     except PipelineError as error:
         tell_error(str(error))
         return error.exit_code
@@ -60,8 +62,14 @@ def run(arguments: Sequence[str]) -> int:
             tell_error(f"{told} (try --help)")
         return ExitCode.USAGE
     if code == ExitCode.INTERRUPTED:
-        err_console().print("interrupted; run the same command again to go on where it stopped", highlight=False)
+        more = " to go on where it stopped" if arguments[0] == "build" else ""
+        err_console().print(f"interrupted; run the same command again{more}", highlight=False)
     return int(code)
+
+
+def _at_home(argument: str) -> str:
+    """A path that begins with ~/ in the home folder, also where no shell has put it in: after = and within quotes."""
+    return re.sub(r"^(--[\w-]+=)?~(?=/|$)", lambda told: (told[1] or "") + at_home("~"), argument)
 
 
 @app.callback(invoke_without_command=True)

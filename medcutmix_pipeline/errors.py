@@ -10,7 +10,9 @@ class ExitCode(IntEnum):
 
     DONE = 0
     DATA = 1
+    """What was named is there and is at fault, or the machine is: mend that, and make the same call again."""
     USAGE = 2
+    """An option, a setting, or the name of something that is not there: make another call."""
     INTERRUPTED = 130
 
 
@@ -30,6 +32,6 @@ class DataError(PipelineError):
 
 
 class UsageError(PipelineError):
-    """The call or the configuration is at fault."""
+    """The call or the configuration is at fault, or what they name is not there."""
 
     exit_code = ExitCode.USAGE

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.errors import DataError, PipelineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def unwritable(place: Path | str, why: OSError) -> PipelineError:
+    """What to raise where a place cannot be written: another call mends that, unless the disk is full or fails."""
+    no_mistake = why.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+    return (DataError if no_mistake else UsageError)(f"cannot write to {place}: {why.strerror or why}")
 
 
 def refuse_inputs(out: Path | str, *inputs: Path | str | None) -> None:
@@ -25,12 +32,23 @@ def refuse_inputs(out: Path | str, *inputs: Path | str | None) -> None:
                 raise UsageError(f"{out} is the input {source}, which would be lost: name another file with --out")
 
 
+def check_png(out: Path) -> None:
+    """Make sure that a picture gets the name of one: no file of another kind is to be replaced by it.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"{out}: the picture is a PNG, so name a file that ends in .png")
+
+
 @contextlib.contextmanager
 def whole_file(out: Path | str) -> Iterator[Path]:
     """A path to write to, which becomes `out` when the block ends without an exception.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: it cannot be written. An `OSError` of the block that names another file stays what it is.
+        DataError: the disk is full or fails.
     """
     target = Path(os.path.realpath(out))
     if target.exists() and not target.is_file():  # a device or a pipe, which takes what comes and cannot be replaced
@@ -41,7 +59,9 @@ def whole_file(out: Path | str) -> Iterator[Path]:
         yield part
         part.replace(target)
     except OSError as why:
-        raise UsageError(f"{out}: cannot be written ({why.strerror or why})") from why
+        if why.filename not in (None, str(part), str(target)):
+            raise
+        raise unwritable(out, why) from why
     finally:
         if part != target:
             part.unlink(missing_ok=True)

@@ -74,6 +74,15 @@ def test_a_wrong_call_is_told_before_anything_is_written(arguments, words, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+def test_the_home_folder_is_found_where_no_shell_puts_it_in(built, studies, tmp_path, monkeypatch):
+    shutil.copytree(built, tmp_path / "home" / "dataset")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for dataset in (Dataset("~/dataset"), build(SETTINGS, "~/dataset", source="phantom", root=studies, quiet=True)):
+        assert dataset.folder == tmp_path / "home" / "dataset"
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
 def test_settings_that_were_handed_over_are_left_as_they_were(tmp_path):
     settings = {"source": {"kind": "openi", "root": "nowhere"}}
     with pytest.raises(UsageError):

@@ -8,6 +8,7 @@ import pytest
 
 from medcutmix_pipeline.version import __version__
 from tests.builds import SETTINGS, run_cli
+from tests.commands.calls import call, refused
 
 
 @pytest.fixture
@@ -49,6 +50,16 @@ def test_a_dry_run_finds_studies_in_the_home_folder_that_no_shell_has_put_in(stu
     result = run_cli("build", "--source", "phantom", f"--root=~/{studies.name}", "--dry-run", HOME=str(studies.parent))
     assert result.returncode == 0, result.stderr
     assert "90 studies" in result.stdout
+
+
+@pytest.mark.parametrize("given", [["--out=~/made"], ["--out", "~/made"]])
+def test_a_build_goes_into_the_home_folder_that_no_shell_has_put_in(studies, tmp_path, monkeypatch, given):
+    """Else it would go into a folder that is called ~, which nobody dares to delete."""
+    (tmp_path / "home" / "made").mkdir(parents=True)
+    (tmp_path / "home" / "made" / "mine.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    call = ("build", "--source", "phantom", "--root", studies, "--dry-run", *given)
+    one_line(run_cli(*call, HOME=str(tmp_path / "home")), 2, f"{tmp_path}/home/made is not empty")
 
 
 def test_sources_are_listed_with_their_layout():
@@ -151,10 +162,33 @@ def test_validate_and_inspect_tell_a_dataset(built):
 
 
 def test_validate_and_inspect_of_what_is_no_dataset(built, tmp_path):
-    one_line(run_cli("validate", tmp_path), 1, "holds no dataset")
-    one_line(run_cli("inspect", tmp_path), 1, "holds no dataset")
-    one_line(run_cli("inspect", built, "--plan", "nothing"), 1, "no plan nothing")
+    one_line(run_cli("validate", tmp_path), 2, "holds no dataset")
+    one_line(run_cli("inspect", tmp_path), 2, "holds no dataset")
+    one_line(run_cli("inspect", built, "--plan", "nothing"), 2, "no plan nothing")
     one_line(run_cli("inspect", built, "--disease", "Gout"), 2, "Gout", "Pleural Effusion")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["validate", "nowhere"],
+        ["inspect", "nowhere"],
+        ["inspect", "file.csv"],
+        ["inspect", "nowhere", "--rejects", "1"],
+        ["build", "--source", "manifest", "--root", "nowhere", "--out", "out"],
+        ["build", "nowhere.yaml", "--out", "out"],
+        ["lookup", "--source", "manifest", "--root", "nowhere", "--name", "s-1", "--out", "-"],
+        ["lookup", "--source", "manifest", "--root", "nowhere", "--rejects", "nowhere", "--out", "-"],
+        ["label", "nowhere.csv", "--text", "report"],
+        ["label", "file.csv", "--text", "report"],
+        ["attend", "nowhere.png", "An effusion.", "--encoder", "{built}"],
+        ["attend", "nowhere.png", "An effusion.", "--encoder", "./nowhere"],
+    ],
+)
+def test_whatever_a_call_names_that_is_not_there_is_a_mistake_in_the_call(capsys, built, tmp_path, monkeypatch, words):
+    (tmp_path / "file.csv").write_text("a\n1\n")
+    monkeypatch.chdir(tmp_path)
+    refused(call(capsys, *[word.format(built=built) for word in words]), 2)
 
 
 def test_a_damaged_dataset_fails_validation(built, tmp_path):

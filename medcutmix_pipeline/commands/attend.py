@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from medcutmix_pipeline.commands.shape import option
-from medcutmix_pipeline.outfile import refuse_inputs, whole_file
+from medcutmix_pipeline.outfile import check_png, refuse_inputs, whole_file
 
 
 def attend(
@@ -35,6 +35,7 @@ def attend(
     from medcutmix_pipeline.pictures.attend import fitted_in
     from medcutmix_pipeline.schemas.config import AttentionConfig
 
+    check_png(out)
     refuse_inputs(out, image)
     fitted = fitted_in(encoder)
     config = AttentionConfig(

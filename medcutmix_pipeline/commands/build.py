@@ -20,6 +20,7 @@ from medcutmix_pipeline.commands.options import (
 from medcutmix_pipeline.commands.shape import option
 from medcutmix_pipeline.commands.tell import QuietOption, out_console
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.outfile import whole_file
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.schemas.config import Config
@@ -127,9 +128,7 @@ def init(
         return
     if file.exists() and not force:
         raise UsageError(f"{file} exists; give another name, or --force to overwrite it")
-    try:
-        file.write_text(commented_config(), encoding="utf-8")
-    except OSError as why:
-        raise UsageError(f"cannot write {file}: {why.strerror}") from None
+    with whole_file(file) as part:
+        part.write_text(commented_config(), encoding="utf-8")
     if not quiet:
         typer.echo(f"wrote {file}; use it with: medcutmix-pipeline build {shlex.quote(str(file))} --out dataset")

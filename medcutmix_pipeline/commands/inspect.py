@@ -1,14 +1,13 @@
 """`inspect`: what is in a dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
-
-import typer
 
 from medcutmix_pipeline.commands.shape import option
 from medcutmix_pipeline.commands.tell import DatasetFolder, JsonOption, out_console, tell_json
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.outfile import check_png
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +15,16 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from medcutmix_pipeline.commands.answers import Facts
+
+
+_GOES_WITH = {
+    "--disease": ("", "--random", "--worst"),
+    "--seed": ("--random",),
+    "--by": ("--worst",),
+    "--most": ("--html",),
+    "--png": ("--plan", "--sample", "--random", "--worst"),
+}
+"""What each option says more about; nothing: the whole dataset."""
 
 
 def inspect(
@@ -26,20 +35,21 @@ def inspect(
         str | None, option("FINDING", "Describe one finding; with --random or --worst: only its plans.")
     ] = None,
     random: Annotated[int | None, option("N", "Show N plans drawn by chance.", min=1)] = None,
-    seed: Annotated[int, typer.Option(metavar="S", help="With --random: which ones.")] = 0,
+    seed: Annotated[int | None, option("S", "With --random: which ones; default 0.")] = None,
     worst: Annotated[int | None, option("N", "List the N oddest plans.", min=1)] = None,
     by: Annotated[
-        Literal["presence", "host-presence", "large-map", "small-map", "rare", "reuse"],
-        typer.Option(metavar="WHAT", help="With --worst: presence, host-presence, large-map, small-map, rare, reuse."),
-    ] = "presence",
+        Literal["presence", "host-presence", "large-map", "small-map", "rare", "reuse"] | None,
+        option("WHAT", "With --worst: presence (default), host-presence, large-map, small-map, rare, reuse."),
+    ] = None,
     rejects: Annotated[int | None, option("N", "List the first N rejects.", min=1)] = None,
     sql: Annotated[
         str | None, option("QUERY", "Run a DuckDB query over the tables plans, samples, sentences, rejects.")
     ] = None,
     html: Annotated[Path | None, option("DIR", "Write a page that shows the whole dataset into a folder.")] = None,
     most: Annotated[
-        int, typer.Option(min=1, metavar="N", help="With --html: show at most N plans; the figures cover all of them.")
-    ] = 10_000,
+        int | None,
+        option("N", "With --html: show at most N plans, default 10,000; the figures cover all of them.", min=1),
+    ] = None,
     png: Annotated[Path | None, option("FILE", "Draw the plans or the sample into a PNG file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,7 +65,9 @@ def inspect(
 
     asked: dict[str, object] = {"--plan": plan, "--sample": sample, "--random": random, "--worst": worst}
     asked |= {"--rejects": rejects, "--sql": sql, "--html": html}
-    what = _one_of([name for name, value in asked.items() if value is not None], disease, png)
+    what = _one_of(asked, {"--disease": disease, "--seed": seed, "--by": by, "--most": most, "--png": png})
+    if png is not None:
+        check_png(png)
     so_far = rejects_so_far(out) if rejects is not None else None
     if so_far is not None:
         with telling_damage(out):
@@ -65,11 +77,11 @@ def inspect(
     ask = {
         "--plan": lambda: answers.one_plan(dataset, str(plan)),
         "--sample": lambda: answers.one_sample(dataset, str(sample)),
-        "--random": lambda: answers.some_plans(dataset, random or 1, seed, disease),
-        "--worst": lambda: answers.odd_plans(dataset, worst or 1, by, disease),
+        "--random": lambda: answers.some_plans(dataset, random or 1, seed or 0, disease),
+        "--worst": lambda: answers.odd_plans(dataset, worst or 1, by or "presence", disease),
         "--rejects": lambda: answers.some_rejects(dataset.rejects, rejects or 1),
         "--sql": lambda: answers.query(dataset, str(sql)),
-        "--html": lambda: answers.page(dataset, Path(str(html)), most),
+        "--html": lambda: answers.page(dataset, Path(str(html)), most or 10_000),
         "": lambda: answers.whole(dataset) if disease is None else answers.one_finding(dataset, disease),
     }
     with telling_damage(out):
@@ -89,13 +101,18 @@ def _show(facts: "Facts", tell: "Callable[[], RenderableType]", as_json: bool, w
         out_console().print(tell(), highlight=False, soft_wrap=whole)
 
 
-def _one_of(named: Sequence[str], disease: str | None, png: Path | None) -> str:
-    """The one thing that is asked for; UsageError where options do not go together."""
+def _one_of(asked: Mapping[str, object], beside: Mapping[str, object]) -> str:
+    """The one thing that is asked for, among options with their values; UsageError where they do not go together."""
+    named = [name for name, value in asked.items() if value is not None]
     if len(named) > 1:
         raise UsageError(f"{' and '.join(named)}: give one of them at a time")
     what = named[0] if named else ""
-    if disease is not None and what not in ("", "--random", "--worst"):
-        raise UsageError(f"--disease goes with --random or --worst, or stands alone, and not with {what}")
-    if png is not None and what not in ("--plan", "--sample", "--random", "--worst"):
-        raise UsageError("--png draws plans and samples: give --plan, --sample, --random or --worst with it")
+    for name, value in beside.items():
+        if value is not None and what not in _GOES_WITH[name]:
+            raise UsageError(f"{name} goes with {_told(_GOES_WITH[name])}" + (f", and not with {what}" if what else ""))
     return what
+
+
+def _told(options: tuple[str, ...]) -> str:
+    *others, last = [option for option in options if option]
+    return (f"{', '.join(others)} or {last}" if others else last) + (", or stands alone" if "" in options else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ def finding(dataset: Dataset, name: str) -> Facts:
     Raises:
         UsageError: no plan is matched on it.
     """
-    check_finding(dataset, name)
+    name = known_finding(dataset, name)
     columns = ["split", "view", "host_id", "donor_id", "donor_sentence", *MEASURES]
     matched = pads.field("disease").cast(pa.string()) == name
     plans = dataset.table("plans").to_table(columns=columns, filter=matched)
@@ -67,11 +68,21 @@ def finding(dataset: Dataset, name: str) -> Facts:
     }
 
 
-def check_finding(dataset: Dataset, name: str) -> None:
-    """Raise UsageError where no plan is matched on a finding; the message names those for which there are plans."""
+def known_finding(dataset: Dataset, name: str) -> str:
+    """A finding as the dataset writes it, for a name in any case.
+
+    Raises:
+        UsageError: no plan is matched on it; the message names the findings for which there are plans.
+    """
     known = dataset.manifest.counts.plans_by_disease
-    if name not in known:
-        raise UsageError(f"no plan is matched on {name!r}; there are plans for {', '.join(known)}")
+    if name in known:
+        return name
+    alike = {finding.casefold(): finding for finding in known}
+    if name.casefold() in alike:
+        return alike[name.casefold()]
+    near = difflib.get_close_matches(name.casefold(), alike, n=1)
+    hint = f"did you mean {alike[near[0]]}? " if near else ""
+    raise UsageError(f"no plan is matched on {name!r}; {hint}there are plans for {', '.join(known)}")
 
 
 def measures(plans: pa.Table) -> Facts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from medcutmix_pipeline.errors import DataError
+from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.manifest import DatasetManifest
 from medcutmix_pipeline.version import FORMAT_VERSION
 
@@ -19,7 +19,8 @@ def read_manifest(folder: Path) -> DatasetManifest:
     """`dataset.json` of a folder.
 
     Raises:
-        DataError: there is none, it is damaged, or it is of a format that this release does not read.
+        UsageError: there is no such folder, or no dataset in it.
+        DataError: it is unfinished, damaged, or of a format that this release does not read.
     """
     path = folder / "dataset.json"
     try:
@@ -27,15 +28,15 @@ def read_manifest(folder: Path) -> DatasetManifest:
         version = content.get("format_version")
     except FileNotFoundError:
         if not folder.exists():
-            raise DataError(f"there is no folder {folder}") from None
+            raise UsageError(f"there is no folder {folder}") from None
         if (folder / ".build").is_dir():
             raise DataError(
                 f"the dataset in {folder} is unfinished: run `build` again, and it continues where it stopped "
                 "(`inspect --rejects 20` shows what it has rejected so far)"
             ) from None
-        raise DataError(f"{folder} holds no dataset: there is no dataset.json in it") from None
+        raise UsageError(f"{folder} holds no dataset: there is no dataset.json in it") from None
     except NotADirectoryError:
-        raise DataError(f"{folder} is a file: name the folder of a dataset") from None
+        raise UsageError(f"{folder} is a file: name the folder of a dataset") from None
     except PermissionError as why:
         raise DataError(f"cannot read {path}: {why.strerror}") from None
     except (OSError, ValueError, AttributeError, RecursionError):

@@ -10,7 +10,8 @@ from medcutmix_pipeline.dataset.manifest import read_manifest
 from medcutmix_pipeline.dataset.members import read_member
 from medcutmix_pipeline.dataset.remote import RemoteCopy
 from medcutmix_pipeline.dataset.rows import Rows, files_in
-from medcutmix_pipeline.errors import DataError
+from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.home import at_home
 from medcutmix_pipeline.schemas.tables import TABLES
 
 if TYPE_CHECKING:
@@ -45,17 +46,18 @@ class Dataset:
 
     Attributes:
         folder: where it stands; for one in an object store, a temporary folder into which `bring` copies.
-        where: the folder or URL as it was given.
+        where: the folder or URL as it was given, with ~ as the home folder.
         manifest: `dataset.json`.
 
     Raises:
-        DataError: the folder holds no finished dataset of a format that this release reads.
+        UsageError: there is no such folder, or no dataset in it.
+        DataError: the dataset is unfinished, damaged, or of a format that this release does not read.
     """
 
     def __init__(self, folder: str | PathLike[str]) -> None:
-        self.where = str(folder)
-        self._remote = RemoteCopy(str(folder)) if "://" in str(folder) else None
-        self.folder = self._remote.folder if self._remote else Path(folder)
+        self.where = at_home(folder)
+        self._remote = RemoteCopy(self.where) if "://" in self.where else None
+        self.folder = self._remote.folder if self._remote else Path(self.where)
         self.manifest = read_manifest(self.folder)
 
     def bring(self, start: str = "") -> None:
@@ -105,7 +107,7 @@ class Dataset:
         """The row of a plan.
 
         Raises:
-            DataError: there is no such plan.
+            UsageError: there is no such plan.
         """
         return self._row("plans", "plan", plan_id)
 
@@ -113,7 +115,7 @@ class Dataset:
         """The row of a sample.
 
         Raises:
-            DataError: there is no such sample.
+            UsageError: there is no such sample.
         """
         return self._row("samples", "sample", sample_id)
 
@@ -124,37 +126,39 @@ class Dataset:
         except KeyError:
             known = rows.arrow.head(1)[f"{word}_id"].to_pylist()
         hint = f" (one that there is: {known[0]})" if known else ""
-        raise DataError(f"{self.where} has no {word} {identifier}{hint}")
+        raise UsageError(f"{self.where} has no {word} {identifier}{hint}")
 
     def member(self, sample_id: str) -> Member:
         """All that the shard holds of a sample: its image, its maps and its record.
 
         Raises:
-            DataError: there is no such sample, or its shard is damaged.
+            UsageError: there is no such sample.
+            DataError: its shard is damaged.
         """
         sample = self.sample(sample_id)
         self.bring(f"shards/{sample['shard']}.tar")
         return read_member(self.folder / "shards", sample)
 
     def image(self, sample_id: str) -> Image:
-        """The image of a sample as a PIL image, 8-bit greyscale. Raises DataError as `member` does."""
+        """The image of a sample as a PIL image, 8-bit greyscale. Raises what `member` raises."""
         return self.member(sample_id).image
 
     def maps(self, sample_id: str) -> NDArray[np.uint8]:
         """The attention maps of a sample: uint8 [S, h, w], each with its peak at 255, one for each of
-        `record(sample_id)["maps"]`. Raises DataError as `member` does.
+        `record(sample_id)["maps"]`. Raises what `member` raises.
         """
         return self.member(sample_id).maps
 
     def record(self, sample_id: str) -> dict[str, Any]:
-        """The JSON record of a sample (format: a shard). Raises DataError as `member` does."""
+        """The JSON record of a sample (format: a shard). Raises what `member` raises."""
         return self.member(sample_id).record
 
     def mix(self, plan_id: str) -> Image:
         """The pixel mix of a plan as a PIL image: the donor shows through the host where the donor's map says.
 
         Raises:
-            DataError: there is no such plan, or a shard is damaged.
+            UsageError: there is no such plan.
+            DataError: a shard is damaged.
         """
         from medcutmix_pipeline.dataset.view import view_plan
 
@@ -164,7 +168,8 @@ class Dataset:
         """The contact sheet of a plan or a sample as a PIL image, as `inspect --png` writes it.
 
         Raises:
-            DataError: there is no such plan or sample, or a shard is damaged.
+            UsageError: there is no such plan or sample.
+            DataError: a shard is damaged.
         """
         from medcutmix_pipeline.dataset.view import view
         from medcutmix_pipeline.pictures.sheet import sheet
@@ -175,8 +180,8 @@ class Dataset:
         """A plan as a matplotlib figure: host, donor, the donor's map, the mix, and both reports.
 
         Raises:
-            DataError: there is no such plan, or a shard is damaged.
-            UsageError: matplotlib is not installed.
+            UsageError: there is no such plan, or matplotlib is not installed.
+            DataError: a shard is damaged.
         """
         from medcutmix_pipeline.dataset.view import view_plan
         from medcutmix_pipeline.pictures.figure import plan_figure

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medcutmix_pipeline.dataset.facts import check_finding
+from medcutmix_pipeline.dataset.facts import known_finding
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.hashing import keyed_hash
 
@@ -76,7 +76,7 @@ def worst_plans(dataset: Dataset, count: int, by: str, disease: str | None = Non
 def _of_interest(dataset: Dataset, disease: str | None, column: str) -> tuple[list[str], list[Any]]:
     """Ids of the plans (of a finding), and a column of theirs."""
     if disease is not None:
-        check_finding(dataset, disease)
+        disease = known_finding(dataset, disease)
     table = dataset.table("plans").to_table(columns=list({"plan_id", "disease", column}))
     if disease is not None:
         table = table.filter(pc.equal(table["disease"].cast(pa.string()), disease))

@@ -6,7 +6,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from medcutmix_pipeline.errors import DataError
+from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.pipeline.storage.store import Store
 
 _THREADS = 8
@@ -21,14 +21,20 @@ class RemoteCopy:
         folder: where the copies stand, under the names that they have in the dataset.
 
     Raises:
-        DataError: no finished dataset is there, or the store fails or refuses.
+        UsageError: no dataset is there.
+        DataError: it is unfinished.
+        StoreError: the store fails or refuses.
     """
 
     def __init__(self, url: str) -> None:
         self._store = Store(url)
         found = self._store.objects()
         if "dataset.json" not in found:
-            raise DataError(f"{self._store.url} holds no finished dataset: there is no dataset.json in it")
+            if any(name.startswith(".build/") for name in found):
+                raise DataError(
+                    f"{self._store.url} holds no finished dataset: run `build` again, and it continues where it stopped"
+                )
+            raise UsageError(f"{self._store.url} holds no dataset: there is no dataset.json in it")
         self._missing = {name for name in found if not {"", ".", "..", ".build"} & set(name.split("/"))}
         self._temporary = tempfile.TemporaryDirectory(prefix="medcutmix-pipeline-")
         self.folder = Path(self._temporary.name)

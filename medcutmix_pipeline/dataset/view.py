@@ -47,7 +47,12 @@ class SampleView:
 
 
 def view(dataset: Dataset, identifier: str) -> PlanView | SampleView:
-    """The plan or the sample of that id. Raises DataError where there is neither, or a shard is damaged."""
+    """The plan or the sample of that id.
+
+    Raises:
+        UsageError: there is neither.
+        DataError: a shard is damaged.
+    """
     plans = dataset.plans.where("plan_id", [identifier])
     return view_plan(dataset, plans[0]) if plans else view_sample(dataset, dataset.sample(identifier))
 

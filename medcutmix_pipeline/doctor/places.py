@@ -68,10 +68,12 @@ def _source(config: Config, found: Survey) -> Check:
 
 
 def _output(config: Config, out: str, found: Survey | None) -> Check:
+    from medcutmix_pipeline.pipeline.lock import check_free
     from medcutmix_pipeline.pipeline.output import check_output
 
     try:
         layout, _ = check_output(config, out)
+        check_free(layout.lock)
     except PipelineError as why:
         return Check(_GROUP, "output", "problem", str(why), "name another place with --out")
     try:

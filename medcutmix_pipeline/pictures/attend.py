@@ -51,7 +51,7 @@ def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Pa
         fitted: where `config.encoder` is `fit`, the folder in which a build saved it (`OUT/encoder`).
 
     Raises:
-        UsageError: the sentence is empty, or the encoder cannot be used.
+        UsageError: the sentence is empty, there is no such image, or the encoder cannot be used.
         DataError: the image cannot be used.
     """
     if not sentence.strip():
@@ -61,7 +61,8 @@ def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Pa
     try:
         stored = stored_square(str(image), settings)
     except ImageReject as why:
-        raise DataError(f"{image} cannot be used ({why.reason}): {why.detail}") from None
+        at_fault = UsageError if why.reason == "image-missing" else DataError
+        raise at_fault(f"{image} cannot be used ({why.reason}): {why.detail}") from None
     except ReadFailedError as why:
         raise DataError(f"{image} cannot be read: {why}") from None
     asked = encoder.attend(resized(stored, encoder.image_size)[None], [0], [sentence])

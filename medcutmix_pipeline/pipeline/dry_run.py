@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from medcutmix_pipeline.doctor.places import needed
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.pipeline.identity import with_whole_paths
+from medcutmix_pipeline.pipeline.lock import check_free
 from medcutmix_pipeline.pipeline.output import check_output
 from medcutmix_pipeline.pipeline.secrets import check_key
 from medcutmix_pipeline.pipeline.survey import Survey, survey
@@ -34,7 +35,8 @@ def dry_run(config: Config, out: str | None, console: Console) -> None:
     check_excluded(config.pairing, open_reader(config.sentences).findings)
     check_key(config.privacy.key_file)
     if out is not None:
-        check_output(config, out)
+        layout, _ = check_output(config, out)
+        check_free(layout.lock)
     found = survey(config)
     checks = list(needed(config, out, found))
     output = next((check.found for check in checks if check.name == "output"), None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import re
@@ -11,15 +10,12 @@ import socket
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.outfile import unwritable
 from medcutmix_pipeline.pipeline.failing_at import failing_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-_NO_MISTAKE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-"""What a disk says that is full or fails: another call would not mend it."""
 
 
 @contextlib.contextmanager
@@ -28,26 +24,36 @@ def exclusive(path: Path) -> Iterator[None]:
 
     Raises:
         UsageError: another process holds it, and the message says which; or the folder may not be written to.
-        OSError: the disk is full or fails.
+        DataError: the disk is full or fails.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = path.open("a+", encoding="utf-8")
     except OSError as why:
-        if why.errno in _NO_MISTAKE:
-            raise
-        raise UsageError(f"cannot write to {path.parent.parent}: {why.strerror}") from None
+        raise unwritable(path.parent.parent, why) from None
     with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise UsageError(f"a build into {path.parent.parent} is already running ({holder})") from None
+            raise _running(path) from None
         file.truncate(0)
         with failing_at(path):  # at once: what waited in a buffer would fail again, without a name, at the closing
             os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield
+
+
+def check_free(path: Path) -> None:
+    """Raise UsageError, as `exclusive` would, where a process holds the lock file; nothing is written."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _running(path) from None
+
+
+def _running(path: Path) -> UsageError:
+    holder = path.read_text(encoding="utf-8").strip() or "another process"
+    return UsageError(f"a build into {path.parent.parent} is already running ({holder})")
 
 
 def was_held(path: Path) -> bool:

@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.outfile import whole_file
 from medcutmix_pipeline.pipeline.layout import Layout
 from medcutmix_pipeline.pipeline.ownership import is_ours
@@ -48,8 +48,8 @@ def look_up(config: Config, wanted: Mapping[str, str], out: str) -> set[str]:
         The names that were found. One that the source lists twice has two rows.
 
     Raises:
-        UsageError: the file cannot be written or there is no key, or the source cannot be opened.
-        DataError: no name is one of this source under this key.
+        UsageError: the file cannot be written, there is no key, the source cannot be opened, or no name is one of this
+            source under this key.
     """
     with private_file(out) as file:
         key = existing_key(config.privacy.key_file)
@@ -57,7 +57,7 @@ def look_up(config: Config, wanted: Mapping[str, str], out: str) -> set[str]:
         rows = _found(source.studies(), Identities(key, source.public_ids), wanted)
         first = next(rows, None)
         if first is None:
-            raise DataError(
+            raise UsageError(
                 f"no such name is of this source under the key {key_place(config.privacy.key_file)}: "
                 "both have to be those of the build"
             )

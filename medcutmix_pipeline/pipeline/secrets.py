@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.home import at_home
 
 KEY_VARIABLE = "MEDCUTMIX_KEY_FILE"
 _LEAST_BYTES = 32
@@ -49,7 +50,7 @@ def check_key(key_file: str | None) -> bool:
 def key_place(key_file: str | None) -> Path:
     """Where the key stands, or will stand once it is made."""
     named = key_file or os.environ.get(KEY_VARIABLE)
-    return Path(named) if named else own_key_place()
+    return Path(at_home(named)) if named else own_key_place()
 
 
 def own_key_place() -> Path:

@@ -15,6 +15,7 @@ import jinja2
 
 from medcutmix_pipeline.dataset.rows import telling_damage
 from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.outfile import unwritable
 from medcutmix_pipeline.report.figures import figures
 from medcutmix_pipeline.report.gallery import write_gallery
 from medcutmix_pipeline.report.remark import percent
@@ -66,8 +67,8 @@ def write_report(dataset: Dataset, folder: Path, most: int = MOST) -> Written:
         most: so many plans get into the gallery at most; the figures are of all.
 
     Raises:
-        UsageError: the folder holds something else.
-        DataError: the dataset is damaged, or the folder cannot be written.
+        UsageError: the folder holds something else, or cannot be written.
+        DataError: the dataset is damaged, or the disk is full or fails.
     """
     _refuse_others(folder)
     with telling_damage(dataset.where), _telling_misfits(dataset):
@@ -82,7 +83,7 @@ def write_report(dataset: Dataset, folder: Path, most: int = MOST) -> Written:
         written = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
         _put(partial, folder)
     except OSError as why:
-        raise DataError(f"the report cannot be written to {folder}: {why.strerror or type(why).__name__}") from None
+        raise unwritable(folder, why) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Written(folder / PAGE, shown, dataset.manifest.counts.plans, pictures, written)

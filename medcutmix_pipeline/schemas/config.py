@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from medcutmix_pipeline.home import at_home
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
-UserPath = Annotated[str, AfterValidator(os.path.expanduser)]
-"""A place that a user names. In a file no shell puts in the home folder for ~. A URL stays as it is."""
+UserPath = Annotated[str, AfterValidator(at_home)]
+"""A place that a user names."""
 
 _SHARE = 1e-4  # of a GPU; Ray reckons in these
 

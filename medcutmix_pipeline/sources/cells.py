@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ _IDENTIFIER = "_id"
 _NONE = frozenset({"na", "n/a", "<na>", "nan", "none", "null"})
 """What programs write where an identifier is missing: taken for one, it would make strangers one patient."""
 
+_WHOLE = re.compile(r"\s*(-?\d+)\.0+\s*")
+"""A whole number as programs write it to a table of text in whose column some cells are empty."""
+
 
 class DamagedRowError(ValueError):
     """A row that cannot be understood. Its message says what is wrong, and has nothing of what the row says."""
@@ -22,8 +26,8 @@ class DamagedRowError(ValueError):
 def clean(cells: Mapping[str, object], wanted: Sequence[str]) -> dict[str, str]:
     """The wanted cells as text, without empty ones.
 
-    Whole numbers are written without a point, so that 7 and 7.0 are one identifier. In columns of identifiers, words
-    for nothing are empty cells.
+    Whole numbers are written without a point, so that 7 and 7.0 are one identifier, in text as well. In columns of
+    identifiers, words for nothing are empty cells.
 
     Raises:
         DamagedRowError: a cell is neither text nor a number, is not UTF-8, or has a zero byte.
@@ -39,9 +43,18 @@ def clean(cells: Mapping[str, object], wanted: Sequence[str]) -> dict[str, str]:
             value = value if isinstance(value, str) else _digits(value)
         if not value.isprintable():
             _check_text(value)
-        if value and not value.isspace() and not (name.endswith(_IDENTIFIER) and value.strip().lower() in _NONE):
+        if name.endswith(_IDENTIFIER):
+            value = _identifier(value)
+        if value and not value.isspace():
             texts[name] = value
     return texts
+
+
+def _identifier(text: str) -> str:
+    if text.strip().lower() in _NONE:
+        return ""
+    whole = _WHOLE.fullmatch(text)
+    return whole[1] if whole else text
 
 
 def _digits(number: float | Decimal) -> str:

@@ -20,12 +20,14 @@ _START = 1 << 16
 
 
 def misread(file: IO[bytes], name: str, known: Sequence[str]) -> str:
-    """Why no column may be known that should be: another encoding or separator than the name says; empty if neither."""
+    """Why no column may be known that should be: another form, encoding or separator than the name says; else empty."""
     suffix = suffix_of(name)
-    if suffix not in (".csv", ".tsv"):
+    if suffix == ".parquet":
         return ""
     with suppress(OSError, EOFError):
         raw = unpacked(file, name).read(_START)
+        if suffix in (".jsonl", ".ndjson"):
+            return "JSON lines have an object in each line, and no list around them" if raw.lstrip()[:1] == b"[" else ""
         if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "it is UTF-16 text; save it as UTF-8"
         lines = raw.decode("utf-8-sig", "replace").lower().splitlines()

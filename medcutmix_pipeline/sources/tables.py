@@ -88,7 +88,7 @@ def rows(file: IO[bytes], name: str, wanted: Sequence[str]) -> Iterator[Row]:
         else:
             yield from _delimited(_text(file, name), suffix, wanted)
     except (pa.ArrowException, EOFError, gzip.BadGzipFile, UnicodeError):
-        raise DataError("the table cannot be read to its end; it is damaged or not what its name says") from None
+        raise DataError(f"{name} cannot be read to its end; it is damaged or not what its name says") from None
 
 
 def unpacked(file: IO[bytes], name: str) -> IO[bytes]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
 
+from medcutmix_pipeline.pipeline.lock import exclusive
 from tests.commands.calls import call, refused
 
 DRY = ("build", "--engine", "serial", "--dry-run")
@@ -39,6 +41,16 @@ def test_an_output_that_no_build_takes_is_refused(capsys, studies, tmp_path):
     (tmp_path / "precious").write_text("mine")
     said = call(capsys, *DRY, "--source", "phantom", "--root", studies, "--out", tmp_path)
     refused(said, 2, "holds no dataset of ours")
+
+
+def test_an_output_in_which_a_build_is_running_is_refused(capsys, studies, tmp_path):
+    out = tmp_path / "out"
+    named = ("--source", "phantom", "--root", studies, "--out", out)
+    with exclusive(out / ".build" / "lock"):
+        refused(call(capsys, *DRY, *named), 2, f"a build into {out} is already running (process {os.getpid()} on ")
+        told = call(capsys, "doctor", *named, "--set", "engine.kind=serial", "--json").json
+    assert [check["name"] for check in told["checks"] if "is already running" in check["found"]] == ["output"]
+    assert call(capsys, *DRY, *named).code == 0
 
 
 @pytest.mark.parametrize(

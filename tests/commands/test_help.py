@@ -74,6 +74,6 @@ def test_quiet_says_nothing_where_nothing_is_wrong(capsys, tmp_path, built):
 def test_validation_as_json_says_what_does_not_hold(capsys, built, tmp_path):
     assert call(capsys, "validate", built, "--json").json["valid"] is True
     said = call(capsys, "validate", tmp_path, "--json")
-    assert said.code == 1
+    assert said.code == 2
     assert said.out == ""
     assert "holds no dataset" in said.err

@@ -91,6 +91,13 @@ def test_the_oddest_of_a_finding_are_of_that_finding(capsys, built):
     assert "lowest presence score of the donor" in listed  # by what, when nothing was said
 
 
+def test_a_finding_may_be_written_in_any_case(capsys, built):
+    for options in ([], ["--random", 2], ["--worst", 2]):
+        names = ("Pleural Effusion", "pleural EFFUSION")
+        asked = [call(capsys, "inspect", built, *options, "--json", "--disease", name).json for name in names]
+        assert asked[0] == asked[1]
+
+
 def test_chance_repeats_itself_for_the_same_seed(capsys, built):
     drawn = [call(capsys, "inspect", built, "--random", 4, "--seed", seed, "--json").json for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
@@ -174,6 +181,10 @@ def test_what_stopped_a_build_is_told_with_its_meaning_and_can_be_looked_at(caps
         (["--sql", "select 1", "--png", "x.png"], ["--png"]),
         (["--random", 41, "--png", "x.png"], ["40 plans"]),
         (["--worst", 1, "--by", "beauty"], ["--by"]),
+        (["--by", "reuse"], ["--by goes with --worst"]),
+        (["--random", 1, "--by", "reuse"], ["--by goes with --worst, and not with --random"]),
+        (["--seed", 0], ["--seed goes with --random"]),
+        (["--most", 5], ["--most goes with --html"]),
         (["--worst", 0], ["--worst"]),
         (["--random", 1, "--png", "/nowhere/x.png"], ["/nowhere/x.png"]),
         (["--sql", "selekt 1"], ["selekt", "plans, samples, sentences, rejects"]),
@@ -184,6 +195,15 @@ def test_options_that_make_no_sense_are_refused_in_one_line(capsys, built, optio
     refused(call(capsys, "inspect", built, *options), 2, *words)
 
 
+@pytest.mark.parametrize("command", ["inspect {built} --random 1 --png", "attend x y --encoder z --out"])
+def test_a_picture_takes_the_place_of_no_file_that_is_none(capsys, built, tmp_path, command):
+    shard = tmp_path / "train-000000.tar"
+    shard.write_bytes(b"a shard")
+    refused(call(capsys, *command.format(built=built).split(), shard), 2, "ends in .png")
+    assert shard.read_bytes() == b"a shard"
+
+
 def test_what_is_not_there_is_told_with_what_is(capsys, built, plans):
-    refused(call(capsys, "inspect", built, "--sample", "nobody"), 1, "no sample nobody", "one that there is")
+    refused(call(capsys, "inspect", built, "--sample", "nobody"), 2, "no sample nobody", "one that there is")
     refused(call(capsys, "inspect", built, "--worst", 2, "--disease", "Gout"), 2, "Gout", "Pleural Effusion")
+    refused(call(capsys, "inspect", built, "--disease", "plural efusion"), 2, "did you mean Pleural Effusion?")

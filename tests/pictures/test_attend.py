@@ -78,7 +78,7 @@ def test_what_cannot_be_used_is_told_in_a_line(built, image, tmp_path, studies):
     folder = fitted_in(str(built))
     with pytest.raises(UsageError, match="what is to be looked for"):
         attend_image(image, " ", AttentionConfig(), folder)
-    with pytest.raises(DataError, match="image-missing"):
+    with pytest.raises(UsageError, match="image-missing"):
         attend_image(tmp_path / "none.png", SENTENCE, AttentionConfig(), folder)
     with pytest.raises(DataError, match="not a DICOM, PNG"):
         attend_image(studies / "studies.csv", SENTENCE, AttentionConfig(), folder)

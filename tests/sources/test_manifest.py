@@ -254,6 +254,21 @@ def test_a_whole_number_is_the_same_identifier_in_every_type(tmp_path: Path, num
         assert [(s.patient_id, s.problem) for s in studies(tmp_path / "m.jsonl")] == [(expected, None)]
 
 
+def test_a_number_with_a_point_in_text_is_the_patient_that_it_is_without(tmp_path: Path) -> None:
+    """Programs write 7 as 7.0 where another cell of the column was empty; two such tables may have been joined."""
+    pictures(tmp_path)
+    told = {"a.png": "7", "b.png": "7.0", "c.png": " 7.00 ", "sub/d.png": "7.0.0"}
+    rows = [
+        {"image": image, "report": "Clear. 7.0", "study_id": f"{n}.0", "patient_id": patient}
+        for n, (image, patient) in enumerate(told.items())
+    ]
+    write(tmp_path / "m.csv", table(COLUMNS, rows))
+    found = studies(tmp_path)
+    assert [s.patient_id for s in found] == ["7", "7", "7", "7.0.0"]
+    assert [s.study_id for s in found] == ["0", "1", "2", "3"]
+    assert {s.report for s in found} == {"Clear. 7.0"}
+
+
 @pytest.mark.parametrize("word", ["NA", "nan", "NaN", "None", "null", "<NA>", " N/A "])
 def test_a_word_for_nothing_is_no_identifier_but_may_be_a_report(tmp_path: Path, word: str) -> None:
     """Two patients without an identifier are not one patient."""
@@ -327,9 +342,10 @@ HEADER = "image,report,study_id,patient_id\n"
         ("m.tsv", HEADER, "its columns are separated by commas, and .tsv means tabs"),
         ("m.csv.gz", gzip.compress(HEADER.replace(",", ";").encode()), "its columns are separated by semicolons"),
         ("m.csv", HEADER.encode("utf-16"), "it is UTF-16 text; save it as UTF-8"),
+        ("m.jsonl", '[{"image": "a.png"}]', "JSON lines have an object in each line, and no list around them"),
         ("m.csv", "images,text,Study,patient\n", "write image for images, study_id for study, patient_id for patient"),
     ],
-    ids=["semicolons", "tabs", "commas", "packed", "UTF-16", "other names"],
+    ids=["semicolons", "tabs", "commas", "packed", "UTF-16", "other names", "a list"],
 )
 def test_a_header_that_is_misread_is_told_with_what_it_is(
     tmp_path: Path, name: str, content: str | bytes, hint: str
@@ -344,7 +360,7 @@ def test_a_table_cut_short_is_an_error_not_a_smaller_table(tmp_path: Path) -> No
     lines = [f"{n}.png,Report {n},S{n},P{n}" for n in range(2000)]
     packed = gzip.compress("\n".join(["image,report,study_id,patient_id", *lines]).encode())
     write(tmp_path / "m.csv.gz", packed[: len(packed) // 2])
-    with pytest.raises(DataError, match="cannot be read to its end"):
+    with pytest.raises(DataError, match=r"^m\.csv\.gz cannot be read to its end"):
         studies(tmp_path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import re
 from collections import Counter, defaultdict
@@ -16,7 +17,7 @@ from pydicom.pixels import apply_voi_lut
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.config import SourceConfig
-from medcutmix_pipeline.sources.phantom import PREVALENCE, PhantomStudy, generate, study
+from medcutmix_pipeline.sources.phantom import PREVALENCE, PhantomStudy, generate, study, write
 from medcutmix_pipeline.sources.registry import open_source
 
 if TYPE_CHECKING:
@@ -318,9 +319,30 @@ def test_impossible_arguments_are_usage_errors_and_write_nothing(tmp_path, argum
     assert not (tmp_path / "p").exists()
 
 
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [(OSError(errno.ENOSPC, "No space left on device"), DataError), (KeyboardInterrupt(), KeyboardInterrupt)],
+)
+def test_what_ends_early_leaves_nothing_so_that_the_same_call_works_again(tmp_path, monkeypatch, why, told):
+    drawn = iter([write._write_files])
+
+    def failing(*job):
+        return next(drawn, broken)(*job)
+
+    def broken(*_job):
+        raise why
+
+    with monkeypatch.context() as patched:
+        patched.setattr(write, "_write_files", failing)
+        with pytest.raises(told):
+            generate(tmp_path, 3, 1, size=64)
+    assert not list(tmp_path.iterdir())
+    assert generate(tmp_path, 3, 1, size=64).studies == 3
+
+
 def test_a_folder_with_files_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(DataError, match="not empty"):
+    with pytest.raises(UsageError, match="not empty"):
         generate(tmp_path, 2, 1)
     assert files(tmp_path).keys() == {"notes.txt"}
 

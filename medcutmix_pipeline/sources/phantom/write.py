@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import multiprocessing
+import shutil
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from PIL import Image
 
-from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.outfile import unwritable
 
 from .dicom import write_dicom
 from .scene import NORMAL, PREVALENCE
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 STUDY_COLUMNS = ("image", "report_path", "study_id", "patient_id", "view")
 TRUTH_COLUMNS = ("study", "image", "finding", "assertion", "x0", "y0", "x1", "y1", "width", "height")
+_TABLES = ("studies.csv", "truth.csv")
+_FOLDERS = ("images", "reports")
 
 _CHUNK = 32  # studies that a process draws before it asks for more
 
@@ -74,7 +78,7 @@ def generate(
     progress: Callable[[int], None] | None = None,
     workers: int = 1,
 ) -> PhantomSummary:
-    """Write `studies` phantom studies into `directory`, which must be empty or not exist.
+    """Write `studies` phantom studies into `directory`, which must be empty or not exist; all of them, or none.
 
     `studies.csv` lists the images in the columns of the `manifest` source, paths relative to the directory. `truth.csv`
     has the findings that each report names and, for those asserted, boxes in pixels of the image file (`x1`, `y1` are
@@ -82,7 +86,8 @@ def generate(
     depend on how many there are. `progress` is called with 1 after each study. With `workers` above 1, so many
     processes draw them, which are started anew: a script that asks for them needs its `if __name__ == "__main__"`.
 
-    Raises UsageError for an argument out of range, DataError where the directory cannot be written or is not empty.
+    Raises UsageError for an argument out of range, or where the directory cannot be written or is not empty; DataError
+    where the disk is full or fails.
     """
     shares = dict(PREVALENCE if prevalence is None else prevalence)
     _check(studies, size, contrast, shares, normal)
@@ -93,8 +98,8 @@ def generate(
     findings: Counter[str] = Counter()
     patients: set[str] = set()
     images = 0
-    with ExitStack() as stack:
-        listing, truth = (_table(stack, directory / name) for name in ("studies.csv", "truth.csv"))
+    with _emptied_on_failure(directory), ExitStack() as stack:
+        listing, truth = (_table(stack, directory / name) for name in _TABLES)
         listing.writerow(STUDY_COLUMNS)
         truth.writerow(TRUTH_COLUMNS)
         for told in _drawn(stack, job, studies, workers):
@@ -152,11 +157,26 @@ def _prepare(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
-            raise DataError(f"{directory} is not empty; phantom studies are written into a new folder")
-        (directory / "images").mkdir()
-        (directory / "reports").mkdir()
+            raise UsageError(f"{directory} is not empty; phantom studies are written into a new folder")
+        for folder in _FOLDERS:
+            (directory / folder).mkdir()
     except OSError as error:
-        raise DataError(f"cannot write to {directory}: {error.strerror}") from error
+        raise unwritable(directory, error) from error
+
+
+@contextmanager
+def _emptied_on_failure(directory: Path) -> Iterator[None]:
+    """Whatever ends the block early leaves the directory empty: so the same call can be made again."""
+    try:
+        yield
+    except BaseException as why:
+        for folder in _FOLDERS:
+            shutil.rmtree(directory / folder, ignore_errors=True)
+        for table in _TABLES:
+            (directory / table).unlink(missing_ok=True)
+        if isinstance(why, OSError):
+            raise unwritable(directory, why) from why
+        raise
 
 
 def _table(stack: ExitStack, path: Path) -> Any:
