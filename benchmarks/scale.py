@@ -38,12 +38,13 @@ def filled(page: str, told: Measures, assumed: Assumed) -> str:
     Raises:
         ValueError: the page has no marks for a section.
     """
-    for name, write in SECTIONS.items():
-        marks = re.compile(rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)", re.S)
-        if not marks.search(page):
+    marks = {name: re.compile(rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)", re.S) for name in SECTIONS}
+    for name, marked in marks.items():
+        if not marked.search(page):
             raise ValueError(f"{PAGE.name} has no marks for {name}")
+    for name, write in SECTIONS.items():
         text = write(told, assumed)
-        page = marks.sub(lambda found, text=text: f"{found[1]}\n{text}\n\n{found[2]}", page)
+        page = marks[name].sub(lambda found, text=text: f"{found[1]}\n{text}\n\n{found[2]}", page)
     return page
 
 
