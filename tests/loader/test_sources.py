@@ -82,6 +82,12 @@ def test_shards_that_are_named_take_their_facts_from_the_manifest_beside_them(fo
     assert names(find_shards(ways(".")[way], None)) == NAMES
 
 
+@pytest.mark.parametrize("way", ["", "/shards/*.tar", "/shards/train-{000000..000002}.tar"])
+def test_a_tilde_is_the_home_folder(folder, way, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert names(find_shards(f"~/{folder.name}{way}", None)) == NAMES
+
+
 def test_a_folder_may_have_a_question_mark_in_its_name(folder, tmp_path):
     odd = tmp_path / "why?" / "dataset"
     shutil.copytree(folder, odd)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.home import at_home
 from medcutmix_pipeline.loader.reading.buffers import fresh
 from medcutmix_pipeline.loader.reading.fetch import read_url, reason, shown
 from medcutmix_pipeline.loader.reading.manifest import Contents, Manifest, ShardRef, read_contents, together
@@ -58,7 +59,7 @@ def find_shards(
         UsageError: a dataset has no such split.
     """
     given = [where] if isinstance(where, str | os.PathLike) else list(where)
-    places = [os.fspath(place) for place in given]
+    places = [at_home(place) for place in given]
     datasets: dict[str, Contents] = {}
     urls: dict[str, None] = {}
     for place in places:
