@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 def unwritable(place: Path | str, why: OSError) -> PipelineError:
     """What to raise where a place cannot be written: another call mends that, unless the disk is full or fails."""
-    no_mistake = why.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-    return (DataError if no_mistake else UsageError)(f"cannot write to {place}: {why.strerror or why}")
+    told = f"cannot write to {place}: {why.strerror or why}"
+    if why.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        return DataError(f"{told}: fix that, and run the same command again")
+    return UsageError(told)
 
 
 def refuse_inputs(out: Path | str, *inputs: Path | str | None) -> None:
