@@ -123,7 +123,7 @@ def test_a_disk_that_is_full_at_the_very_start_is_no_mistake_of_the_call(tmp_pat
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(DataError, match="No space left.*again"), exclusive(tmp_path / "out" / ".build" / "lock"):
+    with pytest.raises(DataError, match=r"No space left.*again"), exclusive(tmp_path / "out" / ".build" / "lock"):
         pass
 
 
