@@ -109,8 +109,7 @@ class DirectReader:
                 for hit, verdict in pairs
             ]
         )
-        if ":" in sentence:
-            begin = behind_label(sentence, begin, len(sentence), [mention[:3] for mention in mentions])
+        begin = behind_label(sentence, begin, len(sentence), (mention[:3] for mention in mentions))
         if mentions[0][2] < begin:
             mentions = tuple([mention for mention in mentions if mention[2] >= begin])
             kept = tuple([hit for hit in kept if places[hit.start][0] >= begin])

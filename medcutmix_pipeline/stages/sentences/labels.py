@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from medcutmix_pipeline.schemas.records import Assertion
 
@@ -47,13 +47,16 @@ def label_start(text: str, floor: int, start: int) -> int:
     return match.start() if match else start
 
 
-def behind_label(text: str, start: int, end: int, named: Sequence[Named]) -> int:
+def behind_label(text: str, start: int, end: int, named: Iterable[Named]) -> int:
     """Where a sentence begins that says something of the image, behind its label; `start` if the label says it.
 
     `named`: its findings in reading order. A heading such as "Lines and tubes" names again what follows.
     """
-    if ":" not in text[start : min(end, start + LONGEST)] or all(said == "absent" for _, said, _ in named):
+    if ":" not in text[start : min(end, start + LONGEST)]:
+        return start
+    findings = list(named)  # not before: most sentences have no label
+    if all(said == "absent" for _, said, _ in findings):
         return start
     behind = label_end(text, start, end)
-    told = {finding for finding, said, at in named if at >= behind and said == "present"}
-    return behind if all(at >= behind or finding in told for finding, _, at in named) else start
+    told = {finding for finding, said, at in findings if at >= behind and said == "present"}
+    return behind if all(at >= behind or finding in told for finding, _, at in findings) else start

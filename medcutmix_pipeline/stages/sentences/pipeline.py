@@ -125,7 +125,7 @@ def read_sentences(doc: Doc, wording: WordingReader) -> Iterator[Sentence]:
             Mention(hit.finding, verdict.assertion, *reading.characters(parsed, hit), verdict.rule)
             for hit, verdict in zip(parsed.hits, parsed.verdicts, strict=True)
         )
-        start = behind_label(reading.text, start, parsed.end, [(m.disease, m.assertion, m.start) for m in mentions])
+        start = behind_label(reading.text, start, parsed.end, ((m.disease, m.assertion, m.start) for m in mentions))
         body = reading.text[start : parsed.end]
         kept = [i for i, mention in enumerate(mentions) if mention.start >= start]
         mentions, hits = tuple(mentions[i] for i in kept), tuple(parsed.hits[i] for i in kept)
