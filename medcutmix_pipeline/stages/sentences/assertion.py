@@ -126,32 +126,50 @@ def _speaks(cue: Cue) -> Assertion | None:
 
 def _forward(structure: Structure, hits: Sequence[Hit]) -> list[_Reach | None]:
     """For each hit the phrase before it that reaches it."""
-    cues = {start: cue for start, _, cue in structure.cues}
-    ends = {start: end for start, end, _ in structure.cues}
+    found: list[_Reach | None] = [None] * len(hits)
+    speaking = _speaking(structure)
+    first, last = min(speaking, default=len(structure.words)), max((hit.anchor for hit in hits), default=-1)
+    if first > last:
+        return found
     inside = _inside(structure)
     joints = Joints(structure, hits)
     anchors: dict[int, list[int]] = {}
     for number, hit in enumerate(hits):
         anchors.setdefault(hit.anchor, []).append(number)
-    found: list[_Reach | None] = [None] * len(hits)
     reach: _Reach | None = None
-    for i, word in enumerate(structure.words):
-        if i and structure.clause[i] != structure.clause[i - 1]:
-            reach = None
-        if reach is not None and word in JOINING and i not in inside:
-            reach = _past_joint(reach, structure, i, joints)
-        elif reach is not None and reach.reached and not reach.cue.heads and joints.runs_on(i):
-            reach = None
-        if reach is not None and i not in inside and _second_choice(reach, word):
-            reach = _Reach(_SECOND_CHOICE, structure.part[i], i + 1)
-        cue = cues.get(i)
-        if cue is not None and (cue.before or cue.ignore or cue.between):
-            reach = _replaced(reach, _Reach(cue, structure.part[i], ends[i]), structure, i)
+    for i in range(first, last + 1):
+        if reach is not None:
+            reach = _left(reach, structure, i, joints, inside)
+        if i in speaking:
+            reach = _replaced(reach, speaking[i], structure, i)
         for number in anchors.get(i, ()):
             found[number] = replace(reach) if reach else None
             if reach is not None:
                 reach.reached = True
     return found
+
+
+def _speaking(structure: Structure) -> dict[int, _Reach]:
+    """The phrases that speak for findings behind them, by their first word."""
+    return {
+        start: _Reach(cue, structure.part[start], end)
+        for start, end, cue in structure.cues
+        if cue.before or cue.ignore or cue.between
+    }
+
+
+def _left(reach: _Reach, structure: Structure, at: int, joints: Joints, inside: set[int]) -> _Reach | None:
+    """What is left of a phrase's reach at a word behind it; `inside`: words that are part of a phrase."""
+    if structure.clause[at] != structure.clause[at - 1]:
+        return None
+    left: _Reach | None = reach
+    if structure.words[at] in JOINING and at not in inside:
+        left = _past_joint(reach, structure, at, joints)
+    elif reach.reached and not reach.cue.heads and joints.runs_on(at):
+        return None
+    if left is not None and at not in inside and _second_choice(left, structure.words[at]):
+        return _Reach(_SECOND_CHOICE, structure.part[at], at + 1)
+    return left
 
 
 def _second_choice(reach: _Reach, word: str) -> bool:

@@ -24,7 +24,8 @@ PASSES = 4
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ufff9-\uffff\ud800-\udfff]"
 )
-_ASCII_CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), " ") | {13: "\n"}
+_ASCII = _CONTROL.sub(" ", "".join(map(chr, range(128))).replace("\r", "\n"))
+"""What `translate` makes of each ASCII character."""
 _GRADE = re.compile(r"\bSUMMARY: ?\d ?-[^\n]*")  # of CheXpert Plus: the urgency, in a few fixed phrases
 _SLOT = re.compile(r"\[\*\*[^\[\]]{0,300}\*\*\]")  # what stands in one may still tell of the patient
 _LONG = re.compile(rf"\S{{{LONGEST_WORD},}}")
@@ -55,7 +56,7 @@ class ReportCleaner:
         Sections other than findings and impression fall away, wrapped lines are joined, list items and lines that are
         broken on purpose become sentences, dates, names and notes are taken out.
         """
-        text, settled = raw, set[str]()
+        text, settled = _without_control(raw), set[str]()
         for _ in range(PASSES):
             cleaned = self._once(text, settled)
             if cleaned == text:
@@ -69,17 +70,13 @@ class ReportCleaner:
 
     def _once(self, text: str, settled: set[str]) -> str:
         """One pass. `settled`: bodies known to be tidy."""
-        if "\r" in text:
-            text = text.replace("\r\n", "\n")
-        ascii_only = text.isascii()  # by far the more common case, and translate() by far the faster way
-        text = text.translate(_ASCII_CONTROL) if ascii_only else _CONTROL.sub(" ", text.replace("\r", "\n"))
         if "SUMMARY:" in text:
             text = _GRADE.sub("", text)
         if "[**" in text:
             text = _SLOT.sub("___", text)
         if "<" in text:
             text = _TAG.sub("", _LINE_TAG.sub("\n", text))
-        if _LONG.search(text):
+        if _may_have_long_word(text):
             text = _LONG.sub(" ", text)
         parts: list[str] = []
         last = ""
@@ -121,7 +118,9 @@ class ReportCleaner:
         notes = self._notes.any_note(body)
         kept: list[str] = []
         for start, end in split_sentences(body):
-            sentence = self._notes.without_note(body[start:end]) if notes else body[start:end]
+            sentence = body[start:end]
+            if notes and self._notes.any_note(sentence):
+                sentence = self._notes.without_note(sentence)
             if not sentence or _nameless(body, start, end):
                 continue
             sentence = without_points(sentence)
@@ -132,6 +131,21 @@ class ReportCleaner:
             ended = sentence.endswith(_ENDS[:3]) or sentence[-1] in ")\"'”’]"
             kept.append(sentence if ended else sentence.rstrip(" ,;-(") + ".")
         return " ".join(kept)
+
+
+def _without_control(raw: str) -> str:
+    """The text with a space for each control character, and with plain ends of lines."""
+    if "\r" in raw:
+        raw = raw.replace("\r\n", "\n")
+    if raw.isascii():  # by far the more common case, and translate() by far the faster way
+        return raw.translate(_ASCII)
+    return _CONTROL.sub(" ", raw.replace("\r", "\n"))
+
+
+def _may_have_long_word(text: str) -> bool:
+    """Whether anything of `LONGEST_WORD` characters could be one word: it would fill half as many without a space."""
+    half = LONGEST_WORD // 2
+    return any(" " not in text[start : start + half] for start in range(0, len(text) - half + 1, half))
 
 
 def _final(spans: Iterable[SectionSpan]) -> bool:

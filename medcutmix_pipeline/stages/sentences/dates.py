@@ -77,7 +77,7 @@ _ANY_DATE = re.compile(
     r"\d(?:[/:-]\d|\.\d+\.\d| ?[ap]\.?m\b|\d{3}"
     rf"|(?:st|nd|rd|th)?(?:[ ./-]| of )?{_MONTH}|(?<={_MONTHS_END}[ ,/.'’-]\d)|(?<={_MONTHS_END}[ .,][ '’]\d))",
     re.I,
-)  # begins with the digit, so that reports without one take no time
+)
 # Numbers that count ribs and vertebrae, and sizes.
 _COUNTS_BEFORE = re.compile(
     r"(?:\b(?:ribs?|vertebra\w*|bod(?:y|ies)|levels?|segments?|discs?|disks?|(?:inter)?spaces?|numbers?)"
@@ -92,9 +92,14 @@ def without_dates(text: str) -> str:
     """The text without dates and times and their prepositions; a bare date leaves a place-holder."""
     if _hides_date(text):
         text = _replaced(text, _HIDDEN_RULES)
-    if _ANY_DATE.search(text):
+    if has_digit(text) and _ANY_DATE.search(text):
         text = _replaced(text, _DATE_RULES)
     return text
+
+
+def has_digit(text: str) -> bool:
+    """Whether a digit 0 to 9 is in the text: ten plain searches take a fraction of the time of one by pattern."""
+    return any(map(text.__contains__, "0123456789"))
 
 
 def _hides_date(text: str) -> bool:

@@ -8,6 +8,7 @@ asked but once for each run.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from medcutmix_pipeline.schemas.records import Mention, Sentence
@@ -18,13 +19,10 @@ from medcutmix_pipeline.stages.sentences.phrases import split_words, split_words
 from medcutmix_pipeline.stages.sentences.tokens import LONGEST_RUN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from spacy.tokens import Doc
-
     from medcutmix_pipeline.schemas.records import Assertion
     from medcutmix_pipeline.stages.sentences.engine import SentenceEngine
     from medcutmix_pipeline.stages.sentences.sections import SectionFinder
+    from medcutmix_pipeline.stages.sentences.tokens import ReportTokenizer
     from medcutmix_pipeline.stages.sentences.wording import WordingReader
 
 REMEMBERED_RUNS = 1 << 16
@@ -49,7 +47,7 @@ class DirectReader:
     """Reads clean texts to the very sentences that the four components give. For a plain English pipeline."""
 
     def __init__(
-        self, tokenizer: Callable[[str], Doc], sections: SectionFinder, engine: SentenceEngine, wording: WordingReader
+        self, tokenizer: ReportTokenizer, sections: SectionFinder, engine: SentenceEngine, wording: WordingReader
     ) -> None:
         self._tokenizer = tokenizer
         self._sections = sections
@@ -96,13 +94,15 @@ class DirectReader:
         if max(map(len, runs)) >= LONGEST_RUN:
             return None  # the tokeniser has another way with these
         begin = marker_end(sentence, 0, len(sentence))
-        words = tuple([word for run in runs for word in self._words_of_run(run)[0]])
+        split = [self._words_of_run(run) for run in runs]
+        words = tuple([word for own, _ in split for word in own])
         hits = self._engine.find(words)
         pairs = [pair for pair in zip(hits, self._engine.decide(words, hits), strict=True) if not pair[1].ignored]
         if not pairs:
             return _Said(begin, (), False, False)
         kept = hits if len(pairs) == len(hits) else tuple([hit for hit, _ in pairs])
-        places = [place for at, run in _offsets(runs) for place in _moved(self._words_of_run(run)[1], at)]
+        starts = accumulate([len(run) + 1 for run in runs], initial=0)
+        places = [(at + a, at + b) for at, (_, own) in zip(starts, split, strict=False) for a, b in own]
         mentions = tuple(
             [
                 (hit.finding, verdict.assertion, places[hit.start][0], places[hit.end - 1][1], verdict.rule)
@@ -121,20 +121,8 @@ class DirectReader:
     def _split_run(self, run: str) -> tuple[tuple[str, ...], tuple[Place, ...]]:
         """The words of a run of characters, as the tokeniser splits it, and where they stand in it."""
         found = [
-            (word, token.idx + start, token.idx + end)
-            for token in self._tokenizer(run)
-            for word, start, end in split_words(token.text)
+            (word, at + start, at + end)
+            for token, at in self._tokenizer.pieces(run)
+            for word, start, end in split_words(token)
         ]
         return tuple(word for word, _, _ in found), tuple((start, end) for _, start, end in found)
-
-
-def _offsets(runs: list[str]) -> Iterator[tuple[int, str]]:
-    """Where each run stands that a space parts from the next."""
-    at = 0
-    for run in runs:
-        yield at, run
-        at += len(run) + 1
-
-
-def _moved(places: tuple[Place, ...], by: int) -> Iterator[Place]:
-    return ((start + by, end + by) for start, end in places)

@@ -59,7 +59,8 @@ class SentenceEngine:
 
     def denied(self, words: Words) -> set[Denial]:
         """What a normal statement rules out, without a mention: "the lungs are clear"."""
-        return {self._denials[int(found.finding)] for found in self._clears.find(self._structure(words))}
+        found = self._clears.find(words, lambda: self._structure(words))
+        return {self._denials[int(measured.finding)] for measured in found}
 
     def find(self, words: Words) -> Hits:
         """The findings that the words name."""

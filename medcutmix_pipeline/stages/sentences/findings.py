@@ -48,16 +48,14 @@ class FindingMatcher:
         """Whether any word could begin a finding or a structure; cheap, and most often the last question to ask."""
         return not self._openers.isdisjoint(words)
 
-    def find(self, words: Sequence[str], structure: Callable[[], Structure]) -> list[Hit]:
+    def find(self, words: Sequence[str], clauses: Callable[[], Structure]) -> list[Hit]:
         """All hits in reading order; a term counts before a measure on the same words.
 
-        `structure` gives the sentence's clauses; it is asked only where a measure may be told.
+        `clauses` gives those of the words; it is asked only where a measure may be told.
         """
         hits = [hit for start, end, names in self._terms.find(words) for hit in _named(start, end, names)]
-        if not self._measures.names_any(words):
-            return sorted(hits, key=_in_reading_order)
         taken = {(hit.finding, i) for hit in hits for i in range(hit.start, hit.end)}
-        for found in self._measures.find(structure()):
+        for found in self._measures.find(words, clauses):
             if not any((found.finding, i) in taken for i in range(found.start, found.end)):
                 rule = f"{found.look.assertion} look: {found.look.phrase}"
                 hits.append(Hit(found.finding, found.start, found.end, found.anchor, found.look.assertion, rule))

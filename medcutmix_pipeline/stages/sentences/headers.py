@@ -18,7 +18,7 @@ _WORD = re.compile(r"\S+")
 _SPACE = re.compile(r"\s+")
 _CAPITALS = re.compile(r"[A-Z][A-Z/&()# ]*$")
 _DASHED = re.compile(r"(?:^[ \t*#]*|(?<=[.?!;] ))([A-Za-z][A-Za-z/&() ]{1,60}?(?:#\d{1,2})?) ?[-–—](?=\s)", re.M)
-_BARE = re.compile(r"^[ \t*#]*([A-Z][A-Z/&]+(?:[ ][A-Z/&]{2,}){0,5})(?=[ \t]+[^\s\-–—:])", re.M)
+_BARE = re.compile(r"[ \t*#]*([A-Z][A-Z/&]+(?:[ ][A-Z/&]{2,}){0,5})(?=[ \t]+[^\s\-–—:])")
 _GOES_ON = frozenset(
     ("is", "are", "was", "were", "has", "have", "of", "to", "with", "from", "for", "on", "in", "and", "or")
 )
@@ -139,7 +139,7 @@ class HeaderFinder:
     def _bare(self, text: str) -> Iterator[Header]:
         """A name in capitals at the start of a line and set off from what follows by no mark: HISTORY Cough."""
         shouted = text.isupper()
-        for match in _BARE.finditer(text):
+        for match in _at_lines(_BARE, text):
             end = match.end(1)
             while end > match.start(1):
                 name = plain_name(text[match.start(1) : end])
@@ -158,6 +158,18 @@ class HeaderFinder:
         if word.isupper() or word.islower():
             return not shouted and name not in self._names.details and word.lower() not in _GOES_ON
         return True
+
+
+def _at_lines(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """The matches at the beginnings of lines."""
+    start = 0
+    while True:
+        match = pattern.match(text, start)
+        if match:
+            yield match
+        start = text.find("\n", start) + 1
+        if not start:
+            return
 
 
 def _set_apart(text: str, end: int, before: str, name: str, cased: bool) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from medcutmix_pipeline.stages.sentences.dates import has_digit
+
 _NO = r"(?:numbers?|no\b\.?|ids?\b|#)"
 _CALLED = (
     rf"(?:(?:MRN|SSN|accession)(?: ?{_NO})?|(?:medical record|patient|job|dictation) ?{_NO}"
@@ -13,7 +15,7 @@ _NUMBERED = re.compile(rf"[,;]? ?\(?\b{_CALLED}(?: is)?:? ?#? ?(?=[\w-]*\d{{3}})
 _PHONE = re.compile(r"[,;]? ?(?:\b(?:at|by|via|on) )?(?:\(\d{3}\) ?|\b\d{3}[-. ])\d{3}[-.]\d{4}\b")
 _DIGITS = re.compile(r"\d{3}")
 
-_TITLES = ("Mr", "Ms", "Miss", "MRS.")
+_TITLE = re.compile(r"M(?:r|s|iss|RS\.)")
 # Of those in capitals only "MRS.": MR is an examination, too, and MS a disease.
 _NAMED = re.compile(
     r"(?P<opens>^|(?<=[.!?:] ))?\b(?:(?:Mr|Mrs|Ms|Miss)\b\.?|MRS\.) "
@@ -23,9 +25,9 @@ _NAMED = re.compile(
 
 def without_identifiers(text: str) -> str:
     """The text without record and telephone numbers, and with "the patient" for "Mr. …"."""
-    if _DIGITS.search(text):
+    if has_digit(text) and _DIGITS.search(text):
         text = _PHONE.sub("", _NUMBERED.sub("", text))
-    if any(title in text for title in _TITLES):
+    if _TITLE.search(text):
         text = _NAMED.sub(_patient, text)
     return text
 

@@ -64,7 +64,6 @@ def backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue],
     after: dict[int, Cue] = {}
     between: dict[int, Cue] = {}
     taken_back: set[int] = set()
-    busy = {start for start, _, cue in structure.cues if cue.before or cue.after or cue.ends}
     position = 0
     for start, end, cue in structure.cues:
         while position < len(hits) and hits[position].end <= start:
@@ -82,7 +81,7 @@ def backward(structure: Structure, hits: Sequence[Hit]) -> tuple[dict[int, Cue],
         over = structure.clause[hits[nearest].end - 1] != structure.clause[start]
         if over and cue.after == "uncertain" and any(word in cue.phrase for word in _REOPENS):
             taken_back.add(nearest)
-        for number in [nearest] if over else _coordinated(structure, hits, nearest, start, busy):
+        for number in [nearest] if over else _coordinated(structure, hits, nearest, start):
             if over or number not in target or _outdoes(cue, target[number]):
                 target[number] = cue
     return after, between, taken_back
@@ -167,12 +166,12 @@ def _joint(part: list[int], at: int) -> int:
     return first
 
 
-def _coordinated(structure: Structure, hits: Sequence[Hit], nearest: int, at: int, busy: set[int]) -> list[int]:
-    """The hit and those joined to it in a list that the phrase `at` ends: "A, B and C are not seen", "A, B: none".
-
-    `busy`: where phrases begin that end a list.
-    """
+def _coordinated(structure: Structure, hits: Sequence[Hit], nearest: int, at: int) -> list[int]:
+    """The hit and those joined to it in a list that the phrase `at` ends: "A, B and C are not seen", "A, B: none"."""
+    if nearest == 0:
+        return [0]
     found, number = [nearest], nearest
+    busy = {start for start, _, cue in structure.cues if cue.before or cue.after or cue.ends}
     behind = structure.words[hits[nearest].end : min(at, hits[nearest].end + MAX_GAP)]
     chained = not ALTERNATIVE.isdisjoint(behind)  # "A, B, or something else may be considered"
     chained = chained or (structure.words[at] in _LABEL and _bare_list(structure, hits, nearest))

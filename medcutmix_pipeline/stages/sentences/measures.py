@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from medcutmix_pipeline.stages.sentences.phrases import PhraseTree, each_spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from medcutmix_pipeline.schemas.records import Assertion
     from medcutmix_pipeline.stages.sentences.clauses import Structure
@@ -62,21 +62,21 @@ class MeasureMatcher:
         """The words with which structures begin."""
         return self._structures.openers()
 
-    def names_any(self, words: Sequence[str]) -> bool:
-        """Whether the words name a structure and say a look at all."""
-        return bool(self._structures.find(words)) and bool(self._looks.find(words))
+    def find(self, words: Sequence[str], clauses: Callable[[], Structure]) -> Iterable[Measured]:
+        """Each structure of which something is said, in reading order.
 
-    def find(self, sentence: Structure) -> Iterable[Measured]:
-        """Each structure of which something is said, in reading order."""
-        structures = self._structures.find(sentence.words)
-        if not structures:
+        `clauses` gives those of the words; it is asked only where they name a structure and say a look at all.
+        """
+        structures = self._structures.find(words)
+        looks = self._looks.find(words) if structures else []
+        if not looks:
             return
-        looks = self._looks.find(sentence.words)
+        sentence = clauses()
         position = 0
         for index, (start, end, numbers) in enumerate(structures):
             while position < len(looks) and looks[position][0] < end:
                 position += 1
-            following = structures[index + 1][0] if index + 1 < len(structures) else len(sentence.words)
+            following = structures[index + 1][0] if index + 1 < len(structures) else len(words)
             for number in numbers:
                 found = _before(number, start, following, position, looks, sentence)
                 found = found or _behind(number, start, end, position, looks, sentence)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _COMMON = frozenset(
     ("findings", "finding", "report", "reviewed", "study", "examination", "image", "images", "film", "results")
 )
-_APART = {ord(mark): " " for mark in string.punctuation}
+_APART = "".join(" " if chr(code) in string.punctuation else chr(code) for code in range(128))
+"""What `translate` makes of each ASCII character: marks become spaces. It leaves other characters as they are."""
 _RUN = re.compile(r"\S+")
 # Where a note that is hung on to a statement begins: "…, as noted by", "… which was discussed with", "… (called to".
 _JOINT = re.compile(

@@ -16,6 +16,7 @@ MAX_FILLERS = 4
 _PART = re.compile(r"\[([^\[\]]*)\](\?)?|([^\s\[\]]+)")
 _SUFFIX = re.compile(r"\(([a-z]+)\)$")
 _WORD = re.compile(r"_+|[^\W_]+|[^\w\s]")
+_NONE: frozenset[str] = frozenset()
 _NOT = {"n't", "n’t", "n‘t"}
 
 
@@ -104,7 +105,7 @@ class PhraseTree(Generic[T]):
         """The words with which phrases begin."""
         return frozenset(self._root.children)
 
-    def find(self, words: Sequence[str], fillers: frozenset[str] = frozenset()) -> list[tuple[int, int, T]]:
+    def find(self, words: Sequence[str], fillers: frozenset[str] = _NONE) -> list[tuple[int, int, T]]:
         """All phrases in `words` as (first word, one past the last, value); time linear in the words.
 
         Words of `fillers` may stand inside a phrase: "cannot be excluded" is found in "cannot be entirely excluded".
@@ -127,6 +128,10 @@ class PhraseTree(Generic[T]):
                 found.append(best)
                 end = best[1]
         return found
+
+    def opens(self, words: Sequence[str]) -> bool:
+        """Whether a phrase stands at the very beginning."""
+        return bool(words) and words[0] in self._root.children and self._longest(words, 0, _NONE) is not None
 
     def _longest(self, words: Sequence[str], start: int, fillers: frozenset[str]) -> tuple[int, int, T] | None:
         best: tuple[int, int, T] | None = None

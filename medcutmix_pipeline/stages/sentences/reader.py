@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from medcutmix_pipeline.schemas.records import STRENGTH, Labels, Report, Sentence
 from medcutmix_pipeline.stages.collector import collector_paused
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from medcutmix_pipeline.schemas.config import SentencesConfig
+    from medcutmix_pipeline.stages.sentences.tokens import ReportTokenizer
 
 NO_FINDING = "No Finding"
 SUPPORT_DEVICES = "Support Devices"
@@ -46,7 +47,8 @@ class ReportReader:
         self._components = [component for _, component in self._nlp.pipeline]
         self._direct: DirectReader | None = None
         if config.model is None:  # nothing but our own components, which need no Doc
-            self._direct = DirectReader(self._nlp.tokenizer, shared_finder(layers), self._engine, self._wording)
+            tokenizer = cast("ReportTokenizer", self._nlp.tokenizer)
+            self._direct = DirectReader(tokenizer, shared_finder(layers), self._engine, self._wording)
 
     def clean(self, raw: str) -> str:
         """Findings and impression of a raw report, tidied (see `ReportCleaner.clean`)."""

@@ -22,6 +22,7 @@ TEXT = "medcutmix_text"
 
 _RUN = re.compile(rf"\S{{{LONGEST_RUN}}}")
 _PIECE = re.compile(rf"\S{{1,{LONGEST_RUN - 1}}}|[^\S ]+| +")
+_WORD = re.compile(r"[A-Za-z]+,?|[a-z]+\.")
 _EXTRA_INFIXES = (r"(?<=[A-Za-z]{2})\.(?=[A-Z][a-z])", r"(?<=[A-Za-z]{3})/(?=[A-Za-z]{3})")
 
 
@@ -36,7 +37,19 @@ class ReportTokenizer:
             self._base: Any = combined_rule_tokenizer(nlp)
             infixes = self._base.infix_finditer.__self__.pattern
             self._base.infix_finditer = compile_infix_regex([*_EXTRA_INFIXES, infixes]).finditer
+        self._rules = frozenset(self._base.rules)
         self.vocab = nlp.vocab
+
+    def pieces(self, run: str) -> list[tuple[str, int]]:
+        """The tokens of a run of characters without a space, and where each begins in it.
+
+        Most runs are a word, perhaps with a comma or a full stop, about which nothing need be asked: spaCy takes many
+        times as long, and keeps every word that it has met.
+        """
+        word = run.rstrip(",.")
+        if _WORD.fullmatch(run) is None or run in self._rules or word in self._rules:
+            return [(token.text, token.idx) for token in self(run)]
+        return [(word, 0)] if word == run else [(word, 0), (run[-1], len(word))]
 
     def __call__(self, text: str) -> Doc:
         """Tokenise; time linear in the text, whatever the text."""

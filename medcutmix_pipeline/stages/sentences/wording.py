@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _CLOSERS = ".!?)\"'”’"
 
+_Change = list[tuple[int, int, bool]]
+"""Where a sentence speaks of a prior study: first word, one past the last."""
+
 
 class WordingReader:
     """Judges the wording of single sentences."""
@@ -46,28 +49,28 @@ class WordingReader:
 
     def _judge(self, text: str, words: Words, hits: Hits, skipped: int) -> tuple[bool, bool]:
         own = words[skipped:]
-        alone = self.whole(text, own) and not self._leans_on(own) and not self.only_compares(own, hits, skipped)
-        return alone, self.compares(own)
+        change = self._change.find(own)
+        alone = (
+            self.whole(text, own) and not self._leans_on(own) and not self._compares_only(own, change, hits, skipped)
+        )
+        return alone, bool(change)
 
     def refers_back(self, words: Sequence[str]) -> bool:
         """Whether the sentence speaks on about something named before it: "This is unchanged."."""
-        return _opens(self._back, words) or _opens(self._continues, words) or self.only_compares(words, ())
+        if self._back.opens(words) or self._continues.opens(words):
+            return True
+        return self._compares_only(words, self._change.find(words), ())
 
     def _leans_on(self, words: Sequence[str]) -> bool:
         return (
-            _opens(self._back, words)
-            or _opens(self._continues, words)
-            or _opens(self._leans, words)
+            self._back.opens(words)
+            or self._continues.opens(words)
+            or self._leans.opens(words)
             or bool(self._anywhere.find(words))
         )
 
-    def compares(self, words: Sequence[str]) -> bool:
-        """Whether the sentence speaks of a prior study."""
-        return bool(self._change.find(words))
-
-    def only_compares(self, words: Sequence[str], hits: Sequence[Hit], skipped: int = 0) -> bool:
+    def _compares_only(self, words: Sequence[str], change: _Change, hits: Sequence[Hit], skipped: int = 0) -> bool:
         """Whether nothing is left of the sentence without its findings, its words of change and filler."""
-        change = self._change.find(words)
         if not change:
             return False
         left = set(range(len(words)))
@@ -96,11 +99,7 @@ def hides_word(words: Sequence[str]) -> bool:
     )
 
 
-def _opens(tree: PhraseTree[bool], words: Sequence[str]) -> bool:
-    return any(start == 0 for start, _, _ in tree.find(words[:6]))
-
-
-def _adjective(change: Sequence[tuple[int, int, bool]], hits: Sequence[Hit], skipped: int) -> bool:
+def _adjective(change: _Change, hits: Sequence[Hit], skipped: int) -> bool:
     """Whether the first word of change opens the sentence as an attribute of the finding: "Stable cardiomegaly"."""
     return any(start == 0 and hit.start - skipped == end for start, end, _ in change for hit in hits)
 

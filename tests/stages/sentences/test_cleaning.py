@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from medcutmix_pipeline.stages.sentences.cleaning import LONGEST_WORD
+
 if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences import ReportReader
 
@@ -329,3 +331,16 @@ def test_a_label_is_part_of_the_sentence_only_where_it_says_something(
 def test_numbers_and_names_that_say_whose_they_are_are_taken_out(said: str, left: str, reader: ReportReader) -> None:
     assert reader.clean(said) == left
     assert reader.clean(left) == left
+
+
+@pytest.mark.parametrize("before", [0, 1, 57, 99, 100, 143])
+def test_what_is_too_long_for_a_word_is_taken_out_wherever_it_stands(before: int, reader: ReportReader) -> None:
+    start = "Small left effusion. ".ljust(before + 21, "x") + " " * (before > 0)
+    assert "y" not in reader.clean(f"{start}{'y' * LONGEST_WORD} seen.")
+    assert "y" * (LONGEST_WORD - 1) in reader.clean(f"{start}{'y' * (LONGEST_WORD - 1)} seen.")
+
+
+def test_control_characters_part_words_and_end_lines_in_plain_text_as_in_any(reader: ReportReader) -> None:
+    said = "FINDINGS:\x07Small\x00left\x1feffusion.\rNo\x7fedema."
+    assert reader.clean(said) == "FINDINGS: Small left effusion. No edema."
+    assert reader.clean(f"{said} Größe normal.") == "FINDINGS: Small left effusion. No edema. Größe normal."

@@ -51,3 +51,25 @@ def test_reports_as_they_are_written_take_the_direct_way(text: str) -> None:
 def test_a_word_that_reaches_over_a_boundary_and_a_run_that_is_no_word_are_left_to_the_components(text: str) -> None:
     assert DIRECT.sentences(text) is None
     assert [m.disease for s in ReportReader(CONFIG).read(text).sentences for m in s.mentions][-1] == "Pleural Effusion"
+
+
+RUNS = st.one_of(
+    st.from_regex(r"[A-Za-z]{1,6}[,.]{0,2}", fullmatch=True),
+    st.from_regex(r"[a-z]+[,.;:)]?", fullmatch=True),
+    st.sampled_from(sorted(NLP.tokenizer._base.rules)).flatmap(
+        lambda rule: st.sampled_from([rule, f"{rule},", f"{rule}."])
+    ),
+).filter(lambda run: " " not in run)
+
+
+@settings(max_examples=500, deadline=None)
+@given(RUNS)
+def test_words_that_are_not_asked_about_are_split_as_the_tokeniser_splits_them(run: str) -> None:
+    assert NLP.tokenizer.pieces(run) == [(token.text, token.idx) for token in NLP.tokenizer(run)]
+
+
+def test_no_contraction_is_taken_for_a_plain_word() -> None:
+    for rule in NLP.tokenizer._base.rules:
+        for run in (rule, f"{rule},", f"{rule}."):
+            if " " not in run:
+                assert NLP.tokenizer.pieces(run) == [(token.text, token.idx) for token in NLP.tokenizer(run)]
