@@ -1,8 +1,11 @@
 """The examples for trainers do what they say: each is run as a user runs it, on small models that are made here."""
 
 import csv
+import importlib
 import json
+import math
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -12,6 +15,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 from tests.builds import run_build
 
@@ -119,6 +125,53 @@ def test_hugging_face_trainer_mixes_and_resumes(save, built, tokenizer, tmp_path
     assert len(mixed) == 9
     ends = [tmp_path / run / "checkpoint-8" / "model.safetensors" for run in ("whole", "on")]
     assert same_tensors(*map(load_file, ends))
+
+
+@pytest.fixture(scope="module")
+def compare():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(EXAMPLES))
+        yield importlib.import_module("compare")
+
+
+def test_comparing_tells_every_arm_and_the_same_again(built, compare, monkeypatch, capsys):
+    """Four arms of two seeds; the second time as the first, to the last digit."""
+    small = ["--batch", 8, "--image-size", 32, "--width", 4, "--steps", 3, "--longer", 2, "--at-least", 3, "--seeds", 2]
+    printed = []
+    for _ in range(2):
+        run_here(monkeypatch, EXAMPLES / "compare.py", "--dataset", built, *small)
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    rows = re.findall(r"^(\w+) +(AUC|recall) +(\d\.\d{3})(.*)$", printed[0], re.M)
+    assert [row[:2] for row in rows] == [(arm, measure) for arm in compare.ARMS for measure in compare.MEASURES]
+    assert all(0 < float(row[2]) <= 1 for row in rows)
+    assert [len(row[3].split()) for row in rows] == [0, 0, 2, 2, 2, 2, 2, 2]
+    assert len({row[2] for row in rows if row[1] == "AUC"}) > 1, "the arms are not the same training"
+
+
+def test_comparing_says_that_no_finding_is_common_enough(built, compare, monkeypatch):
+    small = ["--batch", 8, "--image-size", 32, "--width", 4, "--steps", 1, "--at-least", 10_000]
+    with pytest.raises(SystemExit, match="no finding has 10000 samples"):
+        run_here(monkeypatch, EXAMPLES / "compare.py", "--dataset", built, *small)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([0.0, 1.0, math.nan])), min_size=2, max_size=40))
+def test_the_area_is_that_of_scikit_learn_where_nothing_is_in_doubt(compare, cases):
+    scores, told = (torch.tensor(column, dtype=torch.float64) for column in zip(*cases, strict=True))
+    known = ~told.isnan()
+    assume(len(set(told[known].tolist())) == 2)
+    assert compare.auc(scores, told) == pytest.approx(roc_auc_score(told[known].numpy(), scores[known].numpy()))
+
+
+def test_an_image_finds_its_own_report_and_a_probe_what_features_hold(compare):
+    rows = torch.eye(20)
+    assert compare.recall(rows, rows, rank=1) == 1
+    assert compare.recall(rows, rows.roll(1, 0), rank=1) == 0
+    features = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
+    told = torch.stack([features[:, 0] > 0, features[:, 1] + features[:, 2] > 0], 1).float()
+    told[::7] = math.nan
+    scores = compare.probe(features[:100], told[:100], features[100:])
+    assert all(compare.auc(scores[:, i], told[100:, i]) > 0.98 for i in range(2))
 
 
 WATCH = """
