@@ -37,6 +37,11 @@ def tell_error(message: str) -> None:
     err_console().print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
 
 
+def counted(number: int, word: str) -> str:
+    """A number with what it counts, such as `1 shard` or `1,348 plans`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def tell_json(facts: dict[str, Any]) -> None:
     """What was asked for as one JSON object, in ASCII: no terminal, locale or pipe stumbles over it."""
     import json

@@ -4,8 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from medcutmix_pipeline.commands.tell import DatasetFolder, JsonOption, QuietOption, tell_error, tell_json
+from medcutmix_pipeline.commands.tell import DatasetFolder, JsonOption, QuietOption, counted, tell_error, tell_json
 from medcutmix_pipeline.errors import ExitCode
+
+_REMEDY = (
+    "run its `build` again, which makes anew what is not as it was written "
+    "(a file that dataset.json does not know is yours to move)"
+)
 
 
 def validate(
@@ -35,14 +40,10 @@ def validate(
         _tell(dataset, problems[:most], warnings if strict or not quiet else [], quiet)
     if problems:
         more = f" (the first {most} are shown)" if len(problems) > most and not as_json else ""
-        tell_error(f"{len(problems):,} problems in {out}{more}: build it again with --fresh")
+        tell_error(f"{counted(len(problems), 'problem')} in {out}{more}: {_REMEDY}")
     elif not valid:
-        those = (
-            "a warning, and --strict treats it as a problem"
-            if len(warnings) == 1
-            else (f"{len(warnings)} warnings, and --strict treats them as problems")
-        )
-        tell_error(those)
+        them = "it as a problem" if len(warnings) == 1 else "them as problems"
+        tell_error(f"{counted(len(warnings), 'warning')}, and --strict treats {them}")
     if not valid:
         raise typer.Exit(ExitCode.DATA)
 
@@ -52,8 +53,7 @@ def _tell(dataset: Any, problems: list[str], warnings: list[str], quiet: bool) -
         typer.echo(problem)
     counts, shards = dataset.manifest.counts, dataset.manifest.shards
     if not (problems or quiet):
-        typer.echo(
-            f"{dataset.where} is valid: {len(shards)} shards, {counts.samples:,} samples, {counts.plans:,} plans"
-        )
+        there = (counted(len(shards), "shard"), counted(counts.samples, "sample"), counted(counts.plans, "plan"))
+        typer.echo(f"{dataset.where} is valid: {', '.join(there)}")
     for warning in warnings:
         typer.echo(f"warning: {warning}")

@@ -14,6 +14,7 @@ from medcutmix_pipeline.stages.attention.encoder import FIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from medcutmix_pipeline.dataset.open import Dataset
 
@@ -24,6 +25,14 @@ def check_files(dataset: Dataset) -> Iterator[Problem]:
     yield from _tables(dataset)
     yield from _encoder(dataset)
     yield from _schemas(dataset)
+
+
+def check_bytes(path: Path, name: str, sha256: str) -> Iterator[Problem]:
+    """A file that is gone, or of other bytes than were written."""
+    if not path.is_file():
+        yield Problem(name, "the file is missing")
+    else:
+        yield from expect(file_sha256(path) == sha256, name, "the file has another sha256 than dataset.json says")
 
 
 def _strays(dataset: Dataset) -> Iterator[Problem]:
@@ -42,11 +51,7 @@ def _tables(dataset: Dataset) -> Iterator[Problem]:
     """The files of the sentences and rejects."""
     told = dataset.manifest.tables
     for name, sha in told.items():
-        path = dataset.folder / name
-        if not path.is_file():
-            yield Problem(name, "the file is missing")
-        else:
-            yield from expect(file_sha256(path) == sha, name, "the file has another sha256 than dataset.json says")
+        yield from check_bytes(dataset.folder / name, name, sha)
     for path in sorted(p for kind in ("sentences", "rejects") for p in (dataset.folder / kind).glob("*")):
         name = f"{path.parent.name}/{path.name}"
         yield from expect(not told or name in told, name, "dataset.json does not know this file")

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from medcutmix_pipeline.dataset.file_checks import check_files
+from medcutmix_pipeline.dataset.file_checks import check_bytes, check_files
 from medcutmix_pipeline.dataset.pixel_checks import check_mixes
 from medcutmix_pipeline.dataset.plan_checks import check_plans
 from medcutmix_pipeline.dataset.problems import Problem, expect
 from medcutmix_pipeline.dataset.shard_checks import TarSample, check_member, read_shard
-from medcutmix_pipeline.hashing import file_sha256
 from medcutmix_pipeline.schemas.config import ShardsConfig
 from medcutmix_pipeline.stages.pixel.bake import pixel_mixes
 
@@ -67,14 +66,11 @@ class _Validation:
         if shard.pixel is not None:
             paths.append(self.folder / "pixel" / f"{shard.name}.tar")
             hashes.append(shard.pixel.sha256)
+        before = len(self.problems)
         for path, sha in zip(paths, hashes, strict=True):
-            where = f"{path.parent.name}/{path.name}"
-            if not path.is_file():
-                self.problems.append(Problem(where, "the file is missing"))
-                return
-            if file_sha256(path) != sha:
-                self.problems.append(Problem(where, "the file has another sha256 than dataset.json says"))
-                return
+            self.problems.extend(check_bytes(path, f"{path.parent.name}/{path.name}", sha))
+        if len(self.problems) > before:
+            return
         try:
             self._check_content(shard, paths)
         except Exception as why:  # whatever a forged file does to the libraries that read it

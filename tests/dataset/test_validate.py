@@ -13,6 +13,7 @@ import pytest
 from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.dataset.validate import validate
 from medcutmix_pipeline.stages.shards.tar import npy_bytes, write_tar
+from tests.commands.calls import call
 
 
 class Forger:
@@ -157,6 +158,25 @@ def test_a_study_that_vanished(forger):
 def test_a_file_that_nobody_knows(forger):
     shutil.copy(forger.tar, forger.folder / "shards" / "train-999999.tar")
     expect(forger.problems(), "dataset.json does not know this file")
+
+
+def test_every_damaged_file_of_a_shard_is_named_at_once(forger):
+    forger.problems()
+    names = [f"{kind}/{forger.shard['name']}{suffix}" for kind, suffix in (("shards", ".tar"), ("plans", ".parquet"))]
+    (forger.folder / names[0]).write_bytes(b"cut off")
+    (forger.folder / names[1]).unlink()
+    problems = [str(p) for p in validate(Dataset(forger.folder))]
+    expect(problems, f"{names[0]}: the file has another sha256")
+    expect(problems, f"{names[1]}: the file is missing")
+
+
+def test_the_remedy_for_a_damaged_dataset_is_to_build_on_and_not_from_scratch(capsys, forger):
+    forger.problems()
+    forger.tar.write_bytes(b"cut off")
+    said = call(capsys, "validate", forger.folder)
+    assert said.code == 1
+    assert f"1 problem in {forger.folder}: run its `build` again" in said.err
+    assert "fresh" not in said.err
 
 
 def test_a_column_of_another_type(forger):
