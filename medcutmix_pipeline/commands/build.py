@@ -18,7 +18,7 @@ from medcutmix_pipeline.commands.options import (
     resolved,
 )
 from medcutmix_pipeline.commands.shape import option
-from medcutmix_pipeline.commands.tell import QuietOption, out_console
+from medcutmix_pipeline.commands.tell import QuietOption, counted, out_console
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.outfile import whole_file
 
@@ -98,8 +98,9 @@ def _run_build(config: "Config", out: str, fresh: bool, retry_rejects: bool, qui
         manifest = run_build(config, out, reporter, fresh=fresh, retry_rejects=retry_rejects)
     counts = manifest.counts
     console.print(
-        f"[bold]{counts.samples:,} samples and {counts.plans:,} plans[/bold] over {len(counts.plans_by_disease)} "
-        f"findings in {escape(str(out))}; {sum(counts.rejects.values()):,} rejects. "
+        f"[bold]{counted(counts.samples, 'sample')} and {counted(counts.plans, 'plan')}[/bold] "
+        f"over {counted(len(counts.plans_by_disease), 'finding')} in {escape(str(out))}; "
+        f"{counted(sum(counts.rejects.values()), 'reject')}. "
         f"Look at it: medcutmix-pipeline inspect {escape(shlex.quote(str(out)))}",
         highlight=False,
         soft_wrap=True,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from medcutmix_pipeline.commands.tell import QuietOption, out_console
+from medcutmix_pipeline.commands.tell import QuietOption, counted, out_console
 
 _MANY = 1000
 """So many studies take longer than it does to start processes that draw them side by side."""
@@ -39,7 +39,8 @@ def phantom(
         return
     root = shlex.quote(str(folder))
     typer.echo(
-        f"{summary.studies:,} studies of {summary.patients:,} patients with {summary.images:,} images in {folder}; "
+        f"{summary.studies:,} studies of {counted(summary.patients, 'patient')} with "
+        f"{counted(summary.images, 'image')} in {folder}; "
         f"build a dataset with: medcutmix-pipeline build --source phantom --root {root} --out dataset"
     )
 
