@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 
+from medcutmix_pipeline.commands.tell import counted
 from medcutmix_pipeline.dataset import facts as numbers
 from medcutmix_pipeline.dataset import inspect as telling
+from medcutmix_pipeline.dataset.answer_rows import RowsTold
 from medcutmix_pipeline.dataset.pick import ODDITIES, random_plans, worst_plans
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.outfile import whole_file
@@ -54,7 +56,7 @@ def _plans(rows: list[Facts]) -> Told:
 def odd_plans(dataset: Dataset, count: int, by: str, disease: str | None) -> Told:
     """The oddest plans."""
     rows = worst_plans(dataset, count, by, disease)
-    title = f"{len(rows):,} plans with {ODDITIES[by].told}"
+    title = f"{counted(len(rows), 'plan')} with {ODDITIES[by].told}"
     hint = telling.text(
         f"Look at one: medcutmix-pipeline inspect {shlex.quote(str(dataset.where))} --plan {rows[0]['plan_id']}"
     )
@@ -66,7 +68,6 @@ def page(dataset: Dataset, folder: Path, most: int) -> Told:
     from medcutmix_pipeline.report import write_report
 
     written = write_report(dataset, folder, most)
-    shown = "all" if written.plans == written.of else f"{written.plans:,} of"
     facts = {
         "kind": "page",
         "page": str(written.page),
@@ -75,7 +76,8 @@ def page(dataset: Dataset, folder: Path, most: int) -> Told:
         "pictures": written.pictures,
         "bytes": written.bytes,
     }
-    told = f"{shown} {written.of:,} plans are in the gallery ({written.bytes / 1e6:,.1f} MB): open {written.page}"
+    shown = f"{written.plans:,} of {counted(written.of, 'plan')}"
+    told = f"{shown} in the gallery ({written.bytes / 1e6:,.1f} MB): open {written.page}"
     return facts, lambda: telling.text(told)
 
 
@@ -105,7 +107,7 @@ def query(dataset: Dataset, asked: str) -> Told:
 
     facts = as_facts(dataset.sql(asked))
     names = [column["name"] for column in facts["columns"]]
-    return {"kind": "rows", **facts}, lambda: telling.table(f"{len(facts['rows']):,} rows", names, facts["rows"])
+    return {"kind": "rows", **facts}, lambda: RowsTold(counted(len(facts["rows"]), "row"), names, facts["rows"])
 
 
 def draw(dataset: Dataset, facts: Facts, file: Path) -> None:

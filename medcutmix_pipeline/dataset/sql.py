@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,6 +13,9 @@ from medcutmix_pipeline.schemas.tables import TABLES
 
 if TYPE_CHECKING:
     from medcutmix_pipeline.dataset.open import Dataset
+
+_BARE_LAMBDA = re.compile(r'(?<!")\blambda\b(?!")(?!\s+\w+(\s*,\s*\w+)*\s*:)', re.IGNORECASE)
+"""The column without its quotation marks; `lambda x: …` is DuckDB's own."""
 
 
 def ask(dataset: Dataset, query: str) -> pa.Table:
@@ -39,7 +43,7 @@ def ask(dataset: Dataset, query: str) -> pa.Table:
         try:
             return _answer(connection, query)
         except duckdb.Error as why:
-            raise UsageError(_told(str(why))) from None
+            raise UsageError(_told(str(why), query)) from None
 
 
 def as_facts(answer: pa.Table) -> dict[str, Any]:
@@ -68,8 +72,9 @@ def _answer(connection: Any, query: str) -> pa.Table:
     return answer
 
 
-def _told(message: str) -> str:
+def _told(message: str, query: str) -> str:
     """DuckDB's reason in one line: kind and cause, without the picture of where in the query it stands."""
+    hint = '; lambda is a keyword: the column is "lambda", in quotation marks' if _BARE_LAMBDA.search(query) else ""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(("LINE ", "^"))]
-    return f"the query cannot be answered: {' '.join(kept)}; there are the tables {', '.join(TABLES)}"
+    return f"the query cannot be answered: {' '.join(kept)}{hint}; there are the tables {', '.join(TABLES)}"

@@ -171,6 +171,16 @@ def test_what_stopped_a_build_is_told_with_its_meaning_and_can_be_looked_at(caps
     refused(call(capsys, "inspect", out), 1, "unfinished", "--rejects 20")
 
 
+def test_rows_that_fit_are_a_table_and_wider_ones_are_told_column_by_column(capsys, built, plans):
+    narrow = call(capsys, "inspect", built, "--sql", "select plan_id, view from plans limit 1").out
+    assert narrow.startswith("1 row ")
+    assert f"│ {plans[0]['plan_id']} │" in narrow
+    wide = call(capsys, "inspect", built, "--sql", "select * from plans limit 1").out.splitlines()
+    assert wide[0] == "1 row"
+    for column in ("plan_id", "host_id", "disease"):
+        assert f"{column:<14}  {plans[0][column]}" in [line.rstrip() for line in wide]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

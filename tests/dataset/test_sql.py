@@ -84,3 +84,19 @@ def test_without_duckdb_the_message_says_what_to_install(dataset, monkeypatch):
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(UsageError, match=r"pip install 'medcutmix-pipeline\[inspect\]'"):
         dataset.sql("select 1")
+
+
+@pytest.mark.parametrize("query", ["select lambda from plans", "select avg(LAMBDA) l from plans"])
+def test_a_keyword_that_is_a_column_is_told_to_need_its_quotation_marks(dataset, query):
+    with pytest.raises(UsageError, match='the column is "lambda", in quotation marks'):
+        dataset.sql(query)
+    assert dataset.sql('select "lambda" from plans').num_rows == len(dataset.plans)
+
+
+@pytest.mark.parametrize(
+    "query", ['select nothing, "lambda" from plans', "select list_filter([1], lambda x, i: x > nothing) from plans"]
+)
+def test_a_query_that_fails_for_another_reason_is_told_nothing_of_keywords(dataset, query):
+    with pytest.raises(UsageError) as told:
+        dataset.sql(query)
+    assert "keyword" not in str(told.value)
