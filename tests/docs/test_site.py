@@ -69,6 +69,16 @@ def test_every_command_is_on_its_page_with_every_option():
                 assert shown or parameter.param_type_name == "argument", f"{name}: {parameter.name}"
 
 
+def test_what_a_command_needs_is_marked_and_each_example_is_a_line_of_code():
+    page = commands()
+    for needed in ("| `--text COLUMN` | The column with the reports. [required] |", "`--encoder ENCODER`"):
+        assert "[required]" in page[page.index(needed) :].partition("\n")[0]
+    for call in ("inspect dataset --worst 10 --by large-map", "sources", "init - | less"):
+        assert re.search(rf"^medcutmix-pipeline {re.escape(call)}$", page, re.M), call
+    for block in re.findall(r"^Examples?:\n\n(.*)$", page, re.M):
+        assert block == "```bash"
+
+
 def test_the_api_page_tells_signatures_arguments_and_errors():
     page = api("medcutmix_pipeline.loader.MixLoader")
     assert "batch_size: int," in page

@@ -12,7 +12,7 @@ from medcutmix_pipeline.cli import app
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MARKUP = re.compile(r"\[/?[a-z]*\]")
+_MARKUP = re.compile(r"\[/?(?!required\])[a-z]*\]")
 
 
 def commands() -> str:
@@ -33,8 +33,14 @@ def _command(command: Any, parent: Any, name: str) -> Iterator[str]:
             f"| `{_line(named)}` | {_line(told).replace('|', chr(92) + '|')} |" for named, told in filter(None, records)
         ]
         yield from ("| option | meaning |", "|---|---|", *rows, "")
-        if command.epilog:
-            yield from (re.sub(r"^Example: (.*)$", r"Example: `\1`", command.epilog), "")
+        yield from _examples(command.epilog or "")
+
+
+def _examples(epilog: str) -> Iterator[str]:
+    """A title, and below it the calls: as code, or Markdown would run them together into one paragraph."""
+    title, _, calls = epilog.partition("\n")
+    if calls:
+        yield from (title, "", "```bash", *(call.strip().replace(r"\[", "[") for call in calls.splitlines()), "```", "")
 
 
 def _line(text: str) -> str:
