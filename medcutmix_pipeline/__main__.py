@@ -12,16 +12,17 @@ def main() -> None:
     """Run the command line."""
     try:
         from medcutmix_pipeline.cli import run
+
+        code = run(sys.argv[1:])
     except KeyboardInterrupt:  # before there is anybody to say more
         sys.exit(_INTERRUPTED)
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").startswith("medcutmix_pipeline"):
+    except ModuleNotFoundError as missing:  # a trainer's environment may hold what the help needs, and no more
+        if missing.name is None or missing.name.startswith("medcutmix_pipeline"):
             raise
         sys.exit(
             f"medcutmix-pipeline needs {missing.name}, which is not installed: its own dependencies come with "
             "`pip install 'medcutmix-pipeline[build]'` (without it, only medcutmix_pipeline.loader works)"
         )
-    code = run(sys.argv[1:])
     if code == _INTERRUPTED:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # who presses twice must not disturb what is being ended
     sys.exit(code)

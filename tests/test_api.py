@@ -39,6 +39,35 @@ def test_importing_the_package_imports_nothing_heavy_and_says_what_is_missing_wh
     assert told[1] == "Dataset needs pyarrow, which is not installed: pip install 'medcutmix-pipeline[build]'"
 
 
+BLOCKED = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{missing}":
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Blocked())
+sys.argv = {arguments}
+from medcutmix_pipeline.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "call", ["typer --help", "pydantic doctor", "spacy label - --text report --workers 1", "pyarrow inspect dataset"]
+)
+def test_a_command_says_in_one_line_what_is_missing_where_only_some_of_its_dependencies_are_there(call):
+    missing, *arguments = call.split()
+    script = BLOCKED.format(missing=missing, arguments=["medcutmix-pipeline", *arguments])
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, input="report\nclear lungs\n"
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"medcutmix-pipeline needs {missing}, which is not installed: ")
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'medcutmix-pipeline[build]'" in done.stderr
+
+
 def test_an_unknown_name_is_no_name_of_the_package():
     with pytest.raises(AttributeError, match="nothing"):
         _ = medcutmix_pipeline.nothing
