@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 
+from medcutmix_pipeline.standard import show_all_characters
+
 _INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line."""
+    show_all_characters()
     try:
         from medcutmix_pipeline.cli import run
 

@@ -1,6 +1,7 @@
 """The command line: every mistake of a user is one clear line and the right exit code, never a traceback."""
 
 import json
+import re
 import shlex
 import shutil
 
@@ -40,6 +41,16 @@ def test_a_call_without_arguments_is_answered_with_the_help_alone():
     assert result.returncode == 2
     assert "Start with" in result.stdout
     assert not result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "told"), [("sources", "Open-I"), ("inspect {built} --random 1", "0 of the host is kept")]
+)
+def test_a_terminal_of_few_characters_is_no_error(built, command, told):
+    result = run_cli(*command.format(built=built).split(), PYTHONIOENCODING="ascii")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.isascii()
+    assert told in re.sub(r"\d of the host", "0 of the host", result.stdout)
 
 
 def test_version():

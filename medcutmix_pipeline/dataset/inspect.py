@@ -89,7 +89,9 @@ def tell_plans(title: str, rows: Sequence[dict[str, Any]]) -> Table:
 def tell_rejects(title: str, rows: Sequence[dict[str, Any]]) -> Group:
     """Rejects in a table, one in a row, and how to find out which files they are."""
     names = ("input", "stage", "reason", "detail")
-    hint = "Which file or row an input is: medcutmix-pipeline lookup, for whoever has the source and the key of the names"
+    hint = (
+        "Which file or row an input is: medcutmix-pipeline lookup, for whoever has the source and the key of the names"
+    )
     return Group(table(title, names, [tuple(r[n] for n in names) for r in rows]), text(hint))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.outfile import whole_file
+from medcutmix_pipeline.standard import utf8_input, utf8_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +69,7 @@ def read_rows(path: str, form: Format, columns: list[str]) -> Iterator[Row]:
 @contextmanager
 def _opened(path: str) -> Iterator[TextIO]:
     if path == STANDARD:
-        yield sys.stdin
+        yield utf8_input()
         return
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as stream:
@@ -127,8 +127,9 @@ def _require(where: str, columns: list[str], there: list[str]) -> None:
 def row_writer(path: str, form: Format, columns: list[str]) -> Iterator[Callable[[Row], None]]:
     """A function that writes one row. The file appears under its name only when all rows are written."""
     if path == STANDARD:
-        yield _line_writer(sys.stdout, form, columns)
-        sys.stdout.flush()
+        out = utf8_output()
+        yield _line_writer(out, form, columns)
+        out.flush()
         return
     with whole_file(path) as part, _writer_to(part, form, columns) as write:
         yield write

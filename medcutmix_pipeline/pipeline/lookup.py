@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import os
-import sys
 from collections import defaultdict
 from contextlib import contextmanager
 from itertools import chain
@@ -22,6 +21,7 @@ from medcutmix_pipeline.pipeline.ownership import is_ours
 from medcutmix_pipeline.pipeline.secrets import key_place, load_key
 from medcutmix_pipeline.sources import open_source
 from medcutmix_pipeline.stages.identities import Identities
+from medcutmix_pipeline.standard import utf8_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -114,7 +114,7 @@ def private_file(out: str) -> Iterator[TextIO]:
         UsageError: it exists, lies in a dataset, where it would be passed on with it, or cannot be written.
     """
     if out == STANDARD:
-        yield sys.stdout
+        yield utf8_output()
         return
     with (
         whole_file(_outside_of_datasets(out)) as part,

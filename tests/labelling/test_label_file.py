@@ -110,6 +110,28 @@ def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert json.loads(capsys.readouterr().out)["Cardiomegaly"] == "present"
 
 
+def piped(monkeypatch: pytest.MonkeyPatch, table: bytes, encoding: str) -> io.BytesIO:
+    """Standard input with a table, in a terminal of some encoding; what goes to standard output."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(table), encoding, errors="surrogateescape"))
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding, write_through=True))
+    return out
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_pipes_are_utf8_as_files_are_with_or_without_a_mark(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    table = "\ufeffid,report\nα,Effusion – small.\n".encode()
+    out = piped(monkeypatch, table, encoding)
+    label_file("-", "-", text="report", id_column="id", config=CONFIG, explained=True, workers=1)
+    assert "α,Effusion – small.,Effusion,Pleural Effusion,present," in out.getvalue().decode("utf-8")
+
+
+def test_a_pipe_that_is_not_utf8_is_refused_as_such_a_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    piped(monkeypatch, b"report\nEffusion \xff small.\n", "utf-8")
+    with pytest.raises(DataError, match="not UTF-8 text"):
+        label_file("-", "-", text="report", config=CONFIG, workers=1)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "error", "message"),
     [
