@@ -114,7 +114,8 @@ class AttentionConfig(Section):
     """Which encoder looks for a sentence in an image, and how wide its maps are."""
 
     encoder: UserPath = Field(
-        "fit", description="fit, or a local path or published name of a transformers CLIP-like model"
+        "fit",
+        description="fit; folder or published name of a transformers CLIP-like model; or module:Class of your own",
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     batch: int = Field(32, ge=1, description="images that the encoder takes at a time; never more than one unit's")

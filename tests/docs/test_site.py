@@ -12,6 +12,7 @@ import typer
 from medcutmix_pipeline.cli import app
 from medcutmix_pipeline.schemas.settings import known_keys
 from tests.docs.blocks import ROOT
+from tests.report.browser import chromium
 from tools.docs.__main__ import main as build_site
 from tools.docs.api import api
 from tools.docs.commands import commands
@@ -48,6 +49,21 @@ def test_no_page_fetches_anything_from_elsewhere(site):
         assert not [tag for tag in linked if "canonical" not in tag], page.name
     for sheet in site.rglob("*.css"):
         assert not re.search(r"url\([\"']?(https?:|//)|@import", sheet.read_text("utf-8")), sheet.name
+
+
+def test_at_a_desk_every_table_is_seen_whole_and_on_a_phone_no_page_is_wider_than_it(site):
+    with chromium() as browser:
+        for width in (1400, 400):
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            for file in sorted(site.glob("*.html")):
+                page.goto(file.as_uri())
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (file.name, width)
+                cut = page.evaluate(
+                    "[...document.querySelectorAll('.md-content table:not([class])')]"
+                    ".map(table => table.closest('.md-typeset__scrollwrap') ?? table)"
+                    ".filter(e => e.scrollWidth > e.clientWidth + 1).length"
+                )
+                assert width < 1400 or not cut, file.name
 
 
 def test_every_setting_is_on_its_page_with_default_and_meaning():
