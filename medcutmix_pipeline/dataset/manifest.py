@@ -31,7 +31,8 @@ def read_manifest(folder: Path) -> DatasetManifest:
             raise UsageError(f"there is no folder {folder}") from None
         if (folder / ".build").is_dir():
             raise DataError(
-                f"the dataset in {folder} is unfinished: run `build` again, and it continues where it stopped "
+                f"the dataset in {folder} is unfinished: unless its build is still running, run `build` again, "
+                "and it continues where it stopped "
                 "(`inspect --rejects 20` shows what it has rejected so far)"
             ) from None
         raise UsageError(f"{folder} holds no dataset: there is no dataset.json in it") from None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import json
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -16,6 +18,8 @@ from medcutmix_pipeline.dataset.pick import ODDITIES
 from medcutmix_pipeline.pictures.paper import GAP, PANEL
 from tests.builds import SETTINGS
 from tests.commands.calls import call, refused
+
+DESCRIBED = Path(__file__).resolve().parents[2] / "docs" / "inspect.md"
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +173,17 @@ def test_what_stopped_a_build_is_told_with_its_meaning_and_can_be_looked_at(caps
     assert {row["reason"] for row in told["rejects"]} == {"image-undecodable"}
     assert f"so far, 3 of {told['total']}" in call(capsys, "inspect", out, "--rejects", 3).out
     refused(call(capsys, "inspect", out), 1, "unfinished", "--rejects 20")
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["", "--disease {finding}", "--random 1", "--sample {host}", "--rejects 1", "--sql {sql}", "--html {page}"],
+)
+def test_each_kind_of_json_is_described_with_all_its_fields(capsys, built, plans, tmp_path, options):
+    values = {"finding": plans[0]["disease"], "host": plans[0]["host_id"], "sql": "select 1", "page": tmp_path / "page"}
+    told = call(capsys, "inspect", built, *(part.format(**values) for part in options.split()), "--json").json
+    [row] = re.findall(rf"^\| `{told['kind']}` \|.*$", DESCRIBED.read_text("utf-8"), re.M)
+    assert [field for field in told if field not in ("schema", "kind") and f"`{field}`" not in row] == []
 
 
 def test_rows_that_fit_are_a_table_and_wider_ones_are_told_column_by_column(capsys, built, plans):
