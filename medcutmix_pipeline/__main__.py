@@ -22,6 +22,8 @@ def main() -> None:
     except ModuleNotFoundError as missing:  # a trainer's environment may hold what the help needs, and no more
         if missing.name is None or missing.name.startswith("medcutmix_pipeline"):
             raise
+        if missing.name == "fcntl":
+            sys.exit("medcutmix-pipeline needs a system with Unix's file locks: on Windows, run it in WSL")
         sys.exit(
             f"medcutmix-pipeline needs {missing.name}, which is not installed: its own dependencies come with "
             "`pip install 'medcutmix-pipeline[build]'` (without it, only medcutmix_pipeline.loader works)"

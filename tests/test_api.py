@@ -52,15 +52,25 @@ main()
 """
 
 
+def run_without(missing, *arguments):
+    script = BLOCKED.format(missing=missing, arguments=["medcutmix-pipeline", *arguments])
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, input="report\nclear lungs\n"
+    )
+
+
+def test_a_system_without_unix_locks_is_told_where_to_run_instead_of_what_to_install():
+    done = run_without("fcntl", "doctor")
+    assert done.returncode == 1
+    assert done.stderr == "medcutmix-pipeline needs a system with Unix's file locks: on Windows, run it in WSL\n"
+
+
 @pytest.mark.parametrize(
     "call", ["typer --help", "pydantic doctor", "spacy label - --text report --workers 1", "pyarrow inspect dataset"]
 )
 def test_a_command_says_in_one_line_what_is_missing_where_only_some_of_its_dependencies_are_there(call):
     missing, *arguments = call.split()
-    script = BLOCKED.format(missing=missing, arguments=["medcutmix-pipeline", *arguments])
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, input="report\nclear lungs\n"
-    )
+    done = run_without(missing, *arguments)
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith(f"medcutmix-pipeline needs {missing}, which is not installed: ")
