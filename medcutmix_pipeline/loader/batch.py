@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field, replace
@@ -11,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.loader.plan import MixPlan, permutation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MixBatch:
     """A batch of B image–text pairs in which partners stand together.
 
@@ -49,6 +51,11 @@ class MixBatch:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def __repr__(self) -> str:
+        """Its size alone: a log or a traceback that shows its variables is to hold no report."""
+        images = f"{str(self.images.dtype).removeprefix('torch.')} {list(self.images.shape)}"
+        return f"<MixBatch of {len(self)} rows, {int(self.plan.active.sum())} of them mixed, images {images}>"
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> MixBatch:
         """The same batch with its tensors on another device."""
@@ -106,6 +113,17 @@ class MixBatch:
             kept.update({name: change(v) for name, v in tokens.items() if isinstance(v, Tensor)})
             tokens = kept
         return replace(self, images=change(self.images), repeated=change(self.repeated), plan=plan, tokens=tokens)
+
+
+def _whole_already(batch: list[MixBatch], **_: Any) -> None:
+    """What a DataLoader calls that is to make batches of batches."""
+    raise UsageError(f"MixLoader gives whole batches, of {len(batch[0])}: DataLoader(loader, batch_size=None)")
+
+
+with contextlib.suppress(ImportError):  # how torch documents that its default_collate is taught a type
+    from torch.utils.data._utils.collate import default_collate_fn_map
+
+    default_collate_fn_map[MixBatch] = _whole_already
 
 
 def can_pin() -> bool:

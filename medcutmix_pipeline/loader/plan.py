@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MixPlan:
     """How the rows of a batch are mixed: row `i` takes from row `donor[i]` of the same batch where `active[i]`.
 
@@ -46,6 +46,9 @@ class MixPlan:
 
     def __len__(self) -> int:
         return len(self.donor)
+
+    def __repr__(self) -> str:
+        return f"<MixPlan of {len(self)} rows, {int(self.active.sum())} of them mixed>"
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> MixPlan:
         """The same plan with its tensors on another device."""

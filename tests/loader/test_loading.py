@@ -363,3 +363,16 @@ def test_reading_an_epoch_twice_without_set_epoch_is_warned_of(odd):
     list(loader)
     with pytest.warns(UserWarning, match="call set_epoch before each epoch"):
         list(loader)
+
+
+def test_what_is_shown_of_a_batch_in_a_log_or_a_traceback_is_its_size_and_no_report(odd):
+    [batch] = [b for b in MixLoader(odd, 8, mix=1.0) if b.plan.active.any()][:1]
+    mixed = int(batch.plan.active.sum())
+    assert repr(batch) == f"<MixBatch of 8 rows, {mixed} of them mixed, images uint8 {list(batch.images.shape)}>"
+    assert repr(batch.plan) == f"<MixPlan of 8 rows, {mixed} of them mixed>"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_dataloader_that_would_make_batches_of_batches_is_told_what_to_give_it(odd, workers):
+    with pytest.raises(UsageError, match=r"whole batches, of 4: DataLoader\(loader, batch_size=None\)"):
+        next(iter(DataLoader(MixLoader(odd, 4), batch_size=2, num_workers=workers)))
