@@ -104,6 +104,16 @@ def test_on_a_phone_nothing_sticks_out(browser: Browser, written: Written) -> No
         assert seen.page.evaluate("document.querySelector('dialog').scrollWidth") <= 390
 
 
+def test_on_paper_it_is_dark_on_white_also_where_the_screen_is_dark(browser: Browser, written: Written) -> None:
+    with opened(browser, written.page, **DARK) as seen:
+        seen.page.emulate_media(media="print", color_scheme="dark")
+        ink, paper = (
+            seen.page.evaluate(f"getComputedStyle(document.body).{name}") for name in ("color", "backgroundColor")
+        )
+        assert paper == "rgb(255, 255, 255)"
+        assert sum(map(int, re.findall(r"\d+", ink))) < 3 * 60
+
+
 def test_filters_leave_the_plans_that_fit(browser: Browser, written: Written, plans: list[dict]) -> None:
     by_finding = Counter(plan["disease"] for plan in plans)
     finding, many = by_finding.most_common(1)[0]
