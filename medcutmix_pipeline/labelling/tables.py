@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, TextIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -50,72 +52,100 @@ def format_of(path: str, given: str | None = None) -> Format:
     return cast("Format", found)
 
 
-def read_rows(path: str, form: Format, columns: list[str]) -> Iterator[Row]:
-    """The rows of a table, one by one.
+def read_rows(path: str, form: Format, columns: list[str]) -> Iterator[tuple[str, Row]]:
+    """The rows of a table, one by one, each with its place ("line 7", "row 7"), counted from 1.
 
-    Raises UsageError where the file or one of `columns` is missing, DataError, with the line, where it is malformed.
+    Raises UsageError where the file or one of `columns` is missing, or one is there twice; DataError, with the place,
+    where the table is malformed. Text that is not UTF-8 has surrogates, for `cells` to find: it costs its cell only.
     """
     if form == "parquet":
         yield from _parquet_rows(path, columns)
         return
     with _opened(path) as stream:
-        rows = _csv_rows(stream, path, columns) if form == "csv" else _json_rows(stream, path, columns)
-        try:
-            yield from rows
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}: not UTF-8 text (byte {error.start})") from error
+        yield from _csv_rows(stream, path, columns) if form == "csv" else _json_rows(stream, path, columns)
 
 
 @contextmanager
 def _opened(path: str) -> Iterator[TextIO]:
     if path == STANDARD:
-        yield sys.stdin
+        raw = getattr(sys.stdin, "buffer", None)  # none where somebody put something else in its place
+        if raw is None:
+            yield sys.stdin
+            return
+        stream = _text(raw)
+        yield stream
+        stream.detach()  # else it would close standard input, which is not ours
         return
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-            yield stream
+        with Path(path).open("rb") as file:
+            yield _text(file)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _csv_rows(stream: TextIO, path: str, columns: list[str]) -> Iterator[Row]:
+def _text(file: IO[bytes]) -> io.TextIOWrapper:
+    return io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _csv_rows(stream: TextIO, path: str, columns: list[str]) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(1 << 30)
-    rows = csv.DictReader(stream)
-    _require(path, columns, list(rows.fieldnames or ()))
-    try:
-        yield from rows
-    except csv.Error as error:
-        raise DataError(f"{path}: line {rows.line_num}: not valid CSV ({error})") from error
+    records = csv.reader(stream, strict=True)
+    names: list[str] = []
+    while True:
+        place = f"line {records.line_num + 1}"
+        try:
+            record = next(records)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            why = "a quotation mark is not closed, or stands within a cell"
+            raise DataError(f"{path}: {place}: not valid CSV: {why}") from error
+        if not any(map(str.strip, record)):  # spreadsheets write rows of commas behind the last one
+            continue
+        if not names:
+            names = record
+            _require(path, columns, names)
+        elif len(record) != len(names):
+            told = f"{len(record)} cells where the header has {len(names)}"
+            raise DataError(f"{path}: {place}: {told}; a cell with a comma or several lines needs quotation marks")
+        else:
+            yield place, dict(zip(names, record, strict=True))
+    if not names:
+        _require(path, columns, names)
 
 
-def _json_rows(stream: TextIO, path: str, columns: list[str]) -> Iterator[Row]:
+def _json_rows(stream: TextIO, path: str, columns: list[str]) -> Iterator[tuple[str, Row]]:
     for number, line in enumerate(stream, 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}: line {number}: not valid JSON") from error
         if not isinstance(row, dict):
             raise DataError(f"{path}: line {number}: not a JSON object")
         _require(f"{path}: line {number}", columns, list(row))
-        yield row
+        yield f"line {number}", row
 
 
-def _parquet_rows(path: str, columns: list[str]) -> Iterator[Row]:
+def _parquet_rows(path: str, columns: list[str]) -> Iterator[tuple[str, Row]]:
     try:
         with pq.ParquetFile(path) as table:
             _require(path, columns, table.schema_arrow.names)
-            for batch in table.iter_batches(batch_size=BATCH, columns=columns):
-                yield from batch.to_pylist()
+            batches = table.iter_batches(batch_size=BATCH, columns=columns)
+            rows = chain.from_iterable(batch.to_pylist() for batch in batches)
+            yield from ((f"row {number}", row) for number, row in enumerate(rows, 1))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror or 'no such file'})") from error
+        why = "it is a folder; name one file" if Path(path).is_dir() else error.strerror or "no such file"
+        raise UsageError(f"{path}: cannot be read ({why})") from error
     except pa.ArrowInvalid as error:
         raise DataError(f"{path}: not a Parquet file") from error
 
 
 def _require(where: str, columns: list[str], there: list[str]) -> None:
     for column in columns:
+        if there.count(column) > 1:
+            raise UsageError(f"{where}: the column {column} stands there {there.count(column)} times; rename one")
         if column not in there:
             # The first line of a table without a header is a patient's, and must not be told.
             told = all(len(name) <= _LONGEST_NAME and not name.rstrip().endswith(".") for name in there)

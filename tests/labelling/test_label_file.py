@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import json
 import os
 import sys
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -14,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from medcutmix_pipeline.errors import DataError, UsageError
-from medcutmix_pipeline.labelling import label_file
+from medcutmix_pipeline.labelling import label_file, work
 from medcutmix_pipeline.schemas.config import SentencesConfig
 
 if TYPE_CHECKING:
@@ -115,6 +117,13 @@ def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     [
         ("in.csv", "id,text\n1,x\n", UsageError, "no column report; there are id, text"),
         ("in.csv", "7,The heart is enlarged.\n", UsageError, "no column report; is its first line a header?"),
+        ("in.csv", "id,report,report\n1,Effusion.,Edema.\n", UsageError, "the column report stands there 2 times"),
+        ("in.csv", "id,report\n1,The heart, enlarged.\n", DataError, "line 2: 3 cells where the header has 2"),
+        ("in.csv", "id,report\n\n1,No edema.\n2\n", DataError, "line 4: 1 cells where the header has 2"),
+        ("in.csv", 'id,report\n1,"The heart.\n2,No edema.\n', DataError, "line 2: not valid CSV: a quotation mark"),
+        ("in.csv", 'id,report\n1,"The heart.\n2,"Clear."\n', DataError, "line 2: not valid CSV: a quotation mark"),
+        ("in.jsonl", '{"report": {"FINDINGS": "heart"}}\n', DataError, "line 1: neither text nor a number"),
+        ("in.jsonl", '{"report": "heart \\ud800"}\n', DataError, "line 1: not UTF-8 text"),
         ("in.jsonl", '{"report": "x"}\n{"report"\n', DataError, "line 2: not valid JSON"),
         ("in.jsonl", "[1]\n", DataError, "line 1: not a JSON object"),
         ("in.parquet", "no parquet", DataError, "not a Parquet file"),
@@ -136,11 +145,69 @@ def test_mistakes_give_one_line_and_leave_no_output(
 def test_a_missing_file_and_text_that_is_not_utf8(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         label_file(str(tmp_path / "gone.csv"), "-", text="report", config=CONFIG, workers=1)
-    (tmp_path / "latin.csv").write_bytes(b"report\ncaf\xe9\n")
-    with pytest.raises(DataError, match="not UTF-8"):
+    (tmp_path / "latin.csv").write_bytes(b"report\n" + b"No edema.\n" * 3000 + b"caf\xe9\n")
+    with pytest.raises(DataError, match=r"latin\.csv: line 3002: not UTF-8 text"):
         label_file(str(tmp_path / "latin.csv"), "-", text="report", config=CONFIG, workers=1)
+    with pytest.raises(UsageError, match="it is a folder; name one file"):
+        label_file(str(tmp_path), "-", text="report", config=CONFIG, source_format="parquet", workers=1)
     with pytest.raises(UsageError, match="parquet needs a file"):
         label_file("-", "-", text="report", config=CONFIG, out_format="parquet")
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_identifiers_of_any_type_and_reports_in_bytes_are_written_as_text(ending: str, tmp_path: Path) -> None:
+    days = [datetime.date(2001, 2, 3), datetime.date(2001, 2, 4)]
+    table = pa.table({"id": days, "number": [Decimal("1.50"), None], "report": [b"Small effusion.", None]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    out = tmp_path / f"out.{ending}"
+    label_file(str(tmp_path / "in.parquet"), str(out), text="report", id_column="id", config=CONFIG)
+    assert read_table(out) == {"2001-02-03": {"Pleural Effusion": "present"}, "2001-02-04": {}}
+    label_file(str(tmp_path / "in.parquet"), str(out), text="report", id_column="number", config=CONFIG)
+    assert "1.50" in (str(pq.read_table(out).to_pylist()) if ending == "parquet" else out.read_text(encoding="utf-8"))
+
+
+def test_rows_without_a_word_are_no_reports_and_a_number_that_is_none_is_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "sheet.csv").write_text(",\n\nid,report\na,No edema.\n,\n , \nb,\n,\n", encoding="utf-8")
+    out = tmp_path / "out.csv"
+    counts = label_file(str(tmp_path / "sheet.csv"), str(out), text="report", id_column="id", config=CONFIG)
+    assert (counts.reports, counts.empty, list(read_table(out))) == (2, 1, ["a", "b"])
+    (tmp_path / "in.jsonl").write_text('{"id": 1, "report": NaN}\n', encoding="utf-8")
+    assert label_file(str(tmp_path / "in.jsonl"), str(out), text="report", config=CONFIG).empty == 1
+
+
+@pytest.mark.parametrize(("name", "explained"), [("Edema", False), ("rule", True)])
+def test_an_identifiers_column_called_like_one_of_the_output_is_refused(
+    name: str, explained: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text(f"{name},report\n7,No edema.\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=f"the output has a column {name} of its own"):
+        label_file(
+            str(tmp_path / "in.csv"), "-", text="report", id_column=name, config=CONFIG, explained=explained, workers=1
+        )
+
+
+def test_a_byte_order_mark_on_standard_input_is_no_part_of_a_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = io.TextIOWrapper(io.BytesIO("\ufeffreport,id\nCardiomegaly.,7\n".encode()), "utf-8")
+    monkeypatch.setattr(sys, "stdin", given)
+    label_file("-", "-", text="report", id_column="id", config=CONFIG, explained=True, workers=1)
+    assert "7,Cardiomegaly.,Cardiomegaly," in capsys.readouterr().out
+    assert not given.closed
+
+
+def test_a_worker_that_is_killed_is_told_in_one_line_and_leaves_no_output(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(work, "_work", _die)
+    source = write_csv(tmp_path / "in.csv", [(str(i), "No edema.") for i in range(600)])
+    with pytest.raises(DataError, match=r"a process that labelled was killed.*fewer --workers"):
+        label_file(source, str(tmp_path / "out.csv"), text="report", config=CONFIG, workers=2)
+    assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
+
+
+def _die(_: list[str]) -> None:
+    os._exit(9)
 
 
 @pytest.mark.parametrize("link", [None, "symlink_to", "hardlink_to"])
