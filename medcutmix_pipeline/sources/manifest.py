@@ -136,6 +136,8 @@ class ManifestSource:
             if (name, path, detail) not in images:
                 entry = self.tree.find(path)
                 problem = ROWS_DISAGREE if detail else entry.problem
+                if problem == "image-missing" and "\\" in path:
+                    detail = "no such file; its path has backslashes, and folders are separated by /"
                 view = view_of(row.cells.get("view"))
                 images[name, path, detail] = ImageRef(name, entry.uri, view, entry.fingerprint, problem, detail)
         return tuple(images.values())

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from medcutmix_pipeline.sources.reading import ReadFailedError, filesystem, protocol
 from medcutmix_pipeline.sources.remote_errors import telling
-from medcutmix_pipeline.sources.trees import Entry, find_url
+from medcutmix_pipeline.sources.trees import Entry, find_url, is_added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,13 +32,15 @@ class RemoteTree:
             return bool(self._files.isdir(self._root))
 
     def files(self, folder: str = "") -> Iterator[Entry]:
-        """Every file below `folder`, in the order of their paths' parts."""
+        """Every file below `folder`, in the order of their paths' parts, but for those that macOS adds."""
         with self._telling():
             found: dict[str, dict[str, Any]] = self._files.find(
                 posixpath.join(self._root, folder).rstrip("/"), detail=True
             )
         for full in sorted(found, key=lambda path: path.split("/")):
             path = full[len(self._root) :].lstrip("/")
+            if is_added(posixpath.basename(path)):
+                continue
             yield Entry(path, self._uri(full), _remote_fingerprint(found[full]))
 
     def folders(self, folder: str = "") -> list[str]:
@@ -46,6 +48,10 @@ class RemoteTree:
         return sorted(
             n for n, i in self._listing(posixpath.join(self._root, folder)).items() if i["type"] == "directory"
         )
+
+    def links_out(self, folder: str = "") -> list[str]:
+        """None: an object store has no links."""
+        return []
 
     def names(self, folder: str = "") -> list[str]:
         """The names of the files in `folder`, sorted."""

@@ -157,7 +157,7 @@ def _delimited(text: IO[str], suffix: str | None, wanted: Sequence[str]) -> Iter
         except csv.Error as error:
             record, problem = None, _not_csv(error)
         place = lines.first
-        if record == []:
+        if record is not None and not any(map(str.strip, record)):  # spreadsheets write rows of commas below the last
             lines.mark()
             continue
         if record is not None and len(record) != len(names):

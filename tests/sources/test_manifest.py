@@ -218,6 +218,24 @@ def test_a_quote_that_never_closes_does_not_swallow_a_long_table(tmp_path: Path)
     assert len(found) == count
 
 
+@pytest.mark.parametrize("blank", [",,,", " , ,,", ",", "\t"])
+def test_a_row_without_a_word_is_no_row(tmp_path: Path, blank: str) -> None:
+    """Spreadsheets write as many of them as somebody ever clicked below the last."""
+    lines = [blank, "image,report,study_id,patient_id", blank, "a.png,Clear.,S1,P1", *[blank] * 30, "x,Clear.,S2,P1,"]
+    write(tmp_path / "m.csv", "\n".join(lines) + "\n")
+    found = studies(tmp_path)
+    assert [(s.study_id, s.problem) for s in found] == [("S1", None), ("row-35", "row-malformed")]
+    assert found[1].detail.startswith("line 35: 5 cells")
+
+
+def test_a_path_with_backslashes_is_missing_and_says_why(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    write(tmp_path / "m.csv", "image,report,study_id,patient_id\nsub\\d.png,Clear.,S1,P1\nsub/d.png,Clear.,S2,P1\n")
+    ((told,), (found,)) = (study.images for study in studies(tmp_path))
+    assert (told.problem, found.problem) == ("image-missing", None)
+    assert "backslashes" in told.detail
+
+
 @pytest.mark.parametrize("line", ['{"image": "a.png"', "[1, 2]", "17", '{"image": {"a": 1}}', "[" * 100_000])
 def test_a_damaged_line_of_json_costs_itself_only(tmp_path: Path, line: str) -> None:
     good = json.dumps({"image": "a.png", "report": "Clear.", "study_id": "S1", "patient_id": "P1"})
@@ -389,7 +407,7 @@ def test_whatever_text_a_cell_holds_comes_back(texts: list[tuple[str, str, str]]
     csv.writer(buffer).writerows([("image", "report", "view"), *texts])
     wanted = ("image", "report", "view")
     back = [row.cells for row in rows(io.BytesIO(buffer.getvalue().encode()), "t.csv", wanted)]
-    expected = [{k: v for k, v in zip(wanted, t, strict=True) if v} for t in texts]
+    expected = [{k: v for k, v in zip(wanted, t, strict=True) if v} for t in texts if any(t)]
     assert back == expected
 
 
