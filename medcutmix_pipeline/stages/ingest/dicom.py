@@ -93,8 +93,21 @@ def _check(ds: Dataset, data: bytes, config: IngestConfig) -> None:
         cut = _PIXEL_TAG in data
         reason = "image-truncated" if cut else "image-undecodable"
         raise ImageReject(reason, "the file ends within its pixels" if cut else "the DICOM file has no pixels")
+    _check_described(ds)
     if not decoder_of(ds).UID.is_encapsulated:
         _check_length(ds)
+
+
+def _check_described(ds: Dataset) -> None:
+    """What pixels cannot be understood without must be there; what is nearly always 0 is taken to be."""
+    whole = ("BitsStored",) if "PixelData" in ds else ()  # numbers with a point have all of their bits
+    needed = ("SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", *whole)
+    missing = [name for name in needed if ds.get(name) is None]
+    if missing:
+        raise ImageReject("image-undecodable", f"the header lacks {', '.join(missing)}")
+    for name in ("PixelRepresentation", "PlanarConfiguration"):
+        if ds.get(name) is None:
+            setattr(ds, name, 0)
 
 
 def _check_length(ds: Dataset) -> None:
