@@ -444,6 +444,9 @@ def test_nothing_of_a_patient_is_said_warned_or_logged(
     ("tags", "view"),
     [
         ({"ViewPosition": "PA"}, "frontal"),
+        ({"SeriesDescription": "CHEST_PA"}, "frontal"),
+        ({"ProtocolName": "Thorax_lat"}, "lateral"),
+        ({"ProtocolName": "Thorax^PA_LAT"}, None),
         ({"ViewPosition": "AP"}, "frontal"),
         ({"ViewPosition": "LL"}, "lateral"),
         ({"ViewPosition": "LATERAL"}, "lateral"),
@@ -484,6 +487,7 @@ def test_a_view_that_no_sample_has_is_a_reject(position: str) -> None:
     "words",
     [
         *("Left lateral decubitus", "LAT DECUB R", "Chest AP lordotic", "Chest PA RAO", "CHEST AP RLD", "Obliques"),
+        *("Thorax_LAT_decub", "CHEST_OBL"),
         *("Chest cross-table lateral", "AP axial", "Chest obl."),
     ],
 )

@@ -16,7 +16,7 @@ from medcutmix_pipeline.stages.ingest.dicom_pixels import decoder_of, stored_val
 from medcutmix_pipeline.stages.ingest.dicom_view import named_view
 from medcutmix_pipeline.stages.ingest.greyscale import show
 from medcutmix_pipeline.stages.ingest.quiet import quiet
-from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
+from medcutmix_pipeline.stages.ingest.rejection import ImageReject, beyond_memory, check_size
 from medcutmix_pipeline.stages.ingest.scaling import blocks
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def decode_dicom(data: bytes, config: IngestConfig) -> npt.NDArray[np.uint8]:
             return laid_out(ds, pixels) if config.orient else pixels
         except ImageReject:
             raise
+        except MemoryError:
+            raise beyond_memory() from None
         except Exception as error:  # whatever a decoder raises, the one file is at fault; its words may quote values
             raise ImageReject("image-undecodable", f"the decoder failed ({type(error).__name__})") from None
 

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from medcutmix_pipeline.stages.ingest.bands import Bands
 from medcutmix_pipeline.stages.ingest.deep_colour import deep_grey, is_deep_colour
 from medcutmix_pipeline.stages.ingest.quiet import quiet
-from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
+from medcutmix_pipeline.stages.ingest.rejection import ImageReject, beyond_memory, check_size
 from medcutmix_pipeline.stages.ingest.scaling import Rows, blocks, stretched
 from medcutmix_pipeline.stages.ingest.strays import span_without_strays
 
@@ -74,6 +74,8 @@ def decode_picture(data: bytes, config: IngestConfig, at_least: int | None = Non
             return _decoded(data, config, at_least)
     except ImageReject:
         raise
+    except MemoryError:
+        raise beyond_memory() from None
     except (EOFError, OSError) as error:
         # Pillow tells a cut file from a bad one by its words alone.
         if isinstance(error, EOFError) or "truncated" in str(error):
