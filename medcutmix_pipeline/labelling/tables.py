@@ -136,6 +136,8 @@ def _parquet_rows(path: str, columns: list[str]) -> Iterator[tuple[str, Row]]:
             rows = chain.from_iterable(batch.to_pylist() for batch in batches)
             yield from ((f"row {number}", row) for number, row in enumerate(rows, 1))
     except OSError as error:
+        if Path(path).is_file() and error.errno is None:  # Arrow's own, of what stands in it
+            raise DataError(f"{path}: damaged, and cannot be read to its end") from error
         why = "it is a folder; name one file" if Path(path).is_dir() else error.strerror or "no such file"
         raise UsageError(f"{path}: cannot be read ({why})") from error
     except pa.ArrowInvalid as error:

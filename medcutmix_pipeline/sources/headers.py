@@ -8,7 +8,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from typing import IO, TYPE_CHECKING
 
-from medcutmix_pipeline.sources.tables import suffix_of, unpacked
+from medcutmix_pipeline.sources.tables import DAMAGE, suffix_of, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ def misread(file: IO[bytes], name: str, known: Sequence[str]) -> str:
     suffix = suffix_of(name)
     if suffix == ".parquet":
         return ""
-    with suppress(OSError, EOFError):
+    with suppress(*DAMAGE, OSError):
         raw = unpacked(file, name).read(_START)
         if suffix in (".jsonl", ".ndjson"):
             return "JSON lines have an object in each line, and no list around them" if raw.lstrip()[:1] == b"[" else ""

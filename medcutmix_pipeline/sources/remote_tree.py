@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
@@ -11,8 +12,43 @@ from medcutmix_pipeline.sources.remote_errors import telling
 from medcutmix_pipeline.sources.trees import Entry, find_url, is_added
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+    from _typeshed import WriteableBuffer
+
+
+_BUFFER = 1 << 16
+
+
+class _Told(io.RawIOBase):
+    """A remote file in whose reading the store may fail long after it has been opened: that is told as everywhere."""
+
+    def __init__(self, file: IO[bytes], telling: Callable[[], AbstractContextManager[None]]) -> None:
+        self._file, self._telling = file, telling
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        into = memoryview(buffer)
+        with self._telling():
+            data = self._file.read(len(into))
+        into[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class RemoteTree:
@@ -75,7 +111,7 @@ class RemoteTree:
         """A file below the root, for reading."""
         with self._telling():
             file: IO[bytes] = self._files.open(posixpath.join(self._root, path), "rb")
-        return file
+        return io.BufferedReader(_Told(file, self._telling), _BUFFER)
 
     def _uri(self, full: str) -> str:
         return full if protocol(full) else f"{self._scheme}://{full.lstrip('/')}"

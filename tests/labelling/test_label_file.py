@@ -175,6 +175,16 @@ def test_rows_without_a_word_are_no_reports_and_a_number_that_is_none_is_an_empt
     assert label_file(str(tmp_path / "in.jsonl"), str(out), text="report", config=CONFIG).empty == 1
 
 
+def test_a_damaged_parquet_file_is_there_and_damaged(tmp_path: Path) -> None:
+    source = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"report": [f"No edema on day {n}." for n in range(2000)]}), source, use_dictionary=False)
+    raw = bytearray(source.read_bytes())
+    raw[900:940] = bytes(40)
+    source.write_bytes(raw)
+    with pytest.raises(DataError, match=r"in\.parquet: damaged, and cannot be read to its end"):
+        label_file(str(source), "-", text="report", config=CONFIG, workers=1)
+
+
 @pytest.mark.parametrize(("name", "explained"), [("Edema", False), ("rule", True)])
 def test_an_identifiers_column_called_like_one_of_the_output_is_refused(
     name: str, explained: bool, tmp_path: Path

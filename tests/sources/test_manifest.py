@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import json
+import random
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.exceptions import FSTimeoutError
+from fsspec.implementations.memory import MemoryFile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +25,7 @@ from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.config import SourceConfig
 from medcutmix_pipeline.sources import open_source, read_report
 from medcutmix_pipeline.sources.grouping import grouped
+from medcutmix_pipeline.sources.reading import ReadFailedError
 from medcutmix_pipeline.sources.tables import rows
 from tests.sources.source_trees import picture, table, write
 
@@ -380,6 +386,58 @@ def test_a_table_cut_short_is_an_error_not_a_smaller_table(tmp_path: Path) -> No
     write(tmp_path / "m.csv.gz", packed[: len(packed) // 2])
     with pytest.raises(DataError, match=r"^m\.csv\.gz cannot be read to its end"):
         studies(tmp_path)
+
+
+def large_table() -> dict[str, list[str]]:
+    words = random.Random(3)
+    report = ["".join(words.choices("abcdefgh ", k=50)) for _ in range(9000)]
+    return {"image": [f"{n}.png" for n in range(9000)], "report": report, "study_id": report, "patient_id": report}
+
+
+@pytest.mark.parametrize("place", [0.001, 0.4])
+@pytest.mark.parametrize("name", ["m.csv.gz", "m.jsonl.gz", "m.parquet"])
+def test_a_table_damaged_within_is_one_clear_line(tmp_path: Path, name: str, place: float) -> None:
+    """Whatever unpacks it has exceptions of its own."""
+    columns, buffer = large_table(), io.BytesIO()
+    if name == "m.parquet":
+        pq.write_table(pa.table(columns), buffer, use_dictionary=False)
+    else:
+        rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+        lines = [",".join(row.values()) for row in rows] if "csv" in name else [json.dumps(row) for row in rows]
+        text = "\n".join([*([",".join(columns)] if "csv" in name else []), *lines])
+        buffer.write(gzip.compress(text.encode()))
+    damaged = bytearray(buffer.getvalue())
+    start = int(len(damaged) * place)
+    damaged[start : start + 40] = bytes(255 - byte for byte in damaged[start : start + 40])
+    write(tmp_path / name, bytes(damaged))
+    with pytest.raises(DataError, match=rf"^{name} (cannot be read to its end; it is damaged|has none of the columns)"):
+        studies(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.parquet"])
+def test_a_store_that_fails_while_a_table_is_read_is_told_as_the_store(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns, buffer = large_table(), io.BytesIO()
+    if name == "m.parquet":
+        pq.write_table(pa.table(columns), buffer)
+    else:
+        lines = [",".join(cells) for cells in zip(*columns.values(), strict=True)]
+        buffer.write("\n".join([",".join(columns), *lines]).encode())
+    fsspec.filesystem("memory").pipe(f"/late/{name}", buffer.getvalue())
+    source = open_source(SourceConfig(kind="manifest", root=f"memory://late/{name}"))
+    assert sum(1 for _ in source.studies()) == 9000
+    reads = itertools.count()
+    read = MemoryFile.read
+
+    def fail(file: MemoryFile, size: int = -1) -> bytes:
+        if next(reads) > 2:
+            raise FSTimeoutError
+        return read(file, size)
+
+    monkeypatch.setattr(MemoryFile, "read", fail)
+    with pytest.raises(ReadFailedError, match=r"^cannot read memory://late: the store failed"):
+        list(source.studies())
 
 
 def test_which_table_is_meant_must_be_clear(tmp_path: Path) -> None:
