@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.labelling.cells import identifier_of, report_of
-from medcutmix_pipeline.labelling.tables import STANDARD, Format, Row, format_of, read_rows, row_writer
+from medcutmix_pipeline.labelling.formats import STANDARD, Format, Row, format_of
+from medcutmix_pipeline.labelling.reading import read_rows
+from medcutmix_pipeline.labelling.writing import row_writer
 from medcutmix_pipeline.outfile import refuse_inputs
 from medcutmix_pipeline.pipeline.machine import cpus
 from medcutmix_pipeline.stages.sentences.label import explain, label_texts
@@ -59,18 +61,18 @@ def label_file(
     out_format: str | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> LabelCounts:
-    """Label the reports in column `text` of a table (CSV, JSON lines, Parquet; "-": standard input and output).
+    """Label the reports in column `text` of a table (CSV, TSV, JSON lines, plain or .gz; Parquet; "-": standard input).
 
-    A row of the output has the identifier (column `id_column`, else `row`: the row's number from 0) and a column for
-    each finding: present, uncertain, absent or empty. With `explained` it has a row for each mention instead:
-    identifier, sentence, mention, finding, assertion, rule. `workers`: processes (None: one for each core). `progress`
-    is called with the number of reports done since it was called last.
+    The output is such a table, plain; "-": standard output. A row of it has the identifier (column `id_column`, else
+    `row`: the row's number from 0) and a column for each finding: present, uncertain, absent or empty. With `explained`
+    it has a row for each mention instead: identifier, sentence, mention, finding, assertion, rule. `workers`: processes
+    (None: one for each core). `progress` is called with the number of reports done since it was called last.
 
     Raises UsageError for a missing file or column, an unknown format, a lexicon that is wrong, an identifier's column
     that is called like one of the output, or an output that is the input; DataError for a malformed table, and where
     a process that labels is killed.
     """
-    read_as, write_as = format_of(source, source_format), format_of(out, out_format)
+    read_as, write_as = format_of(source, source_format, packed=True), format_of(out, out_format)
     if STANDARD not in (source, out):
         refuse_inputs(out, source, config.lexicon)
     reader = open_reader(config)

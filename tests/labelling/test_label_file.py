@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import gzip
 import io
 import json
 import os
@@ -41,6 +42,14 @@ def write_csv(path: Path, rows: list[tuple[str, str]]) -> str:
     return str(path)
 
 
+def as_text(rows: list[tuple[str, str]], form: str) -> str:
+    if form == "jsonl":
+        return "".join(json.dumps({"id": name, "report": report}) + "\n" for name, report in rows)
+    stream = io.StringIO()
+    csv.writer(stream, delimiter="\t" if form == "tsv" else ",").writerows([("id", "report"), *rows])
+    return stream.getvalue()
+
+
 def read_table(path: Path) -> dict[str, dict[str, str]]:
     if path.suffix == ".parquet":
         rows = pq.read_table(path).to_pylist()
@@ -48,18 +57,17 @@ def read_table(path: Path) -> dict[str, dict[str, str]]:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     else:
         with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+            rows = list(csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ","))
     return {row.pop("id"): {name: value for name, value in row.items() if value} for row in rows}
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-@pytest.mark.parametrize("source_ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize("source_ending", ["csv", "tsv", "jsonl", "parquet", "csv.gz", "TSV.GZ", "jsonl.gz"])
 def test_every_format_gives_the_same_labels(source_ending: str, ending: str, tmp_path: Path) -> None:
     source, out = tmp_path / f"in.{source_ending}", tmp_path / f"out.{ending}"
-    if source_ending == "csv":
-        write_csv(source, ROWS)
-    elif source_ending == "jsonl":
-        source.write_text("".join(json.dumps({"id": i, "report": t}) + "\n" for i, t in ROWS), encoding="utf-8")
+    if "parquet" not in source_ending:
+        text = as_text(ROWS, source_ending.lower().removesuffix(".gz")).encode()
+        source.write_bytes(gzip.compress(text) if source_ending.lower().endswith("gz") else text)
     else:
         pq.write_table(
             pa.table({"report": [t for _, t in ROWS], "id": [i for i, _ in ROWS], "more": [1, 2, 3]}), source
@@ -120,8 +128,8 @@ def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         ("in.csv", "id,report,report\n1,Effusion.,Edema.\n", UsageError, "the column report stands there 2 times"),
         ("in.csv", "id,report\n1,The heart, enlarged.\n", DataError, "line 2: 3 cells where the header has 2"),
         ("in.csv", "id,report\n\n1,No edema.\n2\n", DataError, "line 4: 1 cells where the header has 2"),
-        ("in.csv", 'id,report\n1,"The heart.\n2,No edema.\n', DataError, "line 2: not valid CSV: a quotation mark"),
-        ("in.csv", 'id,report\n1,"The heart.\n2,"Clear."\n', DataError, "line 2: not valid CSV: a quotation mark"),
+        ("in.csv", 'id,report\n1,"The heart.\n2,No edema.\n', DataError, "line 2: a quotation mark"),
+        ("in.csv", 'id,report\n1,"The heart.\n2,"Clear."\n', DataError, "line 2: a quotation mark"),
         ("in.jsonl", '{"report": {"FINDINGS": "heart"}}\n', DataError, "line 1: neither text nor a number"),
         ("in.jsonl", '{"report": "heart \\ud800"}\n', DataError, "line 1: not UTF-8 text"),
         ("in.jsonl", '{"report": "x"}\n{"report"\n', DataError, "line 2: not valid JSON"),
@@ -173,6 +181,19 @@ def test_rows_without_a_word_are_no_reports_and_a_number_that_is_none_is_an_empt
     assert (counts.reports, counts.empty, list(read_table(out))) == (2, 1, ["a", "b"])
     (tmp_path / "in.jsonl").write_text('{"id": 1, "report": NaN}\n', encoding="utf-8")
     assert label_file(str(tmp_path / "in.jsonl"), str(out), text="report", config=CONFIG).empty == 1
+
+
+def test_a_packed_table_that_is_damaged_is_told_and_none_is_written_packed(tmp_path: Path) -> None:
+    packed = gzip.compress(as_text([(str(n), f"No edema {n * n}.") for n in range(3000)], "csv").encode())
+    flipped = bytes(255 - byte if 2000 < place < 2040 else byte for place, byte in enumerate(packed))
+    source, out = tmp_path / "in.csv.gz", str(tmp_path / "out.csv")
+    for content in (packed[:-3000], flipped, b"id,report\n1,No edema.\n"):
+        source.write_bytes(content)
+        with pytest.raises(DataError, match=r"in\.csv\.gz: damaged, and cannot be read to its end"):
+            label_file(str(source), out, text="report", config=CONFIG, workers=1)
+    with pytest.raises(UsageError, match=r"out\.csv\.gz: the ending says no format"):
+        label_file(str(source), f"{out}.gz", text="report", config=CONFIG)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv.gz"]
 
 
 def test_a_damaged_parquet_file_is_there_and_damaged(tmp_path: Path) -> None:

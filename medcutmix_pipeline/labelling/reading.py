@@ -1,55 +1,28 @@
-"""Tables of any length, row by row: CSV, JSON lines and Parquet; "-" is standard input or output."""
+"""Tables of reports of any length, read row by row."""
 
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import sys
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, TextIO, cast
+from typing import IO, TYPE_CHECKING, TextIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medcutmix_pipeline.errors import DataError, UsageError
-from medcutmix_pipeline.outfile import whole_file
+from medcutmix_pipeline.labelling.formats import BATCH, SEPARATORS, STANDARD, Format, Row, is_packed
+from medcutmix_pipeline.sources.tables import DAMAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-Format = Literal["csv", "jsonl", "parquet"]
-Row = dict[str, Any]
-
-STANDARD = "-"
-BATCH = 1024
 _LONGEST_NAME = 40  # of a column; what is longer is a report
-_ENDINGS: dict[str, Format] = {
-    ".csv": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
-
-
-def format_of(path: str, given: str | None = None) -> Format:
-    """The format of a table: `given`, or what its ending says; CSV for standard input and output.
-
-    Raises UsageError for an ending or a name that is not known, and for Parquet on standard input or output.
-    """
-    if given is not None and given not in _ENDINGS.values():
-        raise UsageError(f"format {given}: not known; csv, jsonl or parquet")
-    if path == STANDARD:
-        if given == "parquet":
-            raise UsageError("parquet needs a file; standard input and output are csv or jsonl")
-        return cast("Format", given or "csv")
-    found = given or _ENDINGS.get(Path(path).suffix.lower())
-    if found is None:
-        raise UsageError(f"{path}: the ending says no format; use .csv, .jsonl or .parquet, or name the format")
-    return cast("Format", found)
 
 
 def read_rows(path: str, form: Format, columns: list[str]) -> Iterator[tuple[str, Row]]:
@@ -62,7 +35,13 @@ def read_rows(path: str, form: Format, columns: list[str]) -> Iterator[tuple[str
         yield from _parquet_rows(path, columns)
         return
     with _opened(path) as stream:
-        yield from _csv_rows(stream, path, columns) if form == "csv" else _json_rows(stream, path, columns)
+        try:
+            if form == "jsonl":
+                yield from _json_rows(stream, path, columns)
+            else:
+                yield from _delimited_rows(stream, SEPARATORS[form], path, columns)
+        except (*DAMAGE, gzip.BadGzipFile) as error:
+            raise DataError(f"{path}: damaged, and cannot be read to its end") from error
 
 
 @contextmanager
@@ -77,8 +56,8 @@ def _opened(path: str) -> Iterator[TextIO]:
         stream.detach()  # else it would close standard input, which is not ours
         return
     try:
-        with Path(path).open("rb") as file:
-            yield _text(file)
+        with gzip.open(path, "rb") if is_packed(path) else Path(path).open("rb") as file:
+            yield _text(cast("IO[bytes]", file))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -87,9 +66,9 @@ def _text(file: IO[bytes]) -> io.TextIOWrapper:
     return io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
 
 
-def _csv_rows(stream: TextIO, path: str, columns: list[str]) -> Iterator[tuple[str, Row]]:
+def _delimited_rows(stream: TextIO, separator: str, path: str, columns: list[str]) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(1 << 30)
-    records = csv.reader(stream, strict=True)
+    records = csv.reader(stream, delimiter=separator, strict=True)
     names: list[str] = []
     while True:
         place = f"line {records.line_num + 1}"
@@ -99,7 +78,7 @@ def _csv_rows(stream: TextIO, path: str, columns: list[str]) -> Iterator[tuple[s
             break
         except csv.Error as error:
             why = "a quotation mark is not closed, or stands within a cell"
-            raise DataError(f"{path}: {place}: not valid CSV: {why}") from error
+            raise DataError(f"{path}: {place}: {why}") from error
         if not any(map(str.strip, record)):  # spreadsheets write rows of commas behind the last one
             continue
         if not names:
@@ -107,7 +86,7 @@ def _csv_rows(stream: TextIO, path: str, columns: list[str]) -> Iterator[tuple[s
             _require(path, columns, names)
         elif len(record) != len(names):
             told = f"{len(record)} cells where the header has {len(names)}"
-            raise DataError(f"{path}: {place}: {told}; a cell with a comma or several lines needs quotation marks")
+            raise DataError(f"{path}: {place}: {told}; a cell with a separator or several lines needs quotation marks")
         else:
             yield place, dict(zip(names, record, strict=True))
     if not names:
@@ -153,47 +132,3 @@ def _require(where: str, columns: list[str], there: list[str]) -> None:
             told = all(len(name) <= _LONGEST_NAME and not name.rstrip().endswith(".") for name in there)
             names = f"there are {', '.join(there) or 'none'}" if told else "is its first line a header?"
             raise UsageError(f"{where}: no column {column}; {names}")
-
-
-@contextmanager
-def row_writer(path: str, form: Format, columns: list[str]) -> Iterator[Callable[[Row], None]]:
-    """A function that writes one row. The file appears under its name only when all rows are written."""
-    if path == STANDARD:
-        yield _line_writer(sys.stdout, form, columns)
-        sys.stdout.flush()
-        return
-    with whole_file(path) as part, _writer_to(part, form, columns) as write:
-        yield write
-
-
-@contextmanager
-def _writer_to(part: Path, form: Format, columns: list[str]) -> Iterator[Callable[[Row], None]]:
-    if form != "parquet":
-        with part.open("w", encoding="utf-8", newline="") as stream:
-            yield _line_writer(stream, form, columns)
-        return
-    schema = pa.schema([(column, pa.string()) for column in columns])
-    held: list[Row] = []
-    with pq.ParquetWriter(part, schema) as table:
-
-        def write(row: Row) -> None:
-            held.append({k: None if v is None else str(v) for k, v in row.items()})
-            if len(held) >= BATCH:
-                table.write_table(pa.Table.from_pylist(held, schema))
-                held.clear()
-
-        yield write
-        if held:
-            table.write_table(pa.Table.from_pylist(held, schema))
-
-
-def _line_writer(stream: TextIO, form: Format, columns: list[str]) -> Callable[[Row], None]:
-    if form == "csv":
-        table = csv.DictWriter(stream, columns, lineterminator="\n")
-        table.writeheader()
-        return table.writerow
-
-    def write(row: Row) -> None:
-        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-    return write
