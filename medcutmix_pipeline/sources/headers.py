@@ -8,6 +8,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from typing import IO, TYPE_CHECKING
 
+from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.sources.tables import DAMAGE, suffix_of, unpacked
 
 if TYPE_CHECKING:
@@ -38,6 +39,13 @@ def misread(file: IO[bytes], name: str, known: Sequence[str]) -> str:
             if separator != own and cells & set(known):
                 return f"its columns are separated by {called}, and {suffix} means {_SEPARATORS[own]}"
     return ""
+
+
+def check_once(found: Sequence[str], known: Sequence[str], name: str) -> None:
+    """Raise DataError where a column that counts is there more than once: which of them is meant, nobody can say."""
+    twice = sorted({column for column in found if column in known and found.count(column) > 1})
+    if twice:
+        raise DataError(f"{name} has the column {', '.join(twice)} more than once")
 
 
 def nearly(found: Sequence[str], known: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.records import ImageRef, Study
 from medcutmix_pipeline.sources.base import SourceDescription, split_of, unreadable_row, view_of
 from medcutmix_pipeline.sources.grouping import check_rows, disagreement, grouped_rows, said_once
-from medcutmix_pipeline.sources.headers import misread, nearly
+from medcutmix_pipeline.sources.headers import check_once, misread, nearly
 from medcutmix_pipeline.sources.reading import protocol
 from medcutmix_pipeline.sources.tables import Row, columns, suffix_of
 
@@ -56,9 +56,7 @@ def check_columns(found: list[str], name: str, hint: str = "") -> None:
         missing.append("report or report_path")
     if missing:
         raise DataError(f"{name} lacks the column {', '.join(missing)}; it has {', '.join(found)}")
-    twice = sorted({c for c in found if c in KNOWN and found.count(c) > 1})
-    if twice:
-        raise DataError(f"{name} has the column {', '.join(twice)} more than once")
+    check_once(found, KNOWN, name)
 
 
 def fits(tree: Tree, name: str) -> bool:

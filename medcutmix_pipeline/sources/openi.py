@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.records import ImageRef, Study
 from medcutmix_pipeline.sources.base import SourceDescription, unreadable_row, view_of
+from medcutmix_pipeline.sources.headers import check_once
 from medcutmix_pipeline.sources.openi_xml import OpeniReport, UnreadableReportError, parse
 from medcutmix_pipeline.sources.reading import UnusableInputError, read_bytes
 from medcutmix_pipeline.sources.tables import Row, columns, rows
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 REPORTS = "ecgen-radiology"
 VIEWS = "images.csv"
+_COLUMNS = ("image_id", "study", "view")
 
 _PREFERENCE = (".dcm", ".png", ".jpg", ".jpeg")
 """Which file stands for an image that is there in several formats: the one closest to the original."""
@@ -135,10 +137,12 @@ class OpeniSource:
         if VIEWS not in self.tree.names():
             return table
         with self.tree.open(VIEWS) as file:
-            if "image_id" not in columns(file, VIEWS):
-                raise DataError(f"{VIEWS} lacks the column image_id")
+            found = columns(file, VIEWS)
+        if "image_id" not in found:
+            raise DataError(f"{VIEWS} lacks the column image_id")
+        check_once(found, _COLUMNS, VIEWS)
         with self.tree.open(VIEWS) as file:
-            for row in rows(file, VIEWS, ("image_id", "study", "view")):
+            for row in rows(file, VIEWS, _COLUMNS):
                 table.take(row)
         return table
 
