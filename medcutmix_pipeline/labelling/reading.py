@@ -121,6 +121,8 @@ def _parquet_rows(path: str, columns: list[str]) -> Iterator[tuple[str, Row]]:
         raise UsageError(f"{path}: cannot be read ({why})") from error
     except pa.ArrowInvalid as error:
         raise DataError(f"{path}: not a Parquet file") from error
+    except DAMAGE as error:
+        raise DataError(f"{path}: damaged, or its text is not UTF-8") from error
 
 
 def _require(where: str, columns: list[str], there: list[str]) -> None:
@@ -128,7 +130,8 @@ def _require(where: str, columns: list[str], there: list[str]) -> None:
         if there.count(column) > 1:
             raise UsageError(f"{where}: the column {column} stands there {there.count(column)} times; rename one")
         if column not in there:
-            # The first line of a table without a header is a patient's, and must not be told.
-            told = all(len(name) <= _LONGEST_NAME and not name.rstrip().endswith(".") for name in there)
+            # The first line of a table without a header is a patient's, and must not be told; nor must the rows that
+            # an open quotation mark took for a name.
+            told = all(len(n) <= _LONGEST_NAME and n.isprintable() and not n.rstrip().endswith(".") for n in there)
             names = f"there are {', '.join(there) or 'none'}" if told else "is its first line a header?"
             raise UsageError(f"{where}: no column {column}; {names}")

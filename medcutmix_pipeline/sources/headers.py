@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas", "|": "bars"}
 
+_LONGEST_NAME = 60
+
 _START = 1 << 16
 """Bytes in which a header is looked for."""
 
@@ -39,6 +41,13 @@ def misread(file: IO[bytes], name: str, known: Sequence[str]) -> str:
             if separator != own and cells & set(known):
                 return f"its columns are separated by {called}, and {suffix} means {_SEPARATORS[own]}"
     return ""
+
+
+def told_columns(found: Sequence[str]) -> str:
+    """What a header has, unless it has what no name has: an open quotation mark took patients' rows for names."""
+    if not all(len(name) <= _LONGEST_NAME and name.isprintable() for name in found):
+        return "is a quotation mark in its header not closed?"
+    return f"it has {', '.join(found)}"
 
 
 def check_once(found: Sequence[str], known: Sequence[str], name: str) -> None:

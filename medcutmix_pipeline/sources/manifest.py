@@ -11,7 +11,7 @@ from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.records import ImageRef, Study
 from medcutmix_pipeline.sources.base import SourceDescription, split_of, unreadable_row, view_of
 from medcutmix_pipeline.sources.grouping import check_rows, disagreement, grouped_rows, said_once
-from medcutmix_pipeline.sources.headers import check_once, misread, nearly
+from medcutmix_pipeline.sources.headers import check_once, misread, nearly, told_columns
 from medcutmix_pipeline.sources.reading import protocol
 from medcutmix_pipeline.sources.tables import Row, columns, suffix_of
 
@@ -55,7 +55,7 @@ def check_columns(found: list[str], name: str, hint: str = "") -> None:
     if not set(REPORT) & set(found):
         missing.append("report or report_path")
     if missing:
-        raise DataError(f"{name} lacks the column {', '.join(missing)}; it has {', '.join(found)}")
+        raise DataError(f"{name} lacks the column {', '.join(missing)}; {told_columns(found)}")
     check_once(found, KNOWN, name)
 
 

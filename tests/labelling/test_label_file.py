@@ -125,6 +125,7 @@ def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     [
         ("in.csv", "id,text\n1,x\n", UsageError, "no column report; there are id, text"),
         ("in.csv", "7,The heart is enlarged.\n", UsageError, "no column report; is its first line a header?"),
+        ("in.csv", 'id,"report\n1,heart 3",x\n', UsageError, "no column report; is its first line a header?"),
         ("in.csv", "id,report,report\n1,Effusion.,Edema.\n", UsageError, "the column report stands there 2 times"),
         ("in.csv", "id,report\n1,The heart, enlarged.\n", DataError, "line 2: 3 cells where the header has 2"),
         ("in.csv", "id,report\n\n1,No edema.\n2\n", DataError, "line 4: 1 cells where the header has 2"),
@@ -203,6 +204,10 @@ def test_a_damaged_parquet_file_is_there_and_damaged(tmp_path: Path) -> None:
     raw[900:940] = bytes(40)
     source.write_bytes(raw)
     with pytest.raises(DataError, match=r"in\.parquet: damaged, and cannot be read to its end"):
+        label_file(str(source), "-", text="report", config=CONFIG, workers=1)
+    latin = pa.Array.from_buffers(pa.string(), 1, pa.array([b"caf\xe9"]).buffers())
+    pq.write_table(pa.table({"report": latin}), source)
+    with pytest.raises(DataError, match=r"in\.parquet: damaged, or its text is not UTF-8"):
         label_file(str(source), "-", text="report", config=CONFIG, workers=1)
 
 

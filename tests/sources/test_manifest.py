@@ -380,6 +380,14 @@ def test_a_header_that_is_misread_is_told_with_what_it_is(
     assert hint in str(error.value)
 
 
+def test_patients_whose_rows_an_open_quotation_mark_took_for_names_are_not_told(tmp_path: Path) -> None:
+    rows = ["im/1.png,CANARY 1.,7,CANARY", 'im/2.png,A tube 3",8,CANARY']
+    write(tmp_path / "m.csv", "\n".join(['image,report,study_id,"patient_id', *rows]))
+    with pytest.raises(DataError, match="lacks the column patient_id; is a quotation mark in its header") as error:
+        studies(tmp_path / "m.csv")
+    assert "CANARY" not in str(error.value).upper()
+
+
 def test_a_table_cut_short_is_an_error_not_a_smaller_table(tmp_path: Path) -> None:
     lines = [f"{n}.png,Report {n},S{n},P{n}" for n in range(2000)]
     packed = gzip.compress("\n".join(["image,report,study_id,patient_id", *lines]).encode())
