@@ -79,8 +79,10 @@ def _delimited_rows(stream: TextIO, separator: str, path: str, columns: list[str
         except csv.Error as error:
             why = "a quotation mark is not closed, or stands within a cell"
             raise DataError(f"{path}: {place}: {why}") from error
-        if not any(map(str.strip, record)):  # spreadsheets write rows of commas behind the last one
-            continue
+        if not any(map(str.strip, record)):
+            if not record or not names:
+                continue
+            record = [""] * len(names)  # an empty report: others count such rows, and rows may go by their numbers
         if not names:
             names = record
             _require(path, columns, names)

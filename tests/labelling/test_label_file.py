@@ -177,11 +177,15 @@ def test_identifiers_of_any_type_and_reports_in_bytes_are_written_as_text(ending
     assert "1.50" in (str(pq.read_table(out).to_pylist()) if ending == "parquet" else out.read_text(encoding="utf-8"))
 
 
-def test_rows_without_a_word_are_no_reports_and_a_number_that_is_none_is_an_empty_one(tmp_path: Path) -> None:
-    (tmp_path / "sheet.csv").write_text(",\n\nid,report\na,No edema.\n,\n , \nb,\n,\n", encoding="utf-8")
+def test_rows_without_a_word_and_numbers_that_are_none_are_empty_reports(tmp_path: Path) -> None:
+    """Rows of commas count where others read the table, so that their numbers fit; blank lines count nowhere."""
+    text = ",\n\nid,report\na,No edema.\n\n,,,\nb,Edema.\n,\n"
+    (tmp_path / "sheet.csv").write_text(text, encoding="utf-8")
     out = tmp_path / "out.csv"
-    counts = label_file(str(tmp_path / "sheet.csv"), str(out), text="report", id_column="id", config=CONFIG)
-    assert (counts.reports, counts.empty, list(read_table(out))) == (2, 1, ["a", "b"])
+    counts = label_file(str(tmp_path / "sheet.csv"), str(out), text="report", config=CONFIG)
+    assert (counts.reports, counts.empty) == (4, 2)
+    rows = csv.DictReader(out.read_text(encoding="utf-8").splitlines())
+    assert [(row["row"], row["Edema"]) for row in rows] == [("0", "absent"), ("1", ""), ("2", "present"), ("3", "")]
     (tmp_path / "in.jsonl").write_text('{"id": 1, "report": NaN}\n', encoding="utf-8")
     assert label_file(str(tmp_path / "in.jsonl"), str(out), text="report", config=CONFIG).empty == 1
 
