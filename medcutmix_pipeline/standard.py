@@ -1,17 +1,10 @@
-"""Standard input and output as files are read and written: in UTF-8, whatever the terminal's own encoding is."""
+"""Standard output as files are written: in UTF-8, whatever the terminal's own encoding is."""
 
 from __future__ import annotations
 
 import io
 import sys
 from typing import TextIO
-
-
-def utf8_input() -> TextIO:
-    """Standard input, without a byte-order mark; reading what is not UTF-8 raises UnicodeDecodeError."""
-    if isinstance(sys.stdin, io.TextIOWrapper):  # a test or a notebook may have put something else there
-        sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict", newline="")
-    return sys.stdin
 
 
 def utf8_output() -> TextIO:

@@ -11,10 +11,16 @@ from medcutmix_pipeline.commands.tell import QuietOption, err_console
 def label(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet; - for standard input.", show_default=False),
+        typer.Argument(
+            metavar="FILE",
+            help="CSV, TSV, JSON lines (plain or .gz) or Parquet; - for standard input.",
+            show_default=False,
+        ),
     ],
     text: Annotated[str, option("COLUMN", "The column with the reports.")],
-    out: Annotated[str, typer.Option(metavar="FILE", help="CSV, JSON lines or Parquet; - for standard output.")] = "-",
+    out: Annotated[
+        str, typer.Option(metavar="FILE", help="CSV, TSV, JSON lines or Parquet; - for standard output.")
+    ] = "-",
     id_column: Annotated[
         str | None, option("COLUMN", "The column that names a report; default its number.", "--id")
     ] = None,
@@ -26,11 +32,13 @@ def label(
     workers: Annotated[int | None, option("N", "Processes; default one a core.", min=1)] = None,
     source_format: Annotated[
         str | None,
-        typer.Option("--from", metavar="FORMAT", help="csv, jsonl or parquet, where FILE's name does not say."),
+        typer.Option("--from", metavar="FORMAT", help="csv, tsv, jsonl or parquet, where FILE's name does not say."),
     ] = None,
     out_format: Annotated[
         str | None,
-        typer.Option("--to", metavar="FORMAT", help="csv, jsonl or parquet, where the name in --out does not say."),
+        typer.Option(
+            "--to", metavar="FORMAT", help="csv, tsv, jsonl or parquet, where the name in --out does not say."
+        ),
     ] = None,
     quiet: QuietOption = False,
 ) -> None:

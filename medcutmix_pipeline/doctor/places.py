@@ -12,6 +12,7 @@ import psutil
 
 from medcutmix_pipeline.doctor.check import Check
 from medcutmix_pipeline.errors import PipelineError
+from medcutmix_pipeline.outfile import unwritable
 from medcutmix_pipeline.pipeline.survey import Survey, survey
 from medcutmix_pipeline.schemas.manifest import DatasetManifest
 from medcutmix_pipeline.sources.reading import protocol
@@ -68,22 +69,33 @@ def _source(config: Config, found: Survey) -> Check:
 
 
 def _output(config: Config, out: str, found: Survey | None) -> Check:
-    from medcutmix_pipeline.pipeline.lock import check_free
-    from medcutmix_pipeline.pipeline.output import check_output
-
     try:
-        layout, _ = check_output(config, out)
-        check_free(layout.lock)
+        layout = check_output_place(config, out)
     except PipelineError as why:
         return Check(_GROUP, "output", "problem", str(why), "name another place with --out")
-    try:
-        _try_writing(_existing(layout.out))
-    except OSError as why:
-        return Check(_GROUP, "output", "problem", f"cannot write to {layout.out}: {why.strerror}", "name another --out")
     if layout.manifest.is_file():
         return _over_a_dataset(config, out, layout, found)
     told = "holds an unfinished build, which would be continued" if layout.build.is_dir() else "can be written"
     return Check(_GROUP, "output", "ok", f"{out} {told}")
+
+
+def check_output_place(config: Config, out: str) -> Layout:
+    """Where a build into `out` would work.
+
+    Raises:
+        UsageError: a build may not go there, is there already, or may not write there.
+        DataError: the disk is full or fails.
+    """
+    from medcutmix_pipeline.pipeline.lock import check_free
+    from medcutmix_pipeline.pipeline.output import check_output
+
+    layout, _ = check_output(config, out)
+    check_free(layout.lock)
+    try:
+        _try_writing(_existing(layout.out))
+    except OSError as why:
+        raise unwritable(layout.out, why) from None
+    return layout
 
 
 def _over_a_dataset(config: Config, out: str, layout: Layout, found: Survey | None) -> Check:
@@ -115,21 +127,30 @@ def _try_writing(folder: Path) -> None:
         path.rename(path.with_name("tried"))
 
 
-def _key(config: Config) -> Check:
-    from medcutmix_pipeline.pipeline.secrets import check_key, key_place
+def check_key_place(config: Config) -> bool:
+    """Whether there is a pseudonym key; False where a build would make one. Raises UsageError as a build would."""
+    from medcutmix_pipeline.pipeline.secrets import check_key, key_place, not_made
 
+    if check_key(config.privacy.key_file):
+        return True
     path = key_place(config.privacy.key_file)
-    try:
-        if check_key(config.privacy.key_file):
-            return Check(_GROUP, "pseudonym key", "ok", f"{path}: keep it, it makes the same pseudonyms again")
-    except PipelineError as why:
-        return Check(_GROUP, "pseudonym key", "problem", str(why), "name one with privacy.key_file")
     try:
         _try_writing(_existing(path.parent))
     except OSError as why:
-        found = f"cannot be made at {path}: {why.strerror}"
-        return Check(_GROUP, "pseudonym key", "problem", found, "name one with privacy.key_file")
-    return Check(_GROUP, "pseudonym key", "ok", f"will be made at {path} by the first build")
+        raise not_made(path, why) from None
+    return False
+
+
+def _key(config: Config) -> Check:
+    from medcutmix_pipeline.pipeline.secrets import key_place
+
+    path = key_place(config.privacy.key_file)
+    try:
+        there = check_key_place(config)
+    except PipelineError as why:
+        return Check(_GROUP, "pseudonym key", "problem", str(why), "name one with privacy.key_file")
+    told = "keep it, it makes the same pseudonyms again" if there else "will be made by the first build"
+    return Check(_GROUP, "pseudonym key", "ok", f"{path}: {told}")
 
 
 def _needs(config: Config, found: Survey, folder: Path | None) -> Iterator[Check]:

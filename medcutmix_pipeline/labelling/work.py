@@ -5,18 +5,23 @@ from __future__ import annotations
 import multiprocessing
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from medcutmix_pipeline.labelling.tables import STANDARD, Row, format_of, read_rows, row_writer
+from medcutmix_pipeline.errors import DataError, UsageError
+from medcutmix_pipeline.labelling.cells import identifier_of, report_of
+from medcutmix_pipeline.labelling.formats import STANDARD, Format, Row, format_of
+from medcutmix_pipeline.labelling.reading import read_rows
+from medcutmix_pipeline.labelling.writing import row_writer
 from medcutmix_pipeline.outfile import refuse_inputs
 from medcutmix_pipeline.pipeline.machine import cpus
 from medcutmix_pipeline.stages.sentences.label import explain, label_texts
 from medcutmix_pipeline.stages.sentences.opening import open_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from medcutmix_pipeline.schemas.config import SentencesConfig
     from medcutmix_pipeline.stages.sentences import ReportReader
@@ -56,24 +61,26 @@ def label_file(
     out_format: str | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> LabelCounts:
-    """Label the reports in column `text` of a table (CSV, JSON lines, Parquet; "-": standard input and output).
+    """Label the reports in column `text` of a table (CSV, TSV, JSON lines, plain or .gz; Parquet; "-": standard input).
 
-    A row of the output has the identifier (column `id_column`, else `row`: the row's number from 0) and a column for
-    each finding: present, uncertain, absent or empty. With `explained` it has a row for each mention instead:
-    identifier, sentence, mention, finding, assertion, rule. `workers`: processes (None: one for each core). `progress`
-    is called with the number of reports done since it was called last.
+    The output is such a table, plain; "-": standard output. A row of it has the identifier (column `id_column`, else
+    `row`: the row's number from 0) and a column for each finding: present, uncertain, absent or empty. With `explained`
+    it has a row for each mention instead: identifier, sentence, mention, finding, assertion, rule. `workers`: processes
+    (None: one for each core). `progress` is called with the number of reports done since it was called last.
 
-    Raises UsageError for a missing file or column, an unknown format, a lexicon that is wrong, or an output that is
-    the input; DataError for a malformed table.
+    Raises UsageError for a missing file or column, an unknown format, a lexicon that is wrong, an identifier's column
+    that is called like one of the output, or an output that is the input; DataError for a malformed table, and where
+    a process that labels is killed.
     """
-    read_as, write_as = format_of(source, source_format), format_of(out, out_format)
+    read_as, write_as = format_of(source, source_format, packed=True), format_of(out, out_format)
     if STANDARD not in (source, out):
         refuse_inputs(out, source, config.lexicon)
     reader = open_reader(config)
     name = id_column or "row"
     columns = [name, *(REASON_COLUMNS if explained else reader.findings)]
-    rows = read_rows(source, read_as, [text, *([id_column] if id_column else [])])
-    chunks = _chunks(rows, text, id_column)
+    if name in columns[1:]:
+        raise UsageError(f"the output has a column {name} of its own: rename the column with the identifiers")
+    chunks = _chunks(_keyed(source, read_as, text, id_column))
     # A column that is missing shows at the first rows: before anything is written.
     chunks = chain(list(islice(chunks, 1)), chunks)
     counts = LabelCounts()
@@ -87,14 +94,20 @@ def label_file(
     return counts
 
 
-def _chunks(rows: Iterable[Row], text: str, id_column: str | None) -> Iterator[_Chunk]:
-    keyed = ((row[id_column] if id_column else i, _text(row[text])) for i, row in enumerate(rows))
+def _keyed(source: str, form: Format, text: str, id_column: str | None) -> Iterator[tuple[Any, str]]:
+    """Each row's identifier, or its number, and its report."""
+    columns = list(dict.fromkeys([text, id_column or text]))
+    for number, (place, row) in enumerate(read_rows(source, form, columns)):
+        try:
+            keyed = identifier_of(row[id_column]) if id_column else number, report_of(row[text])
+        except ValueError as why:
+            raise DataError(f"{source}: {place}: {why}") from None
+        yield keyed
+
+
+def _chunks(keyed: Iterator[tuple[Any, str]]) -> Iterator[_Chunk]:
     while chunk := list(islice(keyed, CHUNK)):
         yield chunk
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
 
 
 def _labelled(
@@ -118,6 +131,8 @@ def _labelled(
             while pending:
                 done, future = pending.popleft()
                 yield done, future.result()
+        except BrokenProcessPool:
+            raise DataError("a process that labelled was killed, as for want of memory: take fewer --workers") from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

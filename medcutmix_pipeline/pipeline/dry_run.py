@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medcutmix_pipeline.doctor.places import needed
+from medcutmix_pipeline.doctor.places import check_key_place, check_output_place, needed
 from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.pipeline.identity import with_whole_paths
-from medcutmix_pipeline.pipeline.lock import check_free
-from medcutmix_pipeline.pipeline.output import check_output
-from medcutmix_pipeline.pipeline.secrets import check_key
 from medcutmix_pipeline.pipeline.survey import Survey, survey
 from medcutmix_pipeline.stages.attention.encoder import check_encoder
 from medcutmix_pipeline.stages.pairing.excluded import check_excluded
@@ -33,10 +30,9 @@ def dry_run(config: Config, out: str | None, console: Console) -> None:
     config = with_whole_paths(config)
     check_encoder(config.attention)
     check_excluded(config.pairing, open_reader(config.sentences).findings)
-    check_key(config.privacy.key_file)
+    check_key_place(config)
     if out is not None:
-        layout, _ = check_output(config, out)
-        check_free(layout.lock)
+        check_output_place(config, out)
     found = survey(config)
     checks = list(needed(config, out, found))
     output = next((check.found for check in checks if check.name == "output"), None)

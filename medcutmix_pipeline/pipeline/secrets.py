@@ -78,7 +78,11 @@ def _make_own_key(path: Path) -> None:
             finally:
                 fresh.unlink()
         except OSError as why:
-            raise UsageError(
-                f"cannot make a pseudonym key at {path} ({why.strerror}): "
-                f"name one with privacy.key_file or {KEY_VARIABLE}"
-            ) from None
+            raise not_made(path, why) from None
+
+
+def not_made(path: Path, why: OSError) -> UsageError:
+    """What to raise where the user's own key cannot be made."""
+    return UsageError(
+        f"cannot make a pseudonym key at {path} ({why.strerror}): name one with privacy.key_file or {KEY_VARIABLE}"
+    )

@@ -15,6 +15,7 @@ from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.records import ImageRef, Study
 from medcutmix_pipeline.sources.base import SourceDescription, split_of, unreadable_row, view_of
 from medcutmix_pipeline.sources.grouping import check_rows, grouped_rows
+from medcutmix_pipeline.sources.headers import check_once
 from medcutmix_pipeline.sources.tables import Row, columns
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ class ChexpertPlusAdapter:
         missing = [c for c in _REQUIRED if c not in found] + ([] if set(_TEXTS) & set(found) else ["report"])
         if missing:
             raise DataError(f"{tables[0]} lacks the column {', '.join(missing)}")
+        check_once(found, _KNOWN, tables[0])
         check_rows(tree, tables[0], _KNOWN)
         bases = tuple(base for base in _BASES if {"train", "valid"} & set(tree.folders(base)))
         if not bases:

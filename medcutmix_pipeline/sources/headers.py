@@ -8,12 +8,15 @@ from contextlib import suppress
 from difflib import get_close_matches
 from typing import IO, TYPE_CHECKING
 
-from medcutmix_pipeline.sources.tables import suffix_of, unpacked
+from medcutmix_pipeline.errors import DataError
+from medcutmix_pipeline.sources.tables import DAMAGE, suffix_of, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas", "|": "bars"}
+
+_LONGEST_NAME = 60
 
 _START = 1 << 16
 """Bytes in which a header is looked for."""
@@ -24,7 +27,7 @@ def misread(file: IO[bytes], name: str, known: Sequence[str]) -> str:
     suffix = suffix_of(name)
     if suffix == ".parquet":
         return ""
-    with suppress(OSError, EOFError):
+    with suppress(*DAMAGE, OSError):
         raw = unpacked(file, name).read(_START)
         if suffix in (".jsonl", ".ndjson"):
             return "JSON lines have an object in each line, and no list around them" if raw.lstrip()[:1] == b"[" else ""
@@ -38,6 +41,20 @@ def misread(file: IO[bytes], name: str, known: Sequence[str]) -> str:
             if separator != own and cells & set(known):
                 return f"its columns are separated by {called}, and {suffix} means {_SEPARATORS[own]}"
     return ""
+
+
+def told_columns(found: Sequence[str]) -> str:
+    """What a header has, unless it has what no name has: an open quotation mark took patients' rows for names."""
+    if not all(len(name) <= _LONGEST_NAME and name.isprintable() for name in found):
+        return "is a quotation mark in its header not closed?"
+    return f"it has {', '.join(found)}"
+
+
+def check_once(found: Sequence[str], known: Sequence[str], name: str) -> None:
+    """Raise DataError where a column that counts is there more than once: which of them is meant, nobody can say."""
+    twice = sorted({column for column in found if column in known and found.count(column) > 1})
+    if twice:
+        raise DataError(f"{name} has the column {', '.join(twice)} more than once")
 
 
 def nearly(found: Sequence[str], known: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.sources.reading import ReadFailedError, protocol
-from medcutmix_pipeline.sources.trees import Entry, find_url
+from medcutmix_pipeline.sources.trees import Entry, find_url, is_added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,13 +32,15 @@ class LocalTree:
         self._real_folder = lru_cache(maxsize=4096)(os.path.realpath)
 
     def files(self, folder: str = "") -> Iterator[Entry]:
-        """Every file below `folder`, in the order of their paths' parts."""
+        """Every file below `folder`, in the order of their paths' parts, but for those that macOS adds."""
         waiting = [(folder, item) for item in reversed(self._scan(folder))]
         while waiting:
             parent, item = waiting.pop()
             path = posixpath.join(parent, item.name)
             if item.is_dir(follow_symlinks=False):
                 waiting.extend((path, below) for below in reversed(self._scan(path)))
+            elif is_added(item.name):
+                continue
             elif item.is_symlink():
                 yield from self._linked(path)
             elif item.is_file(follow_symlinks=False):
@@ -48,6 +50,12 @@ class LocalTree:
     def folders(self, folder: str = "") -> list[str]:
         """The names of the folders in `folder`, sorted."""
         return [i.name for i in self._scan(folder) if i.is_dir(follow_symlinks=False)]
+
+    def links_out(self, folder: str = "") -> list[str]:
+        """The names of links in `folder` to folders outside the root, sorted."""
+        links = [i.name for i in self._scan(folder) if i.is_symlink() and i.is_dir()]
+        real = {name: os.path.realpath(posixpath.join(self.root, folder, name)) for name in links}
+        return [name for name in links if not (real[name] + os.sep).startswith(self._inside)]
 
     def names(self, folder: str = "") -> list[str]:
         """The names of the files in `folder`, sorted."""

@@ -11,7 +11,7 @@ from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.records import ImageRef, Study
 from medcutmix_pipeline.sources.base import SourceDescription, split_of, unreadable_row, view_of
 from medcutmix_pipeline.sources.grouping import check_rows, disagreement, grouped_rows, said_once
-from medcutmix_pipeline.sources.headers import misread, nearly
+from medcutmix_pipeline.sources.headers import check_once, misread, nearly, told_columns
 from medcutmix_pipeline.sources.reading import protocol
 from medcutmix_pipeline.sources.tables import Row, columns, suffix_of
 
@@ -55,10 +55,8 @@ def check_columns(found: list[str], name: str, hint: str = "") -> None:
     if not set(REPORT) & set(found):
         missing.append("report or report_path")
     if missing:
-        raise DataError(f"{name} lacks the column {', '.join(missing)}; it has {', '.join(found)}")
-    twice = sorted({c for c in found if c in KNOWN and found.count(c) > 1})
-    if twice:
-        raise DataError(f"{name} has the column {', '.join(twice)} more than once")
+        raise DataError(f"{name} lacks the column {', '.join(missing)}; {told_columns(found)}")
+    check_once(found, KNOWN, name)
 
 
 def fits(tree: Tree, name: str) -> bool:
@@ -136,6 +134,8 @@ class ManifestSource:
             if (name, path, detail) not in images:
                 entry = self.tree.find(path)
                 problem = ROWS_DISAGREE if detail else entry.problem
+                if problem == "image-missing" and "\\" in path:
+                    detail = "no such file; its path has backslashes, and folders are separated by /"
                 view = view_of(row.cells.get("view"))
                 images[name, path, detail] = ImageRef(name, entry.uri, view, entry.fingerprint, problem, detail)
         return tuple(images.values())

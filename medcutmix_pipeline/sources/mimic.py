@@ -68,11 +68,13 @@ class MimicSource:
         listing = read_listing(self.tree)
         for patient, folders in _patients(self.tree):
             found: dict[str, _Found] = {}
+            self.tree.outside = False  # a link in one patient's folders hides no other's images
             for folder in folders:
                 for entry in self.tree.files(folder):
                     _take(entry, entry.path[len(folder) + 1 :], found)
+            missing = "path-outside-root" if self.tree.outside else "image-missing"
             for study in sorted(found):
-                yield _study(patient, study, found[study], listing)
+                yield _study(patient, study, found[study], listing, missing)
 
 
 def _patients(tree: Tree) -> Iterator[tuple[str, list[str]]]:
@@ -81,10 +83,20 @@ def _patients(tree: Tree) -> Iterator[tuple[str, list[str]]]:
     for group in sorted(set(itertools.chain.from_iterable(_groups(tree, base) for base in bases))):
         where: dict[str, list[str]] = {}
         for base in bases:
+            _refuse_links(tree, posixpath.join(base, group), _PATIENT)
             for name in tree.folders(posixpath.join(base, group)):
                 if _PATIENT.fullmatch(name):
                     where.setdefault(name, []).append(posixpath.join(base, group, name))
         yield from sorted(where.items())
+
+
+def _refuse_links(tree: Tree, folder: str, pattern: re.Pattern[str]) -> None:
+    """Raise UsageError where a folder of patients is a link that leads out: else they would go without a word."""
+    if any(pattern.fullmatch(name) for name in tree.links_out(folder)):
+        raise UsageError(
+            f"{folder} has links to folders outside of the root, which are not followed: make {IMAGES} a link itself, "
+            "or copy what the links lead to"
+        )
 
 
 def _groups(tree: Tree, base: str) -> list[str]:
@@ -103,7 +115,8 @@ def _take(entry: Entry, below: str, found: dict[str, _Found]) -> None:
         study.images.append(entry)
 
 
-def _study(patient: str, name: str, found: _Found, listing: Listing) -> Study:
+def _study(patient: str, name: str, found: _Found, listing: Listing, missing: str) -> Study:
+    """`missing`: the problem of an image that is listed and not found."""
     number = int(name[1:])
     files = {posixpath.splitext(posixpath.basename(e.path))[0]: e for e in found.images}
     listed = listing.images(number)
@@ -111,7 +124,7 @@ def _study(patient: str, name: str, found: _Found, listing: Listing) -> Study:
     for image_id in sorted({*files, *listed}):
         entry, view = files.get(image_id), view_of(listed.get(image_id))
         if entry is None:
-            images.append(ImageRef(image_id, "", view, problem="image-missing"))
+            images.append(ImageRef(image_id, "", view, problem=missing))
         else:
             images.append(ImageRef(image_id, entry.uri, view, entry.fingerprint, entry.problem))
     split, problem = split_of(listing.split(number))
@@ -142,6 +155,8 @@ class MimicAdapter:
 
     def open(self, tree: Tree, root: str) -> MimicSource:
         """The studies of the copy."""
+        for base in REPORT_FOLDERS:
+            _refuse_links(tree, base, _GROUP)
         if not self.recognises(tree):
             hint = "" if IMAGES not in tree.folders() else " (files is there, but no p10 to p19 in it)"
             raise UsageError(

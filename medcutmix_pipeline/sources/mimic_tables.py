@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from medcutmix_pipeline.errors import DataError
+from medcutmix_pipeline.sources.tables import DAMAGE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -79,7 +80,7 @@ def _read(tree: Tree, pattern: re.Pattern[str], columns: tuple[str, ...]) -> Col
         with tree.open(name) as raw:
             file = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if name.endswith(".gz") else raw
             table = csv.read_csv(file, convert_options=options)
-    except (pa.ArrowException, OSError, EOFError, ValueError):
+    except (*DAMAGE, OSError, ValueError):
         raise DataError(f"{name} cannot be read: it is damaged or lacks one of {', '.join(columns)}") from None
     table = table.take(pc.sort_indices(table, [(c, "ascending") for c in ("study_id", *columns[:1])])).combine_chunks()
     return Column(table["study_id"].to_numpy(), table)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.records import ImageRef, Study
-from medcutmix_pipeline.sources.base import SourceDescription, view_of
+from medcutmix_pipeline.sources.base import SourceDescription, unreadable_row, view_of
+from medcutmix_pipeline.sources.headers import check_once
 from medcutmix_pipeline.sources.openi_xml import OpeniReport, UnreadableReportError, parse
 from medcutmix_pipeline.sources.reading import UnusableInputError, read_bytes
-from medcutmix_pipeline.sources.tables import columns, rows
+from medcutmix_pipeline.sources.tables import Row, columns, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 REPORTS = "ecgen-radiology"
 VIEWS = "images.csv"
+_COLUMNS = ("image_id", "study", "view")
 
 _PREFERENCE = (".dcm", ".png", ".jpg", ".jpeg")
 """Which file stands for an image that is there in several formats: the one closest to the original."""
@@ -44,6 +46,28 @@ DESCRIPTION = SourceDescription(
 )
 
 
+@dataclass
+class _Table:
+    """What the table of images says: image → view, study → images, images without a study, and rows beyond reading."""
+
+    views: dict[str, str | None] = field(default_factory=dict)
+    listed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    without_study: list[str] = field(default_factory=list)
+    damaged: list[Row] = field(default_factory=list)
+
+    def take(self, row: Row) -> None:
+        """Put a row where it belongs."""
+        if row.cells is None or "image_id" not in row.cells:
+            self.damaged.append(row)
+            return
+        image_id = row.cells["image_id"].strip()
+        self.views[image_id] = view_of(row.cells.get("view"))
+        if "study" in row.cells:
+            self.listed[row.cells["study"].strip()].append(image_id)
+        else:
+            self.without_study.append(image_id)
+
+
 @dataclass(frozen=True)
 class OpeniSource:
     """The studies of a copy of Open-I. A study is taken as one patient, since the collection does not tell patients."""
@@ -53,17 +77,25 @@ class OpeniSource:
     public_ids: bool = True
 
     def studies(self) -> Iterator[Study]:
-        """Every report in the order of the files' names, then studies that only the table of images knows."""
+        """Every report in the order of the files' names, then what only the table of images knows."""
         files = self._images()
-        views, listed = self._views()
+        table = self._table()
+        views, listed = table.views, table.listed
+        unnamed = dict.fromkeys(table.without_study)
         for entry in self.tree.files(REPORTS):
             if entry.path.lower().endswith(".xml"):
                 study = self._study(entry, files, views, listed)
                 listed.pop(study.study_id, None)
+                for image in study.images:
+                    unnamed.pop(image.image_id, None)
                 yield study
         for study_id in sorted(listed):
             images = tuple(self._image(i, files, views.get(i)) for i in listed[study_id])
             yield Study(study_id, study_id, images, problem="report-missing")
+        for image_id in unnamed:
+            yield Study(image_id, "", (self._image(image_id, files, views[image_id]),), problem="study-missing")
+        for row in table.damaged:
+            yield unreadable_row(row, VIEWS)
 
     def _study(
         self, entry: Entry, files: dict[str, Entry], views: dict[str, str | None], listed: dict[str, list[str]]
@@ -99,24 +131,20 @@ class OpeniSource:
                     found[stem], rank[stem] = entry, place
         return found
 
-    def _views(self) -> tuple[dict[str, str | None], dict[str, list[str]]]:
-        """From the table of images, where it is there: image → view, and study → images."""
-        views: dict[str, str | None] = {}
-        listed: dict[str, list[str]] = defaultdict(list)
+    def _table(self) -> _Table:
+        """The table of images, where it is there."""
+        table = _Table()
         if VIEWS not in self.tree.names():
-            return views, listed
+            return table
         with self.tree.open(VIEWS) as file:
-            if "image_id" not in columns(file, VIEWS):
-                raise DataError(f"{VIEWS} lacks the column image_id")
+            found = columns(file, VIEWS)
+        if "image_id" not in found:
+            raise DataError(f"{VIEWS} lacks the column image_id")
+        check_once(found, _COLUMNS, VIEWS)
         with self.tree.open(VIEWS) as file:
-            for row in rows(file, VIEWS, ("image_id", "study", "view")):
-                if row.cells is None or "image_id" not in row.cells:
-                    continue
-                image_id = row.cells["image_id"].strip()
-                views[image_id] = view_of(row.cells.get("view"))
-                if "study" in row.cells:
-                    listed[row.cells["study"].strip()].append(image_id)
-        return views, listed
+            for row in rows(file, VIEWS, _COLUMNS):
+                table.take(row)
+        return table
 
 
 def _parsed(entry: Entry) -> tuple[OpeniReport, str | None]:

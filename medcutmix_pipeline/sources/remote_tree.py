@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
 
 from medcutmix_pipeline.sources.reading import ReadFailedError, filesystem, protocol
 from medcutmix_pipeline.sources.remote_errors import telling
-from medcutmix_pipeline.sources.trees import Entry, find_url
+from medcutmix_pipeline.sources.trees import Entry, find_url, is_added
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+    from _typeshed import WriteableBuffer
+
+
+_BUFFER = 1 << 16
+
+
+class _Told(io.RawIOBase):
+    """A remote file in whose reading the store may fail long after it has been opened: that is told as everywhere."""
+
+    def __init__(self, file: IO[bytes], telling: Callable[[], AbstractContextManager[None]]) -> None:
+        self._file, self._telling = file, telling
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        into = memoryview(buffer)
+        with self._telling():
+            data = self._file.read(len(into))
+        into[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class RemoteTree:
@@ -32,13 +68,15 @@ class RemoteTree:
             return bool(self._files.isdir(self._root))
 
     def files(self, folder: str = "") -> Iterator[Entry]:
-        """Every file below `folder`, in the order of their paths' parts."""
+        """Every file below `folder`, in the order of their paths' parts, but for those that macOS adds."""
         with self._telling():
             found: dict[str, dict[str, Any]] = self._files.find(
                 posixpath.join(self._root, folder).rstrip("/"), detail=True
             )
         for full in sorted(found, key=lambda path: path.split("/")):
             path = full[len(self._root) :].lstrip("/")
+            if is_added(posixpath.basename(path)):
+                continue
             yield Entry(path, self._uri(full), _remote_fingerprint(found[full]))
 
     def folders(self, folder: str = "") -> list[str]:
@@ -46,6 +84,10 @@ class RemoteTree:
         return sorted(
             n for n, i in self._listing(posixpath.join(self._root, folder)).items() if i["type"] == "directory"
         )
+
+    def links_out(self, folder: str = "") -> list[str]:
+        """None: an object store has no links."""
+        return []
 
     def names(self, folder: str = "") -> list[str]:
         """The names of the files in `folder`, sorted."""
@@ -69,7 +111,7 @@ class RemoteTree:
         """A file below the root, for reading."""
         with self._telling():
             file: IO[bytes] = self._files.open(posixpath.join(self._root, path), "rb")
-        return file
+        return io.BufferedReader(_Told(file, self._telling), _BUFFER)
 
     def _uri(self, full: str) -> str:
         return full if protocol(full) else f"{self._scheme}://{full.lstrip('/')}"

@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
+DAMAGE = (pa.ArrowException, EOFError, UnicodeError, zlib.error)
+"""What damaged tables raise, beside errors of the system without a number."""
 
 _BATCH = 4096
 _FIRST = 1000
@@ -69,7 +73,7 @@ def columns(file: IO[bytes], name: str) -> list[str]:
         if suffix in (".jsonl", ".ndjson"):
             return _keys(_text(file, name))
         return _header(_reader(_text(file, name), suffix))
-    except (pa.ArrowException, csv.Error, ValueError, OSError, EOFError):
+    except (*DAMAGE, csv.Error, ValueError, OSError):
         return []
 
 
@@ -87,7 +91,9 @@ def rows(file: IO[bytes], name: str, wanted: Sequence[str]) -> Iterator[Row]:
             yield from _json_lines(_text(file, name), wanted)
         else:
             yield from _delimited(_text(file, name), suffix, wanted)
-    except (pa.ArrowException, EOFError, gzip.BadGzipFile, UnicodeError):
+    except (*DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the storage's, and not Arrow's or gzip's
+            raise
         raise DataError(f"{name} cannot be read to its end; it is damaged or not what its name says") from None
 
 
@@ -117,7 +123,7 @@ def _header(records: Iterator[list[str]]) -> list[str]:
 def _keys(lines: Iterable[str]) -> list[str]:
     """All keys of the first objects, since an object may leave a key out where it has no value."""
     keys = Counter[str]()
-    with suppress(OSError, EOFError):  # damage further down is told when the rows are read
+    with suppress(*DAMAGE, OSError):  # damage further down is told when the rows are read
         for line in islice((line for line in lines if line.strip()), _FIRST):
             keys |= Counter(map(_name, _object(line) or ()))
     return list(keys.elements())
@@ -157,7 +163,7 @@ def _delimited(text: IO[str], suffix: str | None, wanted: Sequence[str]) -> Iter
         except csv.Error as error:
             record, problem = None, _not_csv(error)
         place = lines.first
-        if record == []:
+        if record is not None and not any(map(str.strip, record)):  # spreadsheets write rows of commas below the last
             lines.mark()
             continue
         if record is not None and len(record) != len(names):

@@ -31,10 +31,13 @@ class Tree(Protocol):
     """Whether a listed folder held a link to a folder outside the root. No link to a folder is followed."""
 
     def files(self, folder: str = "") -> Iterator[Entry]:
-        """Every file below `folder`, in the order of their paths' parts."""
+        """Every file below `folder`, in the order of their paths' parts, but for those that macOS adds."""
 
     def folders(self, folder: str = "") -> list[str]:
         """The names of the folders in `folder`, sorted."""
+
+    def links_out(self, folder: str = "") -> list[str]:
+        """The names of links in `folder` to folders outside the root, sorted."""
 
     def names(self, folder: str = "") -> list[str]:
         """The names of the files in `folder`, sorted."""
@@ -47,6 +50,11 @@ class Tree(Protocol):
 
     def open(self, path: str) -> IO[bytes]:
         """A file below the root, for reading."""
+
+
+def is_added(name: str) -> bool:
+    """Whether a file is one that macOS puts beside each file of a disk or archive of another system."""
+    return name.startswith("._")
 
 
 def find_url(url: str, scheme: str) -> Entry:

@@ -43,6 +43,19 @@ def test_an_output_that_no_build_takes_is_refused(capsys, studies, tmp_path):
     refused(said, 2, "holds no dataset of ours")
 
 
+def test_an_output_or_a_key_that_may_not_be_written_is_refused_as_by_a_build(capsys, studies, tmp_path, monkeypatch):
+    named = ("--source", "phantom", "--root", studies)
+    (tmp_path / "file").write_text("")
+    for command in (DRY, DRY[:-1]):
+        out = tmp_path / "file" / "out"
+        refused(call(capsys, *command, *named, "--out", out), 2, f"error: cannot write to {out}: Not a directory")
+    monkeypatch.delenv("MEDCUTMIX_KEY_FILE", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+    for command in (DRY, DRY[:-1]):
+        refused(call(capsys, *command, *named, "--out", tmp_path / "out"), 2, "error: cannot make a pseudonym key at ")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_an_output_in_which_a_build_is_running_is_refused(capsys, studies, tmp_path):
     out = tmp_path / "out"
     named = ("--source", "phantom", "--root", studies, "--out", out)

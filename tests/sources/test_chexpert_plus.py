@@ -80,6 +80,9 @@ def test_what_is_wrong_with_the_folder_is_one_clear_line(tmp_path: Path) -> None
     write(tmp_path / "df_chexpert_plus_240401.csv", "path_to_image,split\n")
     with pytest.raises(DataError, match="lacks the column deid_patient_id, report"):
         open_source(SourceConfig(kind="chexpert-plus", root=str(tmp_path)))
+    write(tmp_path / "df_chexpert_plus_240401.csv", "path_to_image,deid_patient_id,report,split,Report,age,age\n")
+    with pytest.raises(DataError, match=r"has the column report more than once$"):
+        open_source(SourceConfig(kind="chexpert-plus", root=str(tmp_path)))
     write(tmp_path / "df_chexpert_plus_240401.csv", table(CHEXPERT_COLUMNS, []))
     with pytest.raises(DataError, match="a header and no rows"):
         open_source(SourceConfig(kind="chexpert-plus", root=str(tmp_path)))

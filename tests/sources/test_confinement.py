@@ -125,6 +125,15 @@ def test_a_name_that_is_not_utf8_is_told_in_text_that_can_be_stored(tmp_path: Pa
     assert entry.path.encode() == b"caf\\xe9.png"
 
 
+def test_what_macos_adds_beside_files_is_none_of_the_source(tmp_path: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    for name in ("a.png", "._a.png", "sub/._b.png", "sub/b.png"):
+        write(tmp_path / name, b"x")
+        memory.pipe(f"/apple/{name}", b"x")
+    for root in (str(tmp_path), "memory://apple"):
+        assert [entry.path for entry in open_tree(root).files()] == ["a.png", "sub/b.png"]
+
+
 def test_a_root_may_itself_be_a_link(tmp_path: Path, root: Path) -> None:
     (tmp_path / "linked").symlink_to(root)
     assert open_tree(str(tmp_path / "linked")).find("in.png").problem is None

@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import json
+import random
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.exceptions import FSTimeoutError
+from fsspec.implementations.memory import MemoryFile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +25,7 @@ from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.config import SourceConfig
 from medcutmix_pipeline.sources import open_source, read_report
 from medcutmix_pipeline.sources.grouping import grouped
+from medcutmix_pipeline.sources.reading import ReadFailedError
 from medcutmix_pipeline.sources.tables import rows
 from tests.sources.source_trees import picture, table, write
 
@@ -218,6 +224,24 @@ def test_a_quote_that_never_closes_does_not_swallow_a_long_table(tmp_path: Path)
     assert len(found) == count
 
 
+@pytest.mark.parametrize("blank", [",,,", " , ,,", ",", "\t"])
+def test_a_row_without_a_word_is_no_row(tmp_path: Path, blank: str) -> None:
+    """Spreadsheets write as many of them as somebody ever clicked below the last."""
+    lines = [blank, "image,report,study_id,patient_id", blank, "a.png,Clear.,S1,P1", *[blank] * 30, "x,Clear.,S2,P1,"]
+    write(tmp_path / "m.csv", "\n".join(lines) + "\n")
+    found = studies(tmp_path)
+    assert [(s.study_id, s.problem) for s in found] == [("S1", None), ("row-35", "row-malformed")]
+    assert found[1].detail.startswith("line 35: 5 cells")
+
+
+def test_a_path_with_backslashes_is_missing_and_says_why(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    write(tmp_path / "m.csv", "image,report,study_id,patient_id\nsub\\d.png,Clear.,S1,P1\nsub/d.png,Clear.,S2,P1\n")
+    ((told,), (found,)) = (study.images for study in studies(tmp_path))
+    assert (told.problem, found.problem) == ("image-missing", None)
+    assert "backslashes" in told.detail
+
+
 @pytest.mark.parametrize("line", ['{"image": "a.png"', "[1, 2]", "17", '{"image": {"a": 1}}', "[" * 100_000])
 def test_a_damaged_line_of_json_costs_itself_only(tmp_path: Path, line: str) -> None:
     good = json.dumps({"image": "a.png", "report": "Clear.", "study_id": "S1", "patient_id": "P1"})
@@ -356,12 +380,72 @@ def test_a_header_that_is_misread_is_told_with_what_it_is(
     assert hint in str(error.value)
 
 
+def test_patients_whose_rows_an_open_quotation_mark_took_for_names_are_not_told(tmp_path: Path) -> None:
+    rows = ["im/1.png,CANARY 1.,7,CANARY", 'im/2.png,A tube 3",8,CANARY']
+    write(tmp_path / "m.csv", "\n".join(['image,report,study_id,"patient_id', *rows]))
+    with pytest.raises(DataError, match="lacks the column patient_id; is a quotation mark in its header") as error:
+        studies(tmp_path / "m.csv")
+    assert "CANARY" not in str(error.value).upper()
+
+
 def test_a_table_cut_short_is_an_error_not_a_smaller_table(tmp_path: Path) -> None:
     lines = [f"{n}.png,Report {n},S{n},P{n}" for n in range(2000)]
     packed = gzip.compress("\n".join(["image,report,study_id,patient_id", *lines]).encode())
     write(tmp_path / "m.csv.gz", packed[: len(packed) // 2])
     with pytest.raises(DataError, match=r"^m\.csv\.gz cannot be read to its end"):
         studies(tmp_path)
+
+
+def large_table() -> dict[str, list[str]]:
+    words = random.Random(3)
+    report = ["".join(words.choices("abcdefgh ", k=50)) for _ in range(9000)]
+    return {"image": [f"{n}.png" for n in range(9000)], "report": report, "study_id": report, "patient_id": report}
+
+
+@pytest.mark.parametrize("place", [0.001, 0.4])
+@pytest.mark.parametrize("name", ["m.csv.gz", "m.jsonl.gz", "m.parquet"])
+def test_a_table_damaged_within_is_one_clear_line(tmp_path: Path, name: str, place: float) -> None:
+    """Whatever unpacks it has exceptions of its own."""
+    columns, buffer = large_table(), io.BytesIO()
+    if name == "m.parquet":
+        pq.write_table(pa.table(columns), buffer, use_dictionary=False)
+    else:
+        rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+        lines = [",".join(row.values()) for row in rows] if "csv" in name else [json.dumps(row) for row in rows]
+        text = "\n".join([*([",".join(columns)] if "csv" in name else []), *lines])
+        buffer.write(gzip.compress(text.encode()))
+    damaged = bytearray(buffer.getvalue())
+    start = int(len(damaged) * place)
+    damaged[start : start + 40] = bytes(255 - byte for byte in damaged[start : start + 40])
+    write(tmp_path / name, bytes(damaged))
+    with pytest.raises(DataError, match=rf"^{name} (cannot be read to its end; it is damaged|has none of the columns)"):
+        studies(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.parquet"])
+def test_a_store_that_fails_while_a_table_is_read_is_told_as_the_store(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns, buffer = large_table(), io.BytesIO()
+    if name == "m.parquet":
+        pq.write_table(pa.table(columns), buffer)
+    else:
+        lines = [",".join(cells) for cells in zip(*columns.values(), strict=True)]
+        buffer.write("\n".join([",".join(columns), *lines]).encode())
+    fsspec.filesystem("memory").pipe(f"/late/{name}", buffer.getvalue())
+    source = open_source(SourceConfig(kind="manifest", root=f"memory://late/{name}"))
+    assert sum(1 for _ in source.studies()) == 9000
+    reads = itertools.count()
+    read = MemoryFile.read
+
+    def fail(file: MemoryFile, size: int = -1) -> bytes:
+        if next(reads) > 2:
+            raise FSTimeoutError
+        return read(file, size)
+
+    monkeypatch.setattr(MemoryFile, "read", fail)
+    with pytest.raises(ReadFailedError, match=r"^cannot read memory://late: the store failed"):
+        list(source.studies())
 
 
 def test_which_table_is_meant_must_be_clear(tmp_path: Path) -> None:
@@ -389,7 +473,7 @@ def test_whatever_text_a_cell_holds_comes_back(texts: list[tuple[str, str, str]]
     csv.writer(buffer).writerows([("image", "report", "view"), *texts])
     wanted = ("image", "report", "view")
     back = [row.cells for row in rows(io.BytesIO(buffer.getvalue().encode()), "t.csv", wanted)]
-    expected = [{k: v for k, v in zip(wanted, t, strict=True) if v} for t in texts]
+    expected = [{k: v for k, v in zip(wanted, t, strict=True) if v} for t in texts if any(t)]
     assert back == expected
 
 

@@ -97,6 +97,39 @@ def test_a_link_out_of_the_root_is_told(tmp_path: Path) -> None:
     assert problems[dicom_name(1)] == "path-outside-root"
 
 
+def test_the_layouts_own_folders_may_be_links_as_where_reports_and_images_stand_apart(tmp_path: Path) -> None:
+    mimic(tmp_path / "store", packed=False, reports_apart=True)
+    expected = [(s.study_id, len(s.images), s.split) for s in studies(tmp_path / "store")]
+    (tmp_path / "root").mkdir()
+    for path in (tmp_path / "store").iterdir():
+        (tmp_path / "root" / path.name).symlink_to(path)
+    assert [(s.study_id, len(s.images), s.split) for s in studies(tmp_path / "root")] == expected
+
+
+@pytest.mark.parametrize("linked", ["files/p10", "files/p19", "files/p10/p10000032", "files/p19/p19999987"])
+@pytest.mark.parametrize("apart", [False, True], ids=["reports beside", "reports apart"])
+def test_patients_behind_a_link_that_leads_out_do_not_vanish_without_a_word(
+    tmp_path: Path, linked: str, apart: bool
+) -> None:
+    root = tmp_path / "root"
+    mimic(root, packed=False, reports_apart=apart)
+    (root / linked).rename(tmp_path / "elsewhere")
+    (root / linked).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="has links to folders outside of the root, which are not followed"):
+        studies(root)
+
+
+def test_images_of_a_study_behind_a_link_are_told_as_outside_and_cost_no_other(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    mimic(root, packed=False, reports_apart=False)
+    (root / "files/p10/p10000032/s50414267").rename(tmp_path / "elsewhere")
+    (root / "files/p10/p10000032/s50414267").symlink_to(tmp_path / "elsewhere")
+    next(root.glob(f"files/*/*/*/{dicom_name(5)}.jpg")).unlink()
+    problems = {i.image_id: i.problem for s in studies(root) for i in s.images}
+    outside, missing = "path-outside-root", "image-missing"
+    assert [problems[dicom_name(n)] for n in range(1, 7)] == [outside, outside, None, None, missing, None]
+
+
 def test_a_damaged_or_foreign_table_is_one_clear_line(tmp_path: Path) -> None:
     mimic(tmp_path, packed=False, reports_apart=False)
     write(tmp_path / "mimic-cxr-2.0.0-metadata.csv", table(MIMIC_METADATA[:3], []))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from medcutmix_pipeline.errors import DataError
 from medcutmix_pipeline.schemas.config import SourceConfig
 from medcutmix_pipeline.sources import open_source
 from medcutmix_pipeline.sources.openi import caption_view
@@ -77,6 +78,29 @@ def test_the_table_of_images_outranks_the_caption_and_adds_what_the_reports_do_n
     assert [(i.image_id, i.view) for i in found["CXR1"].images] == [("CXR1_a", "lateral"), ("CXR1_b", "frontal")]
     assert found["CXR9"].problem == "report-missing"
     assert [(i.image_id, i.view) for i in found["CXR9"].images] == [("CXR9_a", "other")]
+
+
+def test_a_column_that_is_there_twice_is_not_guessed(tmp_path: Path) -> None:
+    write(tmp_path / "ecgen-radiology/1.xml", openi_xml("CXR1", {"CXR1_a": ""}))
+    write(tmp_path / "images.csv", "image_id,view,view\nCXR1_a,PA,lateral\n")
+    with pytest.raises(DataError, match=r"^images\.csv has the column view more than once$"):
+        studies(tmp_path)
+
+
+def test_no_row_of_the_table_of_images_vanishes(tmp_path: Path) -> None:
+    write(tmp_path / "ecgen-radiology/1.xml", openi_xml("CXR1", {"CXR1_a": "", "CXR1_b": ""}))
+    rows = ["image_id,study,view", "CXR1_a,,PA", "CXR9_a,,AP", "CXR8_a,CXR8,PA,PA", ",CXR7,PA", "CXR6_a\udce9,CXR6,PA"]
+    write(tmp_path / "images.csv", "\n".join(rows).encode("utf-8", "surrogateescape"))
+    found = studies(tmp_path)
+    assert {name: study.problem for name, study in found.items()} == {
+        "CXR1": None,
+        "CXR9_a": "study-missing",
+        "row-4": "row-malformed",
+        "row-5": "row-malformed",
+        "row-6": "row-malformed",
+    }
+    assert [i.view for i in found["CXR1"].images] == ["frontal", None]
+    assert [(i.image_id, i.problem) for i in found["CXR9_a"].images] == [("CXR9_a", "image-missing")]
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,9 @@ def test_a_long_table_of_8_bit_entries_is_not_wrapped() -> None:
         {"RescaleSlope": "nan", "RescaleIntercept": "0"},
         {"RescaleSlope": "2"},
         {"VOILUTSequence": []},
+        {"VOILUTSequence": [Dataset()]},
+        {"ModalityLUTSequence": [Dataset()]},
+        {"ModalityLUTSequence": lut([], 0, 16)},
         {"PixelPaddingValue": 60000},
         {"NumberOfFrames": 0},
         {"NumberOfFrames": 1},
@@ -261,6 +264,19 @@ def test_padding_is_black_and_does_not_count(photometric: str) -> None:
     expected = stretched(inside)
     assert np.array_equal(shown[2:, 4:], 255 - expected if photometric == "MONOCHROME1" else expected)
     assert not shown[:2].any()
+    assert not shown[:, :4].any()
+
+
+@pytest.mark.parametrize(("low", "vr", "told"), [(-2000, "US", 63536), (65535, "SS", -1)], ids=["signed", "unsigned"])
+def test_padding_told_with_the_other_sign_is_the_same_16_bits(low: int, vr: str, told: int) -> None:
+    pixels = ramp(top=1000) - (500 if low < 0 else 0)
+    pixels[:, :4] = low
+    ds = pydicom.dcmread(io.BytesIO(dicom(pixels, 16)))
+    ds.add_new("PixelPaddingValue", vr, told)
+    buffer = io.BytesIO()
+    ds.save_as(buffer)
+    shown = decode(buffer.getvalue(), CONFIG)
+    assert np.array_equal(shown[:, 4:], stretched(pixels[:, 4:].astype(float)))
     assert not shown[:, :4].any()
 
 
@@ -330,6 +346,18 @@ def test_an_absent_tag_is_a_reject_or_makes_no_difference(make: Any, tag: str) -
         reason = ""
     assert np.array_equal(pixels, decode(whole, CONFIG))
     assert reason in ("", "image-undecodable")
+
+
+@pytest.mark.parametrize("tag", ["BitsAllocated", "BitsStored", "SamplesPerPixel", "PhotometricInterpretation"])
+def test_a_reject_names_what_the_header_lacks(tag: str) -> None:
+    with pytest.raises(ImageReject, match=f"^image-undecodable: the header lacks {tag}$"):
+        decode(jpeg_dicom(ramp(), **{tag: None}), CONFIG)
+
+
+def test_what_is_nearly_always_0_may_be_left_out() -> None:
+    rgb = np.dstack([ramp(), ramp()[::-1], ramp()[:, ::-1]])
+    for pixels, tag in ((ramp(), "PixelRepresentation"), (rgb, "PixelRepresentation"), (rgb, "PlanarConfiguration")):
+        assert np.array_equal(decode(dicom(pixels, 8, **{tag: None}), CONFIG), decode(dicom(pixels, 8), CONFIG))
 
 
 def test_a_deflated_bomb_is_not_inflated() -> None:
@@ -416,6 +444,9 @@ def test_nothing_of_a_patient_is_said_warned_or_logged(
     ("tags", "view"),
     [
         ({"ViewPosition": "PA"}, "frontal"),
+        ({"SeriesDescription": "CHEST_PA"}, "frontal"),
+        ({"ProtocolName": "Thorax_lat"}, "lateral"),
+        ({"ProtocolName": "Thorax^PA_LAT"}, None),
         ({"ViewPosition": "AP"}, "frontal"),
         ({"ViewPosition": "LL"}, "lateral"),
         ({"ViewPosition": "LATERAL"}, "lateral"),
@@ -456,6 +487,7 @@ def test_a_view_that_no_sample_has_is_a_reject(position: str) -> None:
     "words",
     [
         *("Left lateral decubitus", "LAT DECUB R", "Chest AP lordotic", "Chest PA RAO", "CHEST AP RLD", "Obliques"),
+        *("Thorax_LAT_decub", "CHEST_OBL"),
         *("Chest cross-table lateral", "AP axial", "Chest obl."),
     ],
 )

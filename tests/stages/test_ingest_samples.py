@@ -17,6 +17,8 @@ from medcutmix_pipeline.schemas.config import Config
 from medcutmix_pipeline.schemas.records import PlacedSample
 from medcutmix_pipeline.sources import ReadFailedError
 from medcutmix_pipeline.stages.ingest import ImageReject, samples
+from medcutmix_pipeline.stages.ingest import dicom as dicom_module
+from medcutmix_pipeline.stages.ingest import picture as picture_module
 from medcutmix_pipeline.stages.ingest.ahead import AHEAD
 from medcutmix_pipeline.stages.ingest.quiet import quiet
 from medcutmix_pipeline.stages.ingest.samples import ingest_samples
@@ -103,6 +105,19 @@ def test_what_nobody_foresaw_is_one_reject(
     assert [(r.reason, r.detail) for r in rejects] == [
         ("image-undecodable", f"the decoder failed ({type(error).__name__})")
     ]
+
+
+@pytest.mark.parametrize("data", [dicom(ramp(), 8), picture(ramp(), "PNG")], ids=["DICOM", "PNG"])
+def test_a_picture_for_which_the_memory_does_not_suffice_is_told_as_too_large(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(dicom_module, "stored_values", fail)
+    monkeypatch.setattr(picture_module, "check_size", fail)
+    with pytest.raises(ImageReject, match="image-too-many-pixels: the picture does not fit in memory"):
+        samples.decode(data, config().ingest)
 
 
 def test_a_failing_storage_stops_the_unit(unit: list[PlacedSample], monkeypatch: pytest.MonkeyPatch) -> None:

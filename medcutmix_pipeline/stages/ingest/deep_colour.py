@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from medcutmix_pipeline.stages.ingest.bands import Bands
 from medcutmix_pipeline.stages.ingest.scaling import blocks, stretched
 from medcutmix_pipeline.stages.ingest.strays import span_without_strays
 
@@ -79,21 +80,20 @@ def _with(values: Values | None, image: ImageFile, weights: Values) -> Values:
     """The weighted sum of the picture's channels, uint16 [H, W], added to `values`."""
     image.load()
     total = np.zeros((image.height, image.width), np.uint16) if values is None else values
+    bands = Bands(image)
     for rows in blocks(total.shape):
-        band = _band(image, rows)
+        band = bands[rows]
         total[rows] += np.rint(band @ weights[: band.shape[2]]).astype(np.uint16)
     return total
-
-
-def _band(image: ImageFile, rows: slice) -> npt.NDArray[np.uint8]:
-    return np.asarray(image.crop((0, rows.start, image.width, min(rows.stop, image.height))), np.uint8)
 
 
 def _shown(values: Values, image: ImageFile, alpha: int | None) -> npt.NDArray[np.uint8]:
     """The values stretched; channel `alpha` of the picture tells how opaque they are."""
 
+    bands = Bands(image)
+
     def opacity(rows: slice) -> npt.NDArray[np.uint8] | None:
-        return None if alpha is None else _band(image, rows)[..., alpha]
+        return None if alpha is None else bands[rows][..., alpha]
 
     def counts(rows: slice) -> npt.NDArray[np.bool_] | None:
         opaque = opacity(rows)

@@ -16,7 +16,7 @@ from medcutmix_pipeline.stages.ingest.dicom_pixels import decoder_of, stored_val
 from medcutmix_pipeline.stages.ingest.dicom_view import named_view
 from medcutmix_pipeline.stages.ingest.greyscale import show
 from medcutmix_pipeline.stages.ingest.quiet import quiet
-from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
+from medcutmix_pipeline.stages.ingest.rejection import ImageReject, beyond_memory, check_size
 from medcutmix_pipeline.stages.ingest.scaling import blocks
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def decode_dicom(data: bytes, config: IngestConfig) -> npt.NDArray[np.uint8]:
             return laid_out(ds, pixels) if config.orient else pixels
         except ImageReject:
             raise
+        except MemoryError:
+            raise beyond_memory() from None
         except Exception as error:  # whatever a decoder raises, the one file is at fault; its words may quote values
             raise ImageReject("image-undecodable", f"the decoder failed ({type(error).__name__})") from None
 
@@ -93,8 +95,21 @@ def _check(ds: Dataset, data: bytes, config: IngestConfig) -> None:
         cut = _PIXEL_TAG in data
         reason = "image-truncated" if cut else "image-undecodable"
         raise ImageReject(reason, "the file ends within its pixels" if cut else "the DICOM file has no pixels")
+    _check_described(ds)
     if not decoder_of(ds).UID.is_encapsulated:
         _check_length(ds)
+
+
+def _check_described(ds: Dataset) -> None:
+    """What pixels cannot be understood without must be there; what is nearly always 0 is taken to be."""
+    whole = ("BitsStored",) if "PixelData" in ds else ()  # numbers with a point have all of their bits
+    needed = ("SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", *whole)
+    missing = [name for name in needed if ds.get(name) is None]
+    if missing:
+        raise ImageReject("image-undecodable", f"the header lacks {', '.join(missing)}")
+    for name in ("PixelRepresentation", "PlanarConfiguration"):
+        if ds.get(name) is None:
+            setattr(ds, name, 0)
 
 
 def _check_length(ds: Dataset) -> None:

@@ -80,8 +80,9 @@ def _decoded(ds: Dataset) -> npt.NDArray[Any]:
     if plugin == "none":
         raise ImageReject("transfer-syntax-unsupported", f"no decoder for {_name(decoder.UID)} is installed")
     high = _unusual_high_bit(ds, decoder.UID)
-    lowest: Any = high is None  # Any, since pydicom declares each option to be a mapping of all
-    stored: npt.NDArray[Any] = decoder.as_array(ds, index=0, decoding_plugin=plugin, correct_unused_bits=lowest)[0]
+    # Uncompressed values are seen where they are, not copied. (Pydicom declares each option to be a mapping of all.)
+    options: dict[str, Any] = {"view_only": True, "correct_unused_bits": high is None}
+    stored: npt.NDArray[Any] = decoder.as_array(ds, index=0, decoding_plugin=plugin, **options)[0]
     return stored if high is None else _from_high_bit(stored, int(ds.BitsStored), high)
 
 

@@ -56,8 +56,8 @@ def patient_orientation(ds: Dataset) -> tuple[str, str] | None:
 
 
 def word(ds: Dataset, name: str) -> str:
-    """An attribute's value in upper case, empty where there is none."""
-    return str(ds.get(name) or "").strip().upper()
+    """An attribute's value in upper case, empty where there is none; words may be joined by _, as in CHEST_PA."""
+    return str(ds.get(name) or "").replace("_", " ").strip().upper()
 
 
 def _by_words(words: str) -> View | None:

@@ -94,18 +94,28 @@ def _render(ds: Dataset, values: Values, counts: Counts | None = None) -> npt.ND
 
 def _padding(ds: Dataset, values: Values) -> npt.NDArray[np.bool_]:
     """Where values only fill the frame around the picture (PS3.3 C.7.5.1.1.2)."""
-    value = _number(ds.get("PixelPaddingValue"))
+    value = _padding_value(ds, "PixelPaddingValue")
     if value is None:
         return np.zeros(values.shape, bool)
-    limit = _number(ds.get("PixelPaddingRangeLimit"))
+    limit = _padding_value(ds, "PixelPaddingRangeLimit")
     ends = sorted((value, value if limit is None else limit))
     return (values >= ends[0]) & (values <= ends[1])
+
+
+def _padding_value(ds: Dataset, name: str) -> float | None:
+    """The value with the sign of the pixels: some scanners tell -2000 as 63536, its 16 bits without a sign."""
+    value = _number(ds.get(name))
+    if value is None:
+        return None
+    if ds.get("PixelRepresentation") == 1:
+        return value - (1 << 16) if value >= 1 << 15 else value
+    return value + (1 << 16) if value < 0 else value
 
 
 def _modality(ds: Dataset, values: Values) -> Values:
     """Stored values to physical ones, by the table or by slope and intercept."""
     items = ds.get("ModalityLUTSequence")
-    if items:
+    if _is_table(items):
         return _look_up(items[0], values)
     slope, intercept = _number(ds.get("RescaleSlope")), _number(ds.get("RescaleIntercept"))
     if not slope or intercept is None:
@@ -116,7 +126,7 @@ def _modality(ds: Dataset, values: Values) -> Values:
 def _voi(ds: Dataset, values: Values) -> npt.NDArray[np.uint8] | None:
     """Physical values to 8 bits by the first VOI LUT or window that makes sense; None where there is none."""
     items = ds.get("VOILUTSequence")
-    if items and items[0].get("LUTData") is not None and items[0].get("LUTDescriptor") is not None:
+    if _is_table(items):
         # A table's entries need not reach what its descriptor allows; the picture then still uses the full range.
         table = _table(items[0])
         return to_8bit(_look_up(items[0], values), float(table.min()), float(table.max()))
@@ -153,6 +163,11 @@ _WINDOWS: dict[str, Callable[[Values, float, float], Values | None]] = {
     "LINEAR_EXACT": _linear_exact,
     "SIGMOID": _sigmoid,
 }
+
+
+def _is_table(items: Any) -> bool:
+    """Whether the first item of a sequence is a LUT with entries."""
+    return bool(items) and bool(items[0].get("LUTData")) and items[0].get("LUTDescriptor") is not None
 
 
 def _table(item: Dataset) -> Values:

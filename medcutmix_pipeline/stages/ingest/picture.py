@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from medcutmix_pipeline.stages.ingest.bands import Bands
 from medcutmix_pipeline.stages.ingest.deep_colour import deep_grey, is_deep_colour
 from medcutmix_pipeline.stages.ingest.quiet import quiet
-from medcutmix_pipeline.stages.ingest.rejection import ImageReject, check_size
-from medcutmix_pipeline.stages.ingest.scaling import blocks, stretched
+from medcutmix_pipeline.stages.ingest.rejection import ImageReject, beyond_memory, check_size
+from medcutmix_pipeline.stages.ingest.scaling import Rows, blocks, stretched
 from medcutmix_pipeline.stages.ingest.strays import span_without_strays
 
 if TYPE_CHECKING:
@@ -73,11 +74,15 @@ def decode_picture(data: bytes, config: IngestConfig, at_least: int | None = Non
             return _decoded(data, config, at_least)
     except ImageReject:
         raise
+    except MemoryError:
+        raise beyond_memory() from None
     except (EOFError, OSError) as error:
         # Pillow tells a cut file from a bad one by its words alone.
-        cut = isinstance(error, EOFError) or "truncated" in str(error)
-        reason = "image-truncated" if cut else "image-undecodable"
-        raise ImageReject(reason, "the file ends too early" if cut else "the file is damaged") from None
+        if isinstance(error, EOFError) or "truncated" in str(error):
+            raise ImageReject("image-truncated", "the file ends too early") from None
+        unknown = isinstance(error, UnidentifiedImageError)
+        told = "a kind of file that Pillow does not read, or damaged" if unknown else "the file is damaged"
+        raise ImageReject("image-undecodable", told) from None
     except Exception as error:  # whatever a decoder raises, the one file is at fault
         raise ImageReject("image-undecodable", f"the decoder failed ({type(error).__name__})") from None
 
@@ -104,7 +109,7 @@ def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
     """Any mode as 8-bit grey. Transparent pixels count as black, the background of a radiograph."""
     image.load()  # a TIFF's size may change
     if image.mode in _DEEP:
-        return _stretched(np.asarray(image), negative=_is_negative(image))
+        return _stretched(Bands(image), negative=_is_negative(image))
     if image.mode == "L":
         return np.asarray(image, np.uint8)
     grey = np.empty((image.height, image.width), np.uint8)
@@ -114,13 +119,14 @@ def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
     return grey
 
 
-def _stretched(values: npt.NDArray[Any], negative: bool) -> npt.NDArray[np.uint8]:
+def _stretched(values: Rows, negative: bool) -> npt.NDArray[np.uint8]:
     """The least finite value becomes 0 and the greatest 255, in a negative the other way round; others become 0."""
     span = span_without_strays(values)
     shown = np.empty(values.shape, np.uint8)
     for rows in blocks(values.shape):
-        part = stretched(values[rows], span)
-        shown[rows] = np.where(np.isfinite(values[rows]), np.invert(part), part) if negative else part
+        band = values[rows]
+        part = stretched(band, span)
+        shown[rows] = np.where(np.isfinite(band), np.invert(part), part) if negative else part
     return shown
 
 

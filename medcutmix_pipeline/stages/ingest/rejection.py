@@ -17,6 +17,11 @@ ImageReject = UnusableInputError
 """
 
 
+def beyond_memory() -> ImageReject:
+    """What to raise where a picture is decoded and the memory does not suffice."""
+    return ImageReject("image-too-many-pixels", "the picture does not fit in memory")
+
+
 def check_size(height: int, width: int, config: IngestConfig) -> None:
     """Reject by what the header says, before anything of that size is allocated."""
     if height < 2 or width < 2:

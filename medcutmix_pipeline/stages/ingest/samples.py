@@ -15,7 +15,7 @@ from medcutmix_pipeline.sources.reading import read_bytes
 from medcutmix_pipeline.stages.ingest.ahead import read_ahead
 from medcutmix_pipeline.stages.ingest.decode import decode
 from medcutmix_pipeline.stages.ingest.quiet import quiet
-from medcutmix_pipeline.stages.ingest.rejection import ImageReject
+from medcutmix_pipeline.stages.ingest.rejection import ImageReject, beyond_memory
 from medcutmix_pipeline.stages.ingest.squares import encode, resized, square
 
 if TYPE_CHECKING:
@@ -90,6 +90,6 @@ def stored_square(uri: str, config: Config, read: Callable[[], bytes] | None = N
     except ImageReject:
         raise
     except MemoryError:
-        raise ImageReject("image-too-many-pixels", "the picture does not fit in memory") from None
+        raise beyond_memory() from None
     except Exception as error:  # one image must not stop a build, whatever is wrong with it
         raise ImageReject("image-undecodable", f"the decoder failed ({type(error).__name__})") from None

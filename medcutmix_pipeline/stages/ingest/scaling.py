@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +10,27 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    Values = npt.NDArray[Any]
+
 Span = tuple[float, float]
 """The least and the greatest of some values."""
 
 _BLOCK = 1 << 20
+
+
+class Rows(Protocol):
+    """A picture's values, of which some rows are asked for at a time: an array, or what stands for one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height, width, and channels if there are any."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the values."""
+
+    def __getitem__(self, rows: slice, /) -> Values:
+        """The values of some rows."""
 
 
 def blocks(shape: tuple[int, ...]) -> Iterator[slice]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from medcutmix_pipeline.stages.ingest.scaling import Span, blocks, joined, span_of
+from medcutmix_pipeline.stages.ingest.scaling import Rows, Span, blocks, joined, span_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ _FEW = 1e-3
 """The share of the pixels that may be strays, at either end."""
 
 
-def counts_of(values: Values, low: int, high: int, valid: Callable[[slice], Values | None] | None = None) -> Counts:
+def counts_of(values: Rows, low: int, high: int, valid: Callable[[slice], Values | None] | None = None) -> Counts:
     """How often each whole number from `low` to `high` occurs, int64 [high - low + 1]; of some rows, where `valid`."""
     counts = np.zeros(high - low + 1, np.int64)
     for rows in blocks(values.shape):
@@ -36,7 +36,7 @@ def counts_of(values: Values, low: int, high: int, valid: Callable[[slice], Valu
     return counts
 
 
-def span_without_strays(values: Values, valid: Callable[[slice], Values | None] | None = None) -> Span | None:
+def span_without_strays(values: Rows, valid: Callable[[slice], Values | None] | None = None) -> Span | None:
     """The least and the greatest of a picture's finite and valid values but for strays; None where there are none."""
     span = joined([span_of(values[rows], valid(rows) if valid else None) for rows in blocks(values.shape)])
     if span is None or not np.issubdtype(values.dtype, np.integer) or span[1] - span[0] >= TABLE:
