@@ -12,7 +12,7 @@ from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.config import AttentionConfig, Config, ShardsConfig
 from medcutmix_pipeline.sources.reading import ReadFailedError
 from medcutmix_pipeline.stages.attention.checkpoint import is_fitted, is_saved
-from medcutmix_pipeline.stages.attention.encoder import load_encoder
+from medcutmix_pipeline.stages.attention.encoder import load_encoder, problem_of
 from medcutmix_pipeline.stages.attention.maps import finish_map, map_area
 from medcutmix_pipeline.stages.ingest.rejection import ImageReject
 from medcutmix_pipeline.stages.ingest.samples import stored_square
@@ -52,7 +52,7 @@ def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Pa
 
     Raises:
         UsageError: the sentence is empty, there is no such image, or the encoder cannot be used.
-        DataError: the image cannot be used.
+        DataError: the image cannot be used, or the encoder gives no map of it.
     """
     if not sentence.strip():
         raise UsageError('what is to be looked for? Give a sentence, such as "There is a left pleural effusion."')
@@ -66,6 +66,8 @@ def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Pa
     except ReadFailedError as why:
         raise DataError(f"{image} cannot be read: {why}") from None
     asked = encoder.attend(resized(stored, encoder.image_size)[None], [0], [sentence])
+    if problem := problem_of(asked, 1):
+        raise DataError(f"attention.encoder: {encoder.id} {problem}")
     attention = finish_map(asked.maps[0], config.mass)
     rows, columns = np.nonzero(attention == attention.max())
     height, width = attention.shape

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from medcutmix_pipeline.stages.sentences import ReportReader
 
 
-STATE_VERSION = 12
+STATE_VERSION = 13
 """Part of every key: raise it when the same rows and settings are to give other bytes, or marks look otherwise."""
 
 
