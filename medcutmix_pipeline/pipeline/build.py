@@ -126,6 +126,8 @@ class _Build:
         manifest = finish(self.context, Made(listing, units, encoder), licence, self.write_run_report)
         if self.mirror:
             self.mirror.publish(self.reporter)
+        if cut := manifest.counts.truncated_sentences:
+            self.reporter.say(f"{cut:,} sentences are longer than the encoder reads: their maps are of how they begin")
         self.reporter.log("done", samples=manifest.counts.samples, plans=manifest.counts.plans)
         return manifest
 

@@ -274,3 +274,16 @@ def test_loading_prints_nothing(folder, capfd):
     capfd.readouterr()
     load_encoder(config_of(folder), None)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("reads", "cut"), [(6, True), (40, False)])
+def test_sentences_that_are_longer_than_a_model_reads_are_counted_and_told(reads, cut, folder, tmp_path):
+    text = {**_TEXT, "max_position_embeddings": reads}
+    CLIPModel(CLIPConfig(text_config=text, vision_config=_VISION, projection_dim=10)).save_pretrained(folder)
+    save_tokenizer(folder)
+    generate(tmp_path / "studies", 30, seed=3, size=64)
+    _, told = run_build(tmp_path / "studies", tmp_path / "out", attention={"encoder": str(folder)})
+    counts = json.loads((tmp_path / "out" / "dataset.json").read_text())["counts"]
+    assert (counts.get("truncated_sentences", 0) > 0) == cut
+    assert ("sentences are longer than the encoder reads" in told) == cut
+    assert ("truncated_sentences" in counts) == cut
