@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +44,8 @@ class Attended:
 
 
 def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Path | None = None) -> Attended:
-    """Ask an encoder about one sentence in one image, prepared as in a build.
+    """Ask an encoder about one sentence in one image, prepared as in a build: in that by which the encoder was fitted,
+    where there is one.
 
     Args:
         image: DICOM, PNG, JPEG, WebP or TIFF.
@@ -57,7 +60,7 @@ def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Pa
     if not sentence.strip():
         raise UsageError('what is to be looked for? Give a sentence, such as "There is a left pleural effusion."')
     encoder = load_encoder(config, fitted)
-    settings = Config(shards=ShardsConfig(image_size=max(512, encoder.image_size)))
+    settings = _settings(fitted, encoder.image_size)
     try:
         stored = stored_square(str(image), settings)
     except ImageReject as why:
@@ -73,6 +76,15 @@ def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Pa
     height, width = attention.shape
     peak = (float(columns.mean() + 0.5) / width, float(rows.mean() + 0.5) / height)
     return Attended(stored, attention, float(asked.scores[0]), map_area(attention), peak)
+
+
+def _settings(fitted: Path | None, side: int) -> Config:
+    """How images are prepared: as those of the dataset whose encoder it is, else as by default, and not too small."""
+    if fitted is not None:
+        with suppress(OSError, ValueError, KeyError, TypeError):  # no dataset yet, or one of another version's settings
+            told = json.loads((fitted.parent / "dataset.json").read_text("utf-8"))["config"]
+            return Config(ingest=told["ingest"], shards=told["shards"])
+    return Config(shards=ShardsConfig(image_size=max(512, side)))
 
 
 def fitted_in(place: str) -> Path | None:
