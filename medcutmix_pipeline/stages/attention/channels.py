@@ -16,7 +16,7 @@ _OF_FAMILY = {"clip": _CLIP, "blip": _CLIP}
 """Where a checkpoint does not bring its own."""
 
 
-def channel_statistics(folder: Path, family: str, channels: int) -> tuple[list[float], list[float]]:
+def channel_statistics(folder: Path, model: str, family: str, channels: int) -> tuple[list[float], list[float]]:
     """Mean and standard deviation, of values in [0, 1], for each of so many channels.
 
     They are read as transformers reads them: from processor_config.json, where its fifth version keeps what it knows of
@@ -25,18 +25,18 @@ def channel_statistics(folder: Path, family: str, channels: int) -> tuple[list[f
     Raises:
         UsageError: a file cannot be understood, or is of another number of channels.
     """
-    told = _told_of_images(folder)
+    told = _told_of_images(folder, model)
     if told.get("do_normalize") is False:
         return [0.0] * channels, [1.0] * channels
     defaults = _OF_FAMILY.get(family, (_HALF, _HALF))
     mean, std = (
-        _for_channels(told.get(name) or default, channels, name, folder)
+        _for_channels(told.get(name) or default, channels, name, model)
         for name, default in zip(("image_mean", "image_std"), defaults, strict=True)
     )
     return mean, std
 
 
-def _told_of_images(folder: Path) -> dict[str, Any]:
+def _told_of_images(folder: Path, model: str) -> dict[str, Any]:
     for name, part in (("processor_config.json", "image_processor"), ("preprocessor_config.json", None)):
         try:
             told = json.loads((folder / name).read_text("utf-8"))
@@ -48,12 +48,12 @@ def _told_of_images(folder: Path) -> dict[str, Any]:
         except FileNotFoundError:
             continue
         except (OSError, ValueError, AttributeError):
-            raise UsageError(f"attention.encoder: {folder.name} is damaged: its {name} cannot be read") from None
+            raise UsageError(f"attention.encoder: {model} is damaged: its {name} cannot be read") from None
         return told
     return {}
 
 
-def _for_channels(given: Any, channels: int, name: str, folder: Path) -> list[float]:
+def _for_channels(given: Any, channels: int, name: str, model: str) -> list[float]:
     try:
         values = [float(value) for value in (given if isinstance(given, list | tuple) else [given])]
     except (TypeError, ValueError):
@@ -64,6 +64,4 @@ def _for_channels(given: Any, channels: int, name: str, folder: Path) -> list[fl
         return values * channels
     if values and channels == 1:
         return [sum(values) / len(values)]
-    raise UsageError(
-        f"attention.encoder: the {name} of {folder.name} fits no image of {channels} channels: it is {given}"
-    )
+    raise UsageError(f"attention.encoder: the {name} of {model} fits no image of {channels} channels: it is {given}")

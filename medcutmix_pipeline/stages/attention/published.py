@@ -60,7 +60,8 @@ class Checkpoint:
 
     def channel_statistics(self) -> tuple[list[float], list[float]]:
         """Mean and standard deviation, in [0, 1], of each of the channels that its images have."""
-        return channel_statistics(self.folder, self.family, int(getattr(self.parts()[0], "num_channels", 3)))
+        channels = int(getattr(self.parts()[0], "num_channels", 3))
+        return channel_statistics(self.folder, self.name, self.family, channels)
 
     def sha256(self) -> str:
         """Of the names and contents of the files that decide what it computes, in hex."""
@@ -83,6 +84,11 @@ def find_checkpoint(config: AttentionConfig, with_weights: bool) -> Checkpoint:
     if local.is_dir():
         folder = local
         name = local.resolve().name
+    elif local.is_file():
+        raise UsageError(
+            f"attention.encoder: {config.encoder} is a file, and a model is a folder with its config.json, its "
+            "tokenizer and its weights; docs/encoders.md says what to do with weights of other layouts"
+        )
     elif local.is_absolute() or config.encoder.startswith((".", "~")):
         raise UsageError(
             f"attention.encoder: no folder {config.encoder}; give fit, a model's folder or its published name"
@@ -94,7 +100,9 @@ def find_checkpoint(config: AttentionConfig, with_weights: bool) -> Checkpoint:
         if not isinstance(card, dict):
             raise ValueError("not an object")
     except FileNotFoundError:
-        raise UsageError(f"attention.encoder: {name} is not a transformers checkpoint: it has no config.json") from None
+        other = " but that of open_clip: examples/encoders/open_clip_encoder.py wraps it"
+        hint = other if (folder / "open_clip_config.json").is_file() else ": it has no config.json"
+        raise UsageError(f"attention.encoder: {name} is not a checkpoint of transformers{hint}") from None
     except (OSError, ValueError):
         raise UsageError(f"attention.encoder: {name} is damaged: its config.json cannot be read") from None
     return Checkpoint(folder, name, card)

@@ -261,6 +261,15 @@ def test_weights_of_another_tool_s_layout_are_not_taken_for_the_model_s(folder):
     assert "has no weights in the layout of transformers" in refusal(folder, "check")
 
 
+def test_weights_alone_and_a_model_of_open_clip_are_told_for_what_they_are(folder, tmp_path):
+    (tmp_path / "weights.pt").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"weights.pt is a file, and a model is a folder with its config.json"):
+        check_encoder(config_of(tmp_path / "weights.pt"))
+    folder.mkdir()
+    (folder / "open_clip_config.json").write_text("{}")
+    assert "not a checkpoint of transformers but that of open_clip" in refusal(folder, "check")
+
+
 def test_an_encoder_that_a_build_fitted_is_known_and_not_taken_for_a_damaged_checkpoint(folder):
     save_fitted(folder, Card(32, 8, 1, ("effusion",)), {"weight": torch.zeros(1)})
     assert "holds an encoder that a build fitted on its own corpus" in refusal(folder, "check")
