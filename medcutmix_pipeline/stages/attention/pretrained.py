@@ -95,8 +95,10 @@ def load_tokenizer(checkpoint: Checkpoint, config: AttentionConfig) -> Any:
             checkpoint.folder, local_files_only=True, trust_remote_code=config.trust_remote_code
         )
     except Exception as problem:  # transformers and tokenizers raise whatever their parsers do
-        kind = type(problem).__name__
-        raise UsageError(f"attention.encoder: the tokenizer of {checkpoint.name} cannot be read ({kind})") from None
+        raise UsageError(
+            f"attention.encoder: the tokenizer of {checkpoint.name} cannot be read ({type(problem).__name__})"
+            f"{_what_it_needs(checkpoint.folder)}"
+        ) from None
     known = getattr(checkpoint.parts()[1], "vocab_size", None)
     if known is not None and len(tokenizer) > known:
         raise UsageError(
@@ -109,6 +111,19 @@ def load_tokenizer(checkpoint: Checkpoint, config: AttentionConfig) -> Any:
             "lengths cannot be asked at once; name one as pad_token in its tokenizer_config.json"
         )
     return tokenizer
+
+
+def _what_it_needs(folder: Path) -> str:
+    """What a tokenizer that cannot be read may need, as the end of a sentence."""
+    if (folder / "tokenizer.json").is_file():
+        return ""
+    if any(folder.glob("*.model")):
+        return (
+            ": without a tokenizer.json, its *.model is read by two more packages: pip install sentencepiece protobuf"
+        )
+    if any(folder.glob("*.py")):
+        return ": it needs code that comes with it, which attention.trust_remote_code=true runs"
+    return ""
 
 
 @contextmanager

@@ -197,6 +197,28 @@ def test_a_tokenizer_that_cannot_pad_is_told_before_any_work(folder):
     assert "has no padding token" in refusal(folder, "check")
 
 
+def of_pieces(folder):
+    (folder / "spiece.model").write_bytes(b"pieces")
+
+
+def of_its_own_code(folder):
+    (folder / "vocab.txt").write_text("a\n")
+    (folder / "own.py").write_text("raise SystemExit\n")
+    own = {"auto_map": {"AutoTokenizer": ["own.Mine", None]}, "tokenizer_class": "Mine"}
+    changed(folder, lambda told: told.update(own), "tokenizer_config.json")
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [(of_pieces, "pip install sentencepiece protobuf"), (of_its_own_code, "attention.trust_remote_code=true")],
+)
+def test_a_tokenizer_that_needs_more_than_is_here_is_told_what(kind, says, folder):
+    save_checkpoint("siglip", folder)
+    (folder / "tokenizer.json").unlink()
+    kind(folder)
+    assert says in refusal(folder, "check")
+
+
 def test_a_tokenizer_is_compared_with_the_words_that_a_family_knows_by_default(folder):
     save_checkpoint("siglip", folder)
     save_tokenizer(folder, extra=32_000)
