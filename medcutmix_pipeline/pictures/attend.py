@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.schemas.config import AttentionConfig, Config, ShardsConfig
 from medcutmix_pipeline.sources.reading import ReadFailedError
 from medcutmix_pipeline.stages.attention.checkpoint import is_fitted, is_saved
-from medcutmix_pipeline.stages.attention.encoder import load_encoder
+from medcutmix_pipeline.stages.attention.encoder import load_encoder, problem_of
 from medcutmix_pipeline.stages.attention.maps import finish_map, map_area
 from medcutmix_pipeline.stages.ingest.rejection import ImageReject
 from medcutmix_pipeline.stages.ingest.samples import stored_square
@@ -42,7 +44,8 @@ class Attended:
 
 
 def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Path | None = None) -> Attended:
-    """Ask an encoder about one sentence in one image, prepared as in a build.
+    """Ask an encoder about one sentence in one image, prepared as in a build: in that by which the encoder was fitted,
+    where there is one.
 
     Args:
         image: DICOM, PNG, JPEG, WebP or TIFF.
@@ -52,12 +55,12 @@ def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Pa
 
     Raises:
         UsageError: the sentence is empty, there is no such image, or the encoder cannot be used.
-        DataError: the image cannot be used.
+        DataError: the image cannot be used, or the encoder gives no map of it.
     """
     if not sentence.strip():
         raise UsageError('what is to be looked for? Give a sentence, such as "There is a left pleural effusion."')
     encoder = load_encoder(config, fitted)
-    settings = Config(shards=ShardsConfig(image_size=max(512, encoder.image_size)))
+    settings = _settings(fitted, encoder.image_size)
     try:
         stored = stored_square(str(image), settings)
     except ImageReject as why:
@@ -66,11 +69,22 @@ def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Pa
     except ReadFailedError as why:
         raise DataError(f"{image} cannot be read: {why}") from None
     asked = encoder.attend(resized(stored, encoder.image_size)[None], [0], [sentence])
+    if problem := problem_of(asked, 1):
+        raise DataError(f"attention.encoder: {encoder.id} {problem}")
     attention = finish_map(asked.maps[0], config.mass)
     rows, columns = np.nonzero(attention == attention.max())
     height, width = attention.shape
     peak = (float(columns.mean() + 0.5) / width, float(rows.mean() + 0.5) / height)
     return Attended(stored, attention, float(asked.scores[0]), map_area(attention), peak)
+
+
+def _settings(fitted: Path | None, side: int) -> Config:
+    """How images are prepared: as those of the dataset whose encoder it is, else as by default, and not too small."""
+    if fitted is not None:
+        with suppress(OSError, ValueError, KeyError, TypeError):  # no dataset yet, or one of another version's settings
+            told = json.loads((fitted.parent / "dataset.json").read_text("utf-8"))["config"]
+            return Config(ingest=told["ingest"], shards=told["shards"])
+    return Config(shards=ShardsConfig(image_size=max(512, side)))
 
 
 def fitted_in(place: str) -> Path | None:

@@ -29,7 +29,7 @@ from medcutmix_pipeline.pipeline.starting import Starter
 from medcutmix_pipeline.pipeline.tasks import Context, PartTask, UnitTask
 from medcutmix_pipeline.schemas.manifest import DatasetManifest, EncoderFacts
 from medcutmix_pipeline.sources import Source, describe_sources, open_source
-from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_identity
+from medcutmix_pipeline.stages.attention.encoder import Identity, check_encoder, encoder_identity
 from medcutmix_pipeline.stages.pairing.excluded import check_excluded
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ class _Build:
         # A command that turns out to be a mistake once the source is read is to leave such a dataset as it is.
         self.finished = self.layout.manifest.is_file() or (self.mirror is not None and self.mirror.published)
         most = self.config.engine.max_reject_rate
+        self.brought: Identity | None = None
         self.pieces = Pieces(self.layout, self.mirror, self.reporter, most, self.begin_writing)
 
     def run(self) -> DatasetManifest:
@@ -112,6 +113,8 @@ class _Build:
 
     def go(self) -> DatasetManifest:
         listing = self.list_studies()
+        if self.config.attention.encoder != "fit":  # what is wrong with its weights is told before reports are read
+            self.brought = encoder_identity(self.config.attention, None)
         self.read(listing)
         units, fit_rows = self.place(listing)
         encoder = self.encode(fit_rows)
@@ -123,6 +126,8 @@ class _Build:
         manifest = finish(self.context, Made(listing, units, encoder), licence, self.write_run_report)
         if self.mirror:
             self.mirror.publish(self.reporter)
+        if cut := manifest.counts.truncated_sentences:
+            self.reporter.say(f"{cut:,} sentences are longer than the encoder reads: their maps are of how they begin")
         self.reporter.log("done", samples=manifest.counts.samples, plans=manifest.counts.plans)
         return manifest
 
@@ -166,7 +171,7 @@ class _Build:
             if not fit.done():
                 fit.run(self.engine(), self.begin_writing)
                 self.pieces.bring("encoder", self.layout.facts("encoder") or {})
-        encoder = encoder_identity(self.config.attention, self.context.encoder_folder)
+        encoder = self.brought or encoder_identity(self.config.attention, self.context.encoder_folder)
         self.context = replace(self.context, encoder_size=encoder.image_size)
         return EncoderFacts(id=encoder.id, sha256=encoder.sha256)
 

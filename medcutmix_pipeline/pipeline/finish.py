@@ -57,6 +57,7 @@ class _Shards:
     dropped: Counter[str] = field(default_factory=Counter)
     plans_by_disease: Counter[str] = field(default_factory=Counter)
     rejects: list[pa.Table] = field(default_factory=list)
+    truncated: int = 0
 
     @classmethod
     def of(cls, layout: Layout, units: Iterable[Unit]) -> _Shards:
@@ -65,6 +66,7 @@ class _Shards:
         for unit in units:
             told = layout.facts(unit.name) or {}
             shards.dropped.update(told["dropped"])
+            shards.truncated += told["truncated"]
             shards.rejects += some_rejects(layout, layout.unit_rejects(unit.name), told)
             if told["samples"]:
                 shards.plans_by_disease.update(told["plans_by_disease"])
@@ -128,6 +130,7 @@ def _manifest(context: Context, made: Made, shards: _Shards, rejects: pa.Table) 
             rejects=_sorted(Counter({told["values"]: told["counts"] for told in reasons})),
             plans_by_disease=_sorted(shards.plans_by_disease),
             dropped_mixes=_sorted(shards.dropped),
+            truncated_sentences=shards.truncated,
         ),
         shards=shards.facts,
     )

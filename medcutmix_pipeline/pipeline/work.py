@@ -116,6 +116,7 @@ def write_unit(context: Context, task: UnitTask, ingested: Ingested, draft: Draf
     files: list[Staged] = []
     stage_parquet(rejects_table(ingested.rejects), layout.unit_rejects(task.unit), context.staging, files)
     facts: dict[str, Any] = {"split": task.split, "samples": len(survivors), "plans": 0, "dropped": {}}
+    facts["truncated"] = seen.truncated
     if survivors:
         attended = Attended.of(seen, context.config.attention.mass)
         facts |= _write_shard(context, task.unit, survivors, ingested, draft, attended, files)

@@ -27,13 +27,25 @@ class EncoderFacts(_Part):
 
 
 class Counts(_Part):
-    """What came out. `rejects` and `dropped_mixes` count by reason, `plans_by_disease` by finding."""
+    """What came out. `rejects` and `dropped_mixes` count by reason, `plans_by_disease` by finding.
+
+    `truncated_sentences` counts, shard by shard, the sentences that were longer than the encoder reads; it is absent
+    where there were none.
+    """
 
     samples: int
     plans: int
     rejects: dict[str, int]
     plans_by_disease: dict[str, int]
     dropped_mixes: dict[str, int]
+    truncated_sentences: int = 0
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = dump(self)
+        if not told["truncated_sentences"]:
+            del told["truncated_sentences"]
+        return told
 
 
 class ShardHashes(_Part):

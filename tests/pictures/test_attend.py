@@ -1,5 +1,7 @@
 """`attend`: one sentence looked for in one image."""
 
+import io
+import json
 import shutil
 
 import numpy as np
@@ -10,7 +12,9 @@ from medcutmix_pipeline.errors import DataError, UsageError
 from medcutmix_pipeline.pictures import attend_image, overlay
 from medcutmix_pipeline.pictures.attend import fitted_in
 from medcutmix_pipeline.schemas.config import AttentionConfig
-from tests.builds import run_cli
+from medcutmix_pipeline.sources.phantom import generate
+from medcutmix_pipeline.stages.shards.tar import read_tar
+from tests.builds import run_build, run_cli
 
 SENTENCE = "There is a left pleural effusion."
 
@@ -29,6 +33,26 @@ def test_the_answer_is_what_a_build_would_store_for_that_image_and_sentence(buil
     rows, columns = np.nonzero(found.attention == 255)
     height, width = found.attention.shape
     assert found.peak == pytest.approx(((columns.mean() + 0.5) / width, (rows.mean() + 0.5) / height))
+
+
+@pytest.mark.parametrize("square", ["pad", "crop"])
+def test_an_image_is_prepared_as_in_the_dataset_whose_encoder_is_asked(square, tmp_path):
+    generate(tmp_path / "studies", 30, seed=3, size=64)
+    for path in (tmp_path / "studies" / "images").iterdir():
+        with Image.open(path) as small:
+            small.resize((96, 150)).save(path)
+    run_build(tmp_path / "studies", tmp_path / "out", shards={"square": square, "image_size": 80})
+    asked = 0
+    for shard in sorted((tmp_path / "out" / "shards").iterdir()):
+        for key, files in read_tar(shard):
+            maps = json.loads(files["json"])["maps"]
+            for told, stored in zip(maps, np.load(io.BytesIO(files["attn.npy"])) if maps else [], strict=True):
+                image = tmp_path / "studies" / "images" / f"{key}.png"
+                found = attend_image(image, told["sentence"], AttentionConfig(), fitted_in(str(tmp_path / "out")))
+                assert found.image.shape == (80, 80)
+                assert np.abs(found.attention.astype(int) - stored).max() <= 2
+                asked += 1
+    assert asked > 5
 
 
 def test_a_wider_mass_covers_more_of_the_image(built, image):

@@ -10,13 +10,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 from medcutmix_pipeline.stages.attention.batched import BatchedEncoder
 from medcutmix_pipeline.stages.attention.device import settled
-from medcutmix_pipeline.stages.attention.pretrained import Checkpoint, load_model, load_tokenizer
+from medcutmix_pipeline.stages.attention.pretrained import load_model, load_tokenizer
 from medcutmix_pipeline.stages.attention.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from medcutmix_pipeline.schemas.config import AttentionConfig
+    from medcutmix_pipeline.stages.attention.published import Checkpoint
 
 _DEPTH = 2 / 3
 """The layer whose attention is read, as a share of all: the ninth of twelve, which localises best in ALBEF
@@ -36,7 +37,7 @@ class BlipEncoder(BatchedEncoder[Tensor, list[Tensor]]):
         self._tokens, self._pairs = tokens, config.batch
         self._amp = device.type == "cuda"
         mean, std = checkpoint.channel_statistics()
-        self._mean, self._std = (torch.tensor(x, device=device).view(1, 3, 1, 1) for x in (mean, std))
+        self._mean, self._std = (torch.tensor(x, device=device).view(1, -1, 1, 1) for x in (mean, std))
         layers = model.text_encoder.encoder.layer
         self._cross = layers[min(int(len(layers) * _DEPTH), len(layers) - 1)].crossattention.self
 
@@ -52,7 +53,7 @@ class BlipEncoder(BatchedEncoder[Tensor, list[Tensor]]):
     @torch.no_grad()
     def encode_images(self, images: Tensor) -> Tensor:
         """→ hidden states [B, 1 + P, width] of the class token and the patches."""
-        pixels = (images.expand(-1, 3, -1, -1) - self._mean) / self._std
+        pixels = (images - self._mean) / self._std
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._amp):
             hidden: Tensor = self._model.vision_model(pixel_values=pixels).last_hidden_state
         return hidden.float()

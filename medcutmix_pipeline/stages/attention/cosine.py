@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from medcutmix_pipeline.schemas.config import AttentionConfig
-    from medcutmix_pipeline.stages.attention.pretrained import Checkpoint
+    from medcutmix_pipeline.stages.attention.published import Checkpoint
     from medcutmix_pipeline.stages.attention.tokens import Tokens
 
 
@@ -40,12 +40,12 @@ class CosineEncoder(BatchedEncoder[Tensor, Queries]):
         self._model: Any = settled(model, device)
         self._tokens = tokens
         mean, std = checkpoint.channel_statistics()
-        self._mean, self._std = (torch.tensor(x, device=device).view(1, 3, 1, 1) for x in (mean, std))
+        self._mean, self._std = (torch.tensor(x, device=device).view(1, -1, 1, 1) for x in (mean, std))
         self._scale = float(model.logit_scale.detach().exp())
 
     @abstractmethod
     def embed_images(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Standardised pixels [B, 3, s, s] → embeddings of the images [B, dim] and of their patches [B, h·w, dim]."""
+        """Standardised pixels [B, channels, s, s] → embeddings of images [B, dim] and of patches [B, h·w, dim]."""
 
     @abstractmethod
     def embed_sentences(self, batch: dict[str, Tensor]) -> Tensor:
@@ -58,7 +58,7 @@ class CosineEncoder(BatchedEncoder[Tensor, Queries]):
     @torch.no_grad()
     def encode_images(self, images: Tensor) -> Tensor:
         """→ unit embeddings [B, 1 + h·w, dim]: the image's, then its patches'."""
-        pixels = (images.expand(-1, 3, -1, -1) - self._mean) / self._std
+        pixels = (images - self._mean) / self._std
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             image, patches = self.embed_images(pixels)
         return F.normalize(torch.cat([image[:, None], patches], 1).float(), dim=-1)

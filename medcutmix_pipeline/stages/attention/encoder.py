@@ -37,7 +37,7 @@ class Attention:
 def problem_of(seen: Attention, asked: int) -> str | None:
     """What is wrong with an encoder's answers to `asked` sentences, as the end of a sentence about the encoder."""
     maps, scores = np.asarray(seen.maps), np.asarray(seen.scores)
-    if maps.ndim != 3 or len(maps) != asked or scores.shape != (asked,):
+    if maps.ndim != 3 or not maps.size or len(maps) != asked or scores.shape != (asked,):
         return (
             f"answered {asked} sentences with maps of shape {list(maps.shape)} and scores of shape "
             f"{list(scores.shape)}, and must give maps [{asked}, h, w] and scores [{asked}]"

@@ -32,7 +32,7 @@ def download(name: str, with_weights: bool) -> Path:
     try:
         # What was got is told by its sha256 in dataset.json, and none of it is run.
         folder = snapshot_download(name, allow_patterns=patterns)  # nosec B615
-        if with_weights and not any(Path(folder).glob("*.safetensors")):
+        if with_weights and not any(Path(folder).glob("model*.safetensors")):
             folder = snapshot_download(name, allow_patterns=[*_SMALL, "*.bin"])  # nosec B615
     except Exception as problem:  # the hub client raises its own, httpx's and the system's errors
         raise UsageError(

@@ -84,7 +84,7 @@ class SentenceTower(nn.Module):
     def forward(self, words: Tensor) -> Tensor:
         """See the class."""
         known = (words != 0)[..., None]
-        x = self.embed(words)
+        x = self.embed(words) * known  # what a sentence says is not to depend on how long its neighbours are
         x = (x + F.gelu(self.context(x.transpose(1, 2)).transpose(1, 2))) * known
         weights = self.weigh(x).masked_fill(~known, -math.inf).softmax(1)
         return cast("Tensor", self.head((weights * x).sum(1)))

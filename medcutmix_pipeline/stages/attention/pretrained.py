@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import zipfile
-from dataclasses import dataclass
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from pickle import UnpicklingError  # nosec B403  # what a pickle of more than weights is refused with
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
-
-from medcutmix_pipeline.errors import UsageError
+from medcutmix_pipeline.errors import PipelineError, UsageError
+from medcutmix_pipeline.stages.attention.checkpoint import is_fitted
 from medcutmix_pipeline.stages.attention.device import choose_device
-from medcutmix_pipeline.stages.attention.hub import download
+from medcutmix_pipeline.stages.attention.published import find_checkpoint
+from medcutmix_pipeline.stages.attention.trial import try_encoder
+from medcutmix_pipeline.stages.attention.weights import check_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from medcutmix_pipeline.schemas.config import AttentionConfig
     from medcutmix_pipeline.stages.attention.encoder import Encoder
+    from medcutmix_pipeline.stages.attention.published import Checkpoint
 
 FAMILIES = {
     "blip": "medcutmix_pipeline.stages.attention.blip:BlipEncoder",
@@ -38,50 +38,6 @@ _TOKENIZERS = (
     "tokenizer.model",
     "sentencepiece.bpe.model",
 )
-_HALF = (0.5, 0.5, 0.5)
-_CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-_CHANNELS = {"clip": _CLIP, "blip": _CLIP}
-"""Mean and standard deviation of the channels where a checkpoint does not bring its preprocessor_config.json."""
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A checkpoint in a folder: its public name and its config.json."""
-
-    folder: Path
-    name: str
-    card: dict[str, Any]
-
-    @property
-    def family(self) -> str:
-        """The `model_type` of its configuration."""
-        return str(self.card.get("model_type", ""))
-
-    @property
-    def image_size(self) -> int:
-        """Side of the images it takes, in pixels: of config.json, or else of its class's default."""
-        from transformers import AutoConfig
-
-        # a folder of this machine: nothing is downloaded
-        vision = AutoConfig.from_pretrained(self.folder, local_files_only=True).vision_config  # nosec B615
-        given = getattr(vision, "image_size", None)
-        return int(given) if given is not None else int(vision.num_patches**0.5) * int(vision.patch_size)
-
-    def channel_statistics(self) -> tuple[list[float], list[float]]:
-        """Mean and standard deviation of the three colour channels in [0, 1] by which its images are standardised."""
-        path = self.folder / "preprocessor_config.json"
-        given = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-        mean, std = _CHANNELS.get(self.family, (_HALF, _HALF))
-        return list(given.get("image_mean", mean)), list(given.get("image_std", std))
-
-    def sha256(self) -> str:
-        """Of the names and contents of the files that decide what it computes, in hex."""
-        digest = hashlib.sha256()
-        kept = {".json", ".txt", ".model", ".safetensors", ".bin", ".py"}
-        for path in sorted(p for p in self.folder.iterdir() if p.is_file() and p.suffix in kept):
-            with path.open("rb") as file:
-                digest.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
 
 
 def check_pretrained(config: AttentionConfig) -> None:
@@ -91,7 +47,7 @@ def check_pretrained(config: AttentionConfig) -> None:
 
 def pretrained_image_size(config: AttentionConfig) -> int:
     """Side of the images that the checkpoint takes, in pixels."""
-    return _find(config, with_weights=False).image_size
+    return find_checkpoint(config, with_weights=False).image_size
 
 
 def load_pretrained(config: AttentionConfig) -> Encoder:
@@ -100,17 +56,27 @@ def load_pretrained(config: AttentionConfig) -> Encoder:
     module, _, cls = FAMILIES[checkpoint.family].partition(":")
     try:
         encoder: Encoder = getattr(import_module(module), cls).load(checkpoint, config, choose_device(config.device))
-    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError, UnpicklingError) as problem:
+    except PipelineError:
+        raise
+    except Exception as problem:  # of transformers, torch, safetensors and pickle: whatever a file makes them raise
         kind = type(problem).__name__
         raise UsageError(
-            f"attention.encoder: {checkpoint.name} is damaged: its weights cannot be loaded ({kind})"
+            f"attention.encoder: {checkpoint.name} is damaged, or its config.json tells of another model: "
+            f"its weights cannot be loaded ({kind})"
         ) from None
+    try_encoder(encoder)
     return encoder
 
 
 def load_model(cls: type[Any], checkpoint: Checkpoint, **options: Any) -> Any:
-    """An instance of a transformers class with all of its weights; UsageError where the checkpoint lacks some."""
-    model, info = cls.from_pretrained(checkpoint.folder, local_files_only=True, output_loading_info=True, **options)
+    """An instance of a transformers class with all of its weights; UsageError where the checkpoint lacks some.
+
+    In single precision, whatever they were saved in: half of it is rounded to in `settled` where that is of use.
+    """
+    with _silent():
+        model, info = cls.from_pretrained(
+            checkpoint.folder, local_files_only=True, output_loading_info=True, dtype="float32", **options
+        )
     lacking = sorted(info["missing_keys"]) + [str(m) for m in info.get("mismatched_keys", ())]
     if lacking:
         raise UsageError(
@@ -129,19 +95,59 @@ def load_tokenizer(checkpoint: Checkpoint, config: AttentionConfig) -> Any:
             checkpoint.folder, local_files_only=True, trust_remote_code=config.trust_remote_code
         )
     except Exception as problem:  # transformers and tokenizers raise whatever their parsers do
-        kind = type(problem).__name__
-        raise UsageError(f"attention.encoder: the tokenizer of {checkpoint.name} cannot be read ({kind})") from None
-    known = checkpoint.card.get("text_config", {}).get("vocab_size")
+        raise UsageError(
+            f"attention.encoder: the tokenizer of {checkpoint.name} cannot be read ({type(problem).__name__})"
+            f"{_what_it_needs(checkpoint.folder)}"
+        ) from None
+    known = getattr(checkpoint.parts()[1], "vocab_size", None)
     if known is not None and len(tokenizer) > known:
         raise UsageError(
             f"attention.encoder: the tokenizer of {checkpoint.name} does not fit: "
             f"it has {len(tokenizer)} tokens, the model knows {known}"
         )
+    if tokenizer.pad_token is None:
+        raise UsageError(
+            f"attention.encoder: the tokenizer of {checkpoint.name} has no padding token, so that sentences of several "
+            "lengths cannot be asked at once; name one as pad_token in its tokenizer_config.json"
+        )
     return tokenizer
 
 
+def _what_it_needs(folder: Path) -> str:
+    """What a tokenizer that cannot be read may need, as the end of a sentence."""
+    if (folder / "tokenizer.json").is_file():
+        return ""
+    if any(folder.glob("*.model")):
+        return (
+            ": without a tokenizer.json, its *.model is read by two more packages: pip install sentencepiece protobuf"
+        )
+    if any(folder.glob("*.py")):
+        return ": it needs code that comes with it, which attention.trust_remote_code=true runs"
+    return ""
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without the progress and the report of what was loaded, which transformers prints; what is lacking we tell."""
+    logging: Any = import_module("transformers.utils.logging")
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if shown:
+            logging.enable_progress_bar()
+
+
 def _checked(config: AttentionConfig, with_weights: bool) -> Checkpoint:
-    checkpoint = _find(config, with_weights)
+    checkpoint = find_checkpoint(config, with_weights)
+    if is_fitted(checkpoint.folder):
+        raise UsageError(
+            f"attention.encoder: {checkpoint.name} holds an encoder that a build fitted on its own corpus; "
+            "a build with attention.encoder=fit fits another"
+        )
     if checkpoint.family not in FAMILIES:
         family = checkpoint.family or "unnamed"
         raise UsageError(
@@ -151,45 +157,7 @@ def _checked(config: AttentionConfig, with_weights: bool) -> Checkpoint:
     if not any((checkpoint.folder / name).is_file() for name in _TOKENIZERS):
         raise UsageError(f"attention.encoder: {checkpoint.name} has no tokenizer (none of {', '.join(_TOKENIZERS)})")
     load_tokenizer(checkpoint, config)
+    checkpoint.image_size, checkpoint.channel_statistics()  # which tell what is wrong with them
     if with_weights:
-        _check_weights(checkpoint)
+        check_weights(checkpoint.folder, checkpoint.name, checkpoint.card.get("transformers_weights"))
     return checkpoint
-
-
-def _find(config: AttentionConfig, with_weights: bool) -> Checkpoint:
-    local = Path(config.encoder)
-    name = config.encoder.rstrip("/").rpartition("/")[2] or config.encoder
-    if local.is_dir():
-        folder = local
-        name = local.resolve().name
-    elif local.is_absolute() or config.encoder.startswith((".", "~")):
-        raise UsageError(
-            f"attention.encoder: no folder {config.encoder}; give fit, a model's folder or its published name"
-        )
-    else:
-        folder = download(config.encoder, with_weights)
-    try:
-        card = json.loads((folder / "config.json").read_text("utf-8"))
-        if not isinstance(card, dict):
-            raise ValueError("not an object")
-    except FileNotFoundError:
-        raise UsageError(f"attention.encoder: {name} is not a transformers checkpoint: it has no config.json") from None
-    except (OSError, ValueError):
-        raise UsageError(f"attention.encoder: {name} is damaged: its config.json cannot be read") from None
-    return Checkpoint(folder, name, card)
-
-
-def _check_weights(checkpoint: Checkpoint) -> None:
-    """Headers only: a safetensors header tells the file's length, so that a truncated file shows."""
-    weights = [*checkpoint.folder.glob("*.safetensors"), *checkpoint.folder.glob("pytorch_model*.bin")]
-    if not weights:
-        raise UsageError(f"attention.encoder: {checkpoint.name} has no weights (*.safetensors or pytorch_model.bin)")
-    for path in sorted(weights):
-        try:
-            if path.suffix == ".bin":
-                zipfile.ZipFile(path).close()
-            else:
-                with safe_open(path, framework="pt"):
-                    pass
-        except (OSError, SafetensorError, zipfile.BadZipFile):
-            raise UsageError(f"attention.encoder: {checkpoint.name} is damaged: {path.name} cannot be read") from None

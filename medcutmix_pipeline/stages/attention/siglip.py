@@ -8,13 +8,14 @@ import torch
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from medcutmix_pipeline.stages.attention.cosine import CosineEncoder, one_by_one
-from medcutmix_pipeline.stages.attention.pretrained import Checkpoint, load_model, load_tokenizer
+from medcutmix_pipeline.stages.attention.pretrained import load_model, load_tokenizer
 from medcutmix_pipeline.stages.attention.tokens import Tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from medcutmix_pipeline.schemas.config import AttentionConfig
+    from medcutmix_pipeline.stages.attention.published import Checkpoint
 
 
 class SiglipEncoder(CosineEncoder):

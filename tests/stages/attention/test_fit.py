@@ -107,12 +107,16 @@ def test_attention_sums_to_one_and_scores_are_shares_even_for_words_never_seen(f
     assert got.truncated == 1
 
 
-def test_the_same_sentence_asked_beside_others_is_answered_alike(fitted):
+@pytest.mark.parametrize(
+    "others", ["x", "There is pleural effusion in the right base, and edema and fracture in the left."]
+)
+def test_the_same_sentence_asked_beside_shorter_or_longer_ones_is_answered_alike(others, fitted):
     folder, images, _ = fitted
     encoder = load_encoder(CONFIG, folder)
     alone = encoder.attend(images, [2], ["There is fracture on the left."])
-    among = encoder.attend(images, [0, 2, 2], ["left", "There is fracture on the left.", "x"])
+    among = encoder.attend(images, [0, 2, 2], [others, "There is fracture on the left.", "x"])
     np.testing.assert_allclose(among.maps[1], alone.maps[0], rtol=1e-4)
+    np.testing.assert_allclose(among.scores[1], alone.scores[0], rtol=1e-5)
 
 
 def test_no_word_of_a_single_patient_is_in_the_files(tmp_path):

@@ -83,6 +83,46 @@ OPPOSED = {
         "Large right pneumothorax.",
         "Pneumothorax",
     ),
+    "a clear angle and fluid on its side": (
+        "Large right pleural effusion. The left costophrenic angle is sharp.",
+        "Moderate left pleural effusion.",
+        "Pleural Effusion",
+    ),
+    "a clear pleural space and fluid on both sides": (
+        "Small right effusion. Left pleural space is clear.",
+        "Bilateral pleural effusions, right greater than left.",
+        "Pleural Effusion",
+    ),
+    "whole ribs and broken ones on their side": (
+        "Old right rib fractures. The left ribs are intact.",
+        "Acute fracture of the left sixth rib.",
+        "Fracture",
+    ),
+    "whole collar bones and a broken one": (
+        "Old right rib fractures. The clavicles are intact.",
+        "Fracture of the left clavicle.",
+        "Fracture",
+    ),
+    "a trachea in its place and pushed aside": (
+        "Small right pneumothorax. The trachea is midline.",
+        "Large left pneumothorax with rightward deviation of the trachea.",
+        "Pneumothorax",
+    ),
+    "no shift and a shift": (
+        "Small right pneumothorax. No significant mediastinal shift.",
+        "Large left pneumothorax with mediastinal shift to the right.",
+        "Pneumothorax",
+    ),
+    "no tension and tension": (
+        "Small right pneumothorax. No evidence of tension.",
+        "Left tension pneumothorax.",
+        "Pneumothorax",
+    ),
+    "no cavity and a cavity": (
+        "Right upper lobe mass. No cavitation.",
+        "Cavitary mass in the left upper lobe.",
+        "Lung Lesion",
+    ),
     "normal vessels and congestion": (
         "Mild cardiomegaly. There is vascular congestion.",
         "Severe cardiomegaly, pulmonary vascularity normal.",
@@ -113,6 +153,15 @@ def test_doubt_about_what_the_host_denies_is_a_contradiction() -> None:
         ("Left effusion. Right lung is clear.", "Large left effusion.", "Pleural Effusion"),
         ("Small left pneumothorax. Right lung is fully expanded.", "Large left pneumothorax.", "Pneumothorax"),
         ("Mild cardiomegaly. Lungs are clear.", "Severe cardiomegaly.", "Cardiomegaly"),
+        ("Left effusion. The right costophrenic angle is sharp.", "Large left pleural effusion.", "Pleural Effusion"),
+        ("Right effusion. Left costophrenic angle is sharp.", "Large right pleural effusion.", "Pleural Effusion"),
+        ("Old left rib fractures. The right ribs are intact.", "Healed left sixth rib fracture.", "Fracture"),
+        ("Left atelectasis. Costophrenic angles are clear.", "Basilar atelectasis without effusion.", "Atelectasis"),
+        (
+            "Small right pneumothorax. The trachea is midline.",
+            "Left pneumothorax without mediastinal shift.",
+            "Pneumothorax",
+        ),
         ("Right opacity. Otherwise clear lungs.", "Left basilar opacity.", "Lung Opacity"),
         ("Right basilar atelectasis. Low lung volumes.", "Low volumes with left atelectasis.", "Atelectasis"),
     ],
