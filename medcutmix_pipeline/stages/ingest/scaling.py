@@ -16,6 +16,7 @@ Span = tuple[float, float]
 """The least and the greatest of some values."""
 
 _BLOCK = 1 << 17
+"""Values in a block: what is reckoned with them, some of it eight bytes each, stays in the processor's cache."""
 
 
 class Rows(Protocol):
