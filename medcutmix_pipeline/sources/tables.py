@@ -193,4 +193,6 @@ def _parquet(file: IO[bytes], wanted: Sequence[str]) -> Iterator[Row]:
     for batch in table.iter_batches(batch_size=_BATCH, columns=names):
         for record in batch.to_pylist():
             place += 1
-            yield _row(place, {_name(k): v for k, v in record.items()}, wanted)
+            row = _row(place, {_name(k): v for k, v in record.items()}, wanted)
+            if row.cells != {}:  # a spreadsheet's blank rows, here as well
+                yield row

@@ -234,6 +234,13 @@ def test_a_row_without_a_word_is_no_row(tmp_path: Path, blank: str) -> None:
     assert found[1].detail.startswith("line 35: 5 cells")
 
 
+def test_a_row_of_parquet_without_a_word_is_no_row(tmp_path: Path) -> None:
+    cells = {"image": ["a.png", None, None, "b.png"], "report": ["Clear.", None, " ", "Clear."]}
+    ids = {"study_id": [1.0, float("nan"), None, 2.0], "patient_id": ["P1", None, "", "P2"]}
+    pq.write_table(pa.table({**cells, **ids, "note": ["", None, "", ""]}), tmp_path / "m.parquet")
+    assert [s.study_id for s in studies(tmp_path)] == ["1", "2"]
+
+
 def test_a_path_with_backslashes_is_missing_and_says_why(tmp_path: Path) -> None:
     pictures(tmp_path)
     write(tmp_path / "m.csv", "image,report,study_id,patient_id\nsub\\d.png,Clear.,S1,P1\nsub/d.png,Clear.,S2,P1\n")
