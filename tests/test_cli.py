@@ -145,6 +145,19 @@ def test_a_ray_that_does_not_answer(studies, tmp_path):
     one_line(run_cli(*call, "127.0.0.1:9"), 2, "no Ray answers at 127.0.0.1:9", "ray start --head")
 
 
+@pytest.mark.parametrize("serial", [["--engine", "serial"], ["--set", "engine.kind=serial"]])
+def test_a_cluster_that_is_named_is_not_left_out_without_a_word(capsys, studies, tmp_path, serial):
+    call_of = ("build", "--source", "phantom", "--root", studies, "--out", tmp_path / "out", *serial)
+    refused(call(capsys, *call_of, "--ray-address", "auto"), 2, "--ray-address", "engine.kind=serial")
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_a_cluster_in_a_file_a_call_may_make_one_process(capsys, studies, tmp_path):
+    (tmp_path / "build.yaml").write_text("engine: {ray_address: auto}\n")
+    call_of = ("build", tmp_path / "build.yaml", "--source", "phantom", "--root", studies, "--engine", "serial")
+    assert "engine: serial" in call(capsys, *call_of, "--dry-run").out
+
+
 def test_a_dry_run_tells_counts_and_writes_nothing(studies, tmp_path):
     call = ("build", "--source", "phantom", "--root", studies, "--out", tmp_path / "out", "--dry-run", "--limit", "20")
     result = run_cli(*call)

@@ -74,6 +74,10 @@ def build(
     }
     check_work(work, out)
     asked = resolved(config, settings, named)
+    if ray_address is not None and asked.engine.kind == "serial":  # one in a file gives way to --engine
+        raise UsageError(
+            "--ray-address names a Ray, and engine.kind=serial asks for one process: leave one of them out"
+        )
     if not asked.source.root:
         raise UsageError(
             "where are the studies? Give --source KIND and --root DIR (`medcutmix-pipeline sources` lists the kinds)"
