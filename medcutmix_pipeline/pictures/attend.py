@@ -59,6 +59,8 @@ def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Pa
     """
     if not sentence.strip():
         raise UsageError('what is to be looked for? Give a sentence, such as "There is a left pleural effusion."')
+    if image.is_dir():  # else it would be told as a file that may not be read
+        raise UsageError(f"{image} is a folder: name one image")
     encoder = load_encoder(config, fitted)
     settings = _settings(fitted, encoder.image_size)
     try:

@@ -104,6 +104,8 @@ def test_what_cannot_be_used_is_told_in_a_line(built, image, tmp_path, studies):
         attend_image(image, " ", AttentionConfig(), folder)
     with pytest.raises(UsageError, match="image-missing"):
         attend_image(tmp_path / "none.png", SENTENCE, AttentionConfig(), folder)
+    with pytest.raises(UsageError, match="is a folder: name one image"):
+        attend_image(image.parent, SENTENCE, AttentionConfig(), folder)
     with pytest.raises(DataError, match="not a DICOM, PNG"):
         attend_image(studies / "studies.csv", SENTENCE, AttentionConfig(), folder)
     (tmp_path / "dataset.json").write_text("{}")
