@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import medcutmix_pipeline
 from medcutmix_pipeline import Dataset, build
+from medcutmix_pipeline.__main__ import NEEDED, main
 from medcutmix_pipeline.errors import UsageError
 from medcutmix_pipeline.schemas.config import Config
 from tests.builds import SETTINGS, digests
 
+PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 HEAVY = ("duckdb", "matplotlib", "numpy", "pyarrow", "pydantic", "ray", "rich", "spacy", "torch", "transformers")
 LIGHT = f"""
 import sys
@@ -41,11 +47,7 @@ def test_importing_the_package_imports_nothing_heavy_and_says_what_is_missing_wh
 
 BLOCKED = """
 import sys
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name == "{missing}":
-            raise ModuleNotFoundError(name, name=name)
-sys.meta_path.insert(0, Blocked())
+sys.modules["{missing}"] = None  # as good as not installed
 sys.argv = {arguments}
 from medcutmix_pipeline.__main__ import main
 main()
@@ -63,6 +65,31 @@ def test_a_system_without_unix_locks_is_told_where_to_run_instead_of_what_to_ins
     done = run_without("fcntl", "doctor")
     assert done.returncode == 1
     assert done.stderr == "medcutmix-pipeline needs a system with Unix's file locks: on Windows, run it in WSL\n"
+
+
+def test_what_a_users_own_encoder_does_not_find_is_none_of_the_packages_dependencies(tmp_path, monkeypatch, studies):
+    (tmp_path / "encoder_of_mine.py").write_text(
+        "class Mine:\n"
+        "    id, sha256, image_size = 'mine', '0' * 64, 32\n"
+        "    def __init__(self, config): pass\n"
+        "    def attend(self, *asked): import what_nobody_installed\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    call = ["attend", str(next(studies.rglob("*.png"))), "Left effusion.", "--encoder", "encoder_of_mine:Mine"]
+    monkeypatch.setattr(sys, "argv", ["medcutmix-pipeline", *call])
+    with pytest.raises(ModuleNotFoundError, match="what_nobody_installed"):
+        main()
+
+
+def test_every_dependency_of_the_build_is_known_by_its_modules():
+    shape = tomllib.loads(PROJECT.read_text("utf-8"))["project"]
+    named = {re.match(r"[\w-]+", r)[0].lower() for r in shape["dependencies"] + shape["optional-dependencies"]["build"]}
+    modules = {}
+    for module, owners in packages_distributions().items():
+        for owner in owners:
+            modules.setdefault(owner.lower(), set()).add(module)
+    assert [name for name in named if not modules[name] & NEEDED] == []
 
 
 @pytest.mark.parametrize(
