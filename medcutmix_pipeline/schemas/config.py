@@ -116,7 +116,7 @@ class AttentionConfig(Section):
     encoder: UserPath = Field(
         "fit", description="fit, or a local path or published name of a transformers CLIP-like model"
     )
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    device: str = Field("auto", description="auto, cpu, cuda, or in one process cuda:N")
     batch: int = Field(32, ge=1, description="images that the encoder takes at a time; never more than one unit's")
     mass: Fraction = Field(
         0.5,
