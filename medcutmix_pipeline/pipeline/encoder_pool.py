@@ -40,7 +40,8 @@ def size_pool(
         gpus_of_nodes: how many each node of the Ray has.
 
     Raises:
-        UsageError: the device is to be a GPU and there is none, or no node has the GPUs of one encoder.
+        UsageError: the device is to be a GPU and there is none, or a certain one; or no node has the GPUs of one
+            encoder.
     """
     most = max(gpus_of_nodes, default=0.0)
     if attention.device == "cpu" or not most:
@@ -49,6 +50,12 @@ def size_pool(
         encoders = config.encoders or max(1, workers // 2)
         return EncoderPool(encoders, 0.0, str(encoders))
     each = config.gpus_per_encoder
+    number = attention.device.partition("cuda:")[2]
+    if number.isdecimal() and int(number) >= max(1, each):
+        raise UsageError(
+            f"attention.device={attention.device}, but on Ray each encoder sees its own GPU alone: "
+            f"set attention.device=cuda, and CUDA_VISIBLE_DEVICES={number} before the command, or engine.kind=serial"
+        )
     room = encoders_on(gpus_of_nodes, each)
     if not room:
         raise UsageError(

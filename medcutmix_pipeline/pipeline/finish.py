@@ -144,7 +144,8 @@ def _baked(context: Context, units: Sequence[str]) -> dict[str, PixelFacts]:
 
 def _no_plan(counts: Counts) -> str:
     why = (
-        ", ".join(f"{reason} {n:,}" for reason, n in counts.dropped_mixes.items()) or "no two reports could be matched"
+        ", ".join(f"{reason} {n:,}" for reason, n in counts.dropped_mixes.items())
+        or "no two patients share a finding, a view and a split"
     )
     return f"not one mix plan came out of {counts.samples:,} samples ({why}): there is nothing to train with"
 

@@ -117,7 +117,7 @@ class AttentionConfig(Section):
         "fit",
         description="fit; folder or published name of a transformers CLIP-like model; or module:Class of your own",
     )
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    device: str = Field("auto", description="auto, cpu, cuda, or in one process cuda:N")
     batch: int = Field(32, ge=1, description="images that the encoder takes at a time; never more than one unit's")
     mass: Fraction = Field(
         0.5,

@@ -6,8 +6,10 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from medcutmix_pipeline.dataset import Dataset
 from medcutmix_pipeline.dataset.validate import validate
@@ -187,3 +189,17 @@ def test_every_mention_in_the_bank_cuts_out_of_its_report(built):
     for row in bank:
         assert texts[row["study_id"]][row["start"] : row["end"]] == row["sentence"]
         assert re.search(re.escape(row["mention"]), row["sentence"])
+
+
+def test_a_table_that_gives_one_patient_to_all_studies_is_told_why_nothing_can_be_mixed(tmp_path):
+    (tmp_path / "images").mkdir()
+    rows = ["image,report,study_id,patient_id,view"]
+    for number, side in enumerate(("left", "right") * 3):
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (32, 32), dtype=np.uint8)).save(
+            tmp_path / "images" / f"{number}.png"
+        )
+        rows.append(f"images/{number}.png,There is a small {side} pleural effusion.,s{number},same,frontal")
+    (tmp_path / "studies.csv").write_text("\n".join(rows) + "\n")
+    source = {"kind": "manifest", "root": str(tmp_path / "studies.csv")}
+    with pytest.raises(DataError, match="no two patients share a finding, a view and a split"):
+        run_build(tmp_path, tmp_path / "out", source=source)

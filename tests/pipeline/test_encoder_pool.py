@@ -57,6 +57,13 @@ def test_an_encoder_that_fits_on_no_node_is_a_mistake():
         pool([0], device="cuda")
 
 
+def test_a_certain_gpu_is_asked_for_before_the_command_as_an_encoder_on_ray_sees_its_own_alone():
+    with pytest.raises(UsageError, match=r"set attention.device=cuda, and CUDA_VISIBLE_DEVICES=1 before the command"):
+        pool([2], device="cuda:1")
+    assert pool([2], device="cuda:0").encoders == 2
+    assert pool([2], device="cuda:1", gpus_per_encoder=2).encoders == 1
+
+
 @pytest.mark.parametrize("gpus", ["1.5", ".inf", ".nan", "0.00001"])
 def test_gpus_that_ray_cannot_give_are_a_mistake_before_anything_is_done(tmp_path, gpus):
     call = ("--source", "phantom", "--root", tmp_path, "--out", tmp_path / "out")

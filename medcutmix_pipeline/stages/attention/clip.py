@@ -55,7 +55,7 @@ class DualEncoder(ClipEncoder):
         if not _pools_as_told(model, checkpoint.image_size):
             raise UsageError(
                 f"attention.encoder: the vision model of {checkpoint.name} ({type(model.vision_model).__name__}) "
-                "is not supported: it is neither CLIP's nor a vision transformer with a pooler over its first token"
+                "is not supported: it is neither CLIP's nor a vision transformer that is pooled by its first token"
             )
         length = _positions(model.config.text_config)
         return cls(model, Tokens(load_tokenizer(checkpoint, config), length), checkpoint, config, device)
@@ -69,9 +69,11 @@ def _embedded(model: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """`embed_images` of a VisionTextDualEncoderModel."""
     vision = model.vision_model
     tokens = vision(pixel_values=pixels).last_hidden_state
-    clip_like = hasattr(vision, "post_layernorm")
-    pooled = vision.post_layernorm(tokens) if clip_like else one_by_one(vision.pooler, tokens)
-    embedded = model.visual_projection(pooled)
+    if hasattr(vision, "post_layernorm"):
+        tokens = vision.post_layernorm(tokens)
+    elif getattr(vision, "pooler", None) is not None:
+        tokens = one_by_one(vision.pooler, tokens)
+    embedded = model.visual_projection(tokens)
     patches = (pixels.shape[-1] // int(vision.config.patch_size)) ** 2
     return embedded[:, 0], embedded[:, -patches:]
 

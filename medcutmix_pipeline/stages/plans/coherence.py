@@ -49,10 +49,15 @@ _CLEAR = re.compile(
 _PART_CLEAR = re.compile(
     r"\b(?:otherwise|remainder|remaining|rest of|elsewhere|bases|apices|left lung|right lung)\b", re.I
 )
-_SIDE_CLEAR = re.compile(
-    r"\b(?P<is>left|right) (?:lung|hemithorax|lung field|lung base|base)\b[^.;,]{0,40}\bclear\b"
-    r"|\bclear (?P<a>left|right) lung\b",
-    re.I,
+_SIDE_CLEAR = tuple(
+    re.compile(form, re.I)
+    for form in (
+        r"\b(?P<side>left|right) (?:lung|hemithorax|lung field|lung base|base)\b[^.;,]{0,40}\bclear\b",
+        r"\b(?P<side>left|right)(?: (?:lung|hemithorax|lung field|lung base|base|side))?"
+        r" (?:(?:is|appears|remains|looks) )?(?:\w+ )?(?:clear|normal|unremarkable)(?= (?:but|and)\b|[.;,]|$)",
+        r"\b(?:clear|normal|unremarkable) (?P<side>left|right) (?:lung|hemithorax)\b",
+        r"\b(?:none|nothing)\b[^.;,]{0,20}\bon the (?P<side>left|right)\b",
+    )
 )
 _BASES_CLEAR = re.compile(r"\b(?:lung )?bases\b[^.;,]{0,40}\bclear\b", re.I)
 _BASAL = re.compile(r"\b(?:bi)?bas(?:al|ilar|es?)\b|\blower (?:lobes?|lungs?)\b|\bretrocardiac\b", re.I)
@@ -155,7 +160,7 @@ def _part_called_clear(text: str, rest: Sequence[Sentence]) -> bool:
     """Whether the host calls clear the side or the bases in which the donor's sentence finds something."""
     sides = {name for match in _SIDE.finditer(text) for name in ("left", "right") if match[name]}
     for sentence in rest:
-        clear = {(match["is"] or match["a"]).lower() for match in _SIDE_CLEAR.finditer(sentence.text)}
+        clear = {match["side"].lower() for form in _SIDE_CLEAR for match in form.finditer(sentence.text)}
         if clear and (not sides or not sides.isdisjoint(clear) or _BOTH.search(text)):
             return True
         if _BASES_CLEAR.search(sentence.text) and _BASAL.search(text):

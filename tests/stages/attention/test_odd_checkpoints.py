@@ -15,6 +15,7 @@ from transformers import (
     CLIPImageProcessor,
     CLIPModel,
     CLIPProcessor,
+    Dinov2WithRegistersConfig,
     DistilBertConfig,
     PreTrainedTokenizerFast,
     SiglipVisionConfig,
@@ -34,6 +35,7 @@ from medcutmix_pipeline.stages.attention.checkpoint import Card
 from medcutmix_pipeline.stages.attention.checkpoint import save_checkpoint as save_fitted
 from medcutmix_pipeline.stages.attention.encoder import check_encoder, encoder_image_size, load_encoder
 from tests.builds import run_build
+from tests.stages.attention.plain import soft_map
 from tests.stages.attention.small_models import (
     _TEXT,
     _VISION,
@@ -79,8 +81,9 @@ def refusal(folder, when="load"):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "half"), [*((family, torch.float16) for family in FAMILIES), ("blip", torch.bfloat16)]
+)
 def test_a_checkpoint_in_half_precision_answers_as_the_same_weights_in_single_precision(family, half, folder, tmp_path):
     model = model_of(family)
     for place, precision in ((folder, half), (tmp_path / "single", torch.float32)):
@@ -163,7 +166,25 @@ PYRAMID = SwinConfig(image_size=32, patch_size=4, embed_dim=8, depths=[1, 1], nu
 )
 def test_a_vision_model_that_pools_in_another_way_is_refused_and_not_asked_in_vain(vision, folder):
     dual(folder, vision)
-    assert "is not supported: it is neither CLIP's nor a vision transformer with a pooler" in refusal(folder)
+    assert "is not supported: it is neither CLIP's nor a vision transformer that is pooled by" in refusal(folder)
+
+
+def test_registers_are_dropped_and_a_model_without_a_pooler_is_read_as_it_pools(folder):
+    """DINOv2: what it makes of an image is its first token, and registers stand between that and the patches."""
+    sizes = {name: size for name, size in _VISION.items() if name != "intermediate_size"}
+    dual(folder, Dinov2WithRegistersConfig(**sizes, num_register_tokens=3))
+    model = VisionTextDualEncoderModel.from_pretrained(folder).eval()
+    images = np.random.default_rng(1).integers(0, 256, (2, SIDE, SIDE), dtype=np.uint8)
+    pixels = (torch.from_numpy(images)[:, None].expand(-1, 3, -1, -1) / 255 - 0.5) / 0.5
+    words = PreTrainedTokenizerFast.from_pretrained(folder)(SENTENCES[1], return_tensors="pt")
+    with torch.no_grad():
+        tokens = model.visual_projection(model.vision_model(pixel_values=pixels).last_hidden_state)[1]
+        sentence = model.get_text_features(words["input_ids"], words["attention_mask"]).pooler_output[0]
+        assert torch.allclose(tokens[0], model.get_image_features(pixel_values=pixels).pooler_output[1], atol=1e-5)
+    assert len(tokens) == 1 + 3 + 16
+    cosines = torch.nn.functional.cosine_similarity(tokens[4:], sentence[None])
+    expected = soft_map(cosines, float(model.logit_scale.detach().exp()))
+    np.testing.assert_allclose(asked(folder, images).maps[1], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_text_model_of_a_kind_that_cannot_be_asked_is_told_in_one_line(folder, tmp_path):

@@ -43,6 +43,14 @@ OPPOSED = {
     ),
     "clear lungs": ("Linear opacity. Heart normal. Clear lungs.", "Hazy opacity at the left base.", "Lung Opacity"),
     "a clear side": ("Left pneumothorax. The right lung is clear.", "Large right pneumothorax.", "Pneumothorax"),
+    "a normal side": ("Left atelectasis. The right lung is normal.", "Right basilar atelectasis.", "Atelectasis"),
+    "an unremarkable side, and both bases": (
+        "Left basilar atelectasis. The right hemithorax is unremarkable.",
+        "Bibasilar atelectasis.",
+        "Atelectasis",
+    ),
+    "a side by its name alone": ("Left effusion only. The right is clear.", "Right effusion.", "Pleural Effusion"),
+    "nothing on the other side": ("Small left effusion. None on the right.", "Right effusion.", "Pleural Effusion"),
     "a clear side, and both lobes": (
         "Right opacity. Clear left lung.",
         "Opacities in the lower lobes.",
@@ -151,6 +159,9 @@ def test_doubt_about_what_the_host_denies_is_a_contradiction() -> None:
     [
         ("Scar. Streaky right opacity. No acute disease.", "Linear left opacity, likely scar.", "Lung Opacity"),
         ("Left effusion. Right lung is clear.", "Large left effusion.", "Pleural Effusion"),
+        ("Left effusion. None on the right.", "Large left effusion.", "Pleural Effusion"),
+        ("Left atelectasis. Right lung volume is normal.", "Right basilar atelectasis.", "Atelectasis"),
+        ("Small right effusion. The left heart border is normal.", "Small left effusion.", "Pleural Effusion"),
         ("Small left pneumothorax. Right lung is fully expanded.", "Large left pneumothorax.", "Pneumothorax"),
         ("Mild cardiomegaly. Lungs are clear.", "Severe cardiomegaly.", "Cardiomegaly"),
         ("Left effusion. The right costophrenic angle is sharp.", "Large left pleural effusion.", "Pleural Effusion"),
