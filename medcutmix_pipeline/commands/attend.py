@@ -50,3 +50,5 @@ def attend(
     with whole_file(out) as file:
         overlay(found.image, found.attention, f"{sentence}  ({told})").save(file, "PNG")
     typer.echo(f"{told}; {out}")
+    if found.truncated:
+        typer.echo("the sentence is longer than the encoder reads: this is of its beginning alone", err=True)

@@ -34,6 +34,7 @@ class Attended:
         score: in [0, 1], the encoder's belief that the image shows what the sentence says.
         area: in (0, 1], the share of the image that the map covers.
         peak: (x, y) of the map's strongest cells, their centre, as shares of width and height from the upper left.
+        truncated: whether the sentence is longer than the encoder reads, so that its beginning alone was looked for.
     """
 
     image: NDArray[np.uint8]
@@ -41,6 +42,7 @@ class Attended:
     score: float
     area: float
     peak: tuple[float, float]
+    truncated: bool = False
 
 
 def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Path | None = None) -> Attended:
@@ -77,7 +79,7 @@ def attend_image(image: Path, sentence: str, config: AttentionConfig, fitted: Pa
     rows, columns = np.nonzero(attention == attention.max())
     height, width = attention.shape
     peak = (float(columns.mean() + 0.5) / width, float(rows.mean() + 0.5) / height)
-    return Attended(stored, attention, float(asked.scores[0]), map_area(attention), peak)
+    return Attended(stored, attention, float(asked.scores[0]), map_area(attention), peak, asked.truncated > 0)
 
 
 def _settings(fitted: Path | None, side: int) -> Config:

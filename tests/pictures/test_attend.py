@@ -85,6 +85,13 @@ def test_the_command_writes_a_picture_and_says_where_it_looked(built, image, tmp
         assert picture.width == 1034
 
 
+def test_a_sentence_that_is_longer_than_the_encoder_reads_is_told(built, image, tmp_path):
+    long = "There is a left pleural effusion and " * 40
+    ended = run_cli("attend", image, long, "--encoder", built, "--out", tmp_path / "overlay.png")
+    assert ended.returncode == 0
+    assert "longer than the encoder reads" in ended.stderr
+
+
 @pytest.mark.parametrize("through", ["its name", "a link"])
 def test_the_radiograph_is_never_overwritten_by_its_overlay(built, image, tmp_path, through):
     picture, link = tmp_path / "chest.png", tmp_path / "link.png"
