@@ -100,5 +100,5 @@ def test_the_command_warns_and_strictly_fails(built, tmp_path, monkeypatch, caps
     for quiet in ([], ["--quiet"]):
         assert run(["validate", str(tmp_path / "out"), "--strict", *quiet]) == 1
         told = capsys.readouterr()
-        assert told.err.startswith("error: a warning, and --strict treats it as a problem")
+        assert told.err.startswith("error: 1 warning, and --strict treats it as a problem")
         assert "warning: 3 of 3 studies of validate" in told.out
